@@ -1,0 +1,115 @@
+"""The one value that flows from a network (or a file) to everything that looks at an embedding space."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bon_core.config import InputError
+
+UNIT_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingSet:
+    """N labelled unit vectors.
+
+    Parameters
+    ----------
+    vectors : (N, D) float32, rows of Euclidean length 1
+    labels : (N,) int64, values in [0, P)
+    ids : (N,) int64, unique and stable: they survive sub-setting and name a sample in links
+    class_names : P strings
+
+    Raises
+    ------
+    InputError
+        If shapes disagree, a value is not finite, a row is not of unit length, or ids repeat.
+    """
+
+    vectors: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or 0 in self.vectors.shape:
+            raise InputError(
+                f"Embeddings have shape {self.vectors.shape}, but must be (samples, width) with at least one of each;"
+                " save one row a sample."
+            )
+        count = len(self.vectors)
+        for name, array in (("labels", self.labels), ("ids", self.ids)):
+            if array.shape != (count,):
+                raise InputError(
+                    f"There are {count} embeddings but {name} have shape {array.shape}; give one {name[:-1]} a row."
+                )
+        if len(np.unique(self.ids)) != count:
+            raise InputError("Two embeddings share an id, but ids must be unique; leave ids out to number the rows.")
+        if self.labels.min() < 0 or self.labels.max() >= len(self.class_names):
+            raise InputError(
+                f"Labels run from {self.labels.min()} to {self.labels.max()}, but there are"
+                f" {len(self.class_names)} class names; labels must index them."
+            )
+        lengths = np.linalg.norm(self.vectors, axis=1)
+        if not np.all(np.abs(lengths - 1) < UNIT_TOLERANCE):  # a NaN length fails here too
+            row = int(np.argmax(~(np.abs(lengths - 1) < UNIT_TOLERANCE)))
+            raise InputError(
+                f"Embedding {row} has length {lengths[row]:.4g}, but rows must have length 1;"
+                " build the set with EmbeddingSet.of, which normalises."
+            )
+
+    @classmethod
+    def of(
+        cls,
+        vectors: np.ndarray,
+        labels: np.ndarray,
+        *,
+        ids: np.ndarray | None = None,
+        class_names: Sequence[str] | None = None,
+    ) -> "EmbeddingSet":
+        """Normalise raw vectors (N, D) of any float type, and number samples and classes where no names are given.
+
+        Raises
+        ------
+        InputError
+            If a row is not finite or is all zeros (it has no direction), or anything the class itself refuses.
+        """
+        vectors = np.asarray(vectors)
+        labels = np.asarray(labels)
+        if vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
+            raise InputError(
+                f"Embeddings are {vectors.dtype} of shape {vectors.shape}, but must be a numeric (samples, width) array;"
+                " save them as float32, one row a sample."
+            )
+        vectors = vectors.astype(np.float32)
+        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+        bad = ~(np.isfinite(lengths) & (lengths > 0))
+        if bad.any():
+            raise InputError(
+                f"Embedding {int(np.argmax(bad))} (and {int(bad.sum()) - 1} more) holds NaN or infinity or is all zeros,"
+                " but every row must have a direction; drop such rows."
+            )
+        if class_names is None:
+            if labels.dtype.kind in "iu" and len(labels) and labels.min() < 0:
+                raise InputError(f"The smallest label is {labels.min()}, but labels count from 0; renumber the classes.")
+            names, labels = np.unique(labels, return_inverse=True)
+            class_names = [str(name) for name in names]
+        return cls(
+            vectors=(vectors / lengths[:, None]).astype(np.float32),
+            labels=labels.astype(np.int64),
+            ids=np.arange(len(vectors), dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64),
+            class_names=tuple(class_names),
+        )
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def take(self, positions: np.ndarray) -> "EmbeddingSet":
+        """The rows at `positions`, ids and class names kept."""
+        return EmbeddingSet(
+            vectors=self.vectors[positions],
+            labels=self.labels[positions],
+            ids=self.ids[positions],
+            class_names=self.class_names,
+        )
