@@ -162,7 +162,10 @@ class TrainingConfig:
         check(0 <= self.weight_decay < 1, f"A weight decay of {self.weight_decay:g} cannot train; try 0.0001.")
         check(0 < self.margin <= 2, f"The margin is {self.margin:g}, but distances end at 2; give 0 to 2, such as 0.2.")
         check(0 <= self.seed < 2**31, f"The seed is {self.seed}, but must be 0 to 2147483647.")
-        check(self.evaluate_every > 0, f"Evaluating every {self.evaluate_every:g} epochs is not possible; give more than 0.")
+        check(
+            self.evaluate_every > 0,
+            f"Evaluating every {self.evaluate_every:g} epochs is not possible; give more than 0.",
+        )
         check(
             self.checkpoint_every > 0,
             f"A checkpoint every {self.checkpoint_every:g} epochs is not possible; give more than 0.",

@@ -92,7 +92,9 @@ class EmbeddingSet:
             )
         if class_names is None:
             if labels.dtype.kind in "iu" and len(labels) and labels.min() < 0:
-                raise InputError(f"The smallest label is {labels.min()}, but labels count from 0; renumber the classes.")
+                raise InputError(
+                    f"The smallest label is {labels.min()}, but labels count from 0; renumber the classes."
+                )
             names, labels = np.unique(labels, return_inverse=True)
             class_names = [str(name) for name in names]
         return cls(

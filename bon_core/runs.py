@@ -1,15 +1,15 @@
 """The run directory: where a training writes what it did, and where everything that looks at it reads.
 
-    NAME/
-      config.json      the RunConfig
-      status.json      state, step, process: rewritten whole every second or so
-      events.jsonl     one line an event: step, evaluation, clustering, message
-      checkpoint.safetensors   all that resuming needs
-      model.safetensors        the weights alone, at the end
-      audit/           which samples met in which step, as Parquet parts
-      clusterings/     one .npz a clustering of the training set
-      previews/        one small .npz a live map
-      snapshots/       one folder a snapshot, see bon_core/snapshot.py
+NAME/
+  config.json      the RunConfig
+  status.json      state, step, process: rewritten whole every second or so
+  events.jsonl     one line an event: step, evaluation, clustering, message
+  checkpoint.safetensors   all that resuming needs
+  model.safetensors        the weights alone, at the end
+  audit/           which samples met in which step, as Parquet parts
+  clusterings/     one .npz a clustering of the training set
+  previews/        one small .npz a live map
+  snapshots/       one folder a snapshot, see bon_core/snapshot.py
 """
 
 import json
@@ -183,7 +183,9 @@ def create(name: str, config: RunConfig, *, folder: Path | None = None) -> Run:
             (temporary / "config.json").write_text(config.to_json(), encoding="utf-8")
             Run(temporary).write_status(Status(state="queued", created=time.time(), **this_process()))
     except OSError as error:
-        raise InputError(f"The run {path} cannot be made ({error.strerror}); choose a folder that can be written to.") from error
+        raise InputError(
+            f"The run {path} cannot be made ({error.strerror}); choose a folder that can be written to."
+        ) from error
     return Run(path)
 
 

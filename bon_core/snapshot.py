@@ -61,7 +61,9 @@ class Snapshot:
         try:
             meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError) as error:
-            raise InputError(f"{path} is not a snapshot (its meta.json: {error}); make it anew with: snapshot.") from error
+            raise InputError(
+                f"{path} is not a snapshot (its meta.json: {error}); make it anew with: snapshot."
+            ) from error
         check(
             meta["version"] <= VERSION,
             f"Snapshot {path} is of version {meta['version']}, but this program reads up to {VERSION}; update it.",

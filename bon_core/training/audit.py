@@ -1,0 +1,132 @@
+"""The audit log: which samples met in a training step, who brought them there, and what was chosen among them.
+
+One row an image of the batch, in Parquet parts of some hundred steps; the explorer replays them. Reading needs no torch.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bon_core.config import InputError, check
+from bon_core.files import whole_file
+
+SEED, BUCKET_MATE, RANDOM_FILL = 0, 1, 2  # roles
+PHASES = ("joint", "split", "clustered", "conquer")
+COLUMNS = {
+    "step": np.int32,
+    "phase": np.int8,  # index in PHASES
+    "learner": np.int8,  # -1: the whole embedding
+    "id": np.int64,
+    "role": np.int8,
+    "bucket": np.int32,  # the code a seed or bucket mate was found under; -1: none
+    "positive": np.int64,  # ids; -1: none was chosen
+    "negative": np.int64,
+    "d_ap": np.float32,
+    "d_an": np.float32,
+    "active": np.bool_,  # the loss of this anchor was above zero
+}
+
+
+class AuditLog:
+    """Collects the columns of recorded steps and writes them out in parts.
+
+    Columns may be tensors of any device; they are fetched together when a part is written, not step by step.
+    """
+
+    def __init__(self, folder: Path, *, part_steps: int = 200):
+        self.folder = folder / "audit"
+        self.part_steps = part_steps
+        self._steps: list[dict[str, Any]] = []
+
+    def add(self, step: int, columns: dict[str, Any]) -> None:
+        """Keep one step: every name of COLUMNS but step, each (B,) or a scalar."""
+        self._steps.append({"step": step, **columns})
+        if len(self._steps) >= self.part_steps:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the steps collected so far as one part."""
+        if not self._steps:
+            return
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        rows = len(self._steps[0]["id"])
+        table = {}
+        for name, kind in COLUMNS.items():
+            values = [_column(step[name], rows) for step in self._steps]
+            table[name] = pa.array(np.concatenate(values).astype(kind))
+        with whole_file(self.folder / f"part-{self._steps[0]['step']:07d}.parquet") as temporary:
+            pq.write_table(pa.table(table), temporary, compression="zstd")
+        self._steps.clear()
+
+    def rewind(self, step: int) -> None:
+        """Forget `step` and later. Parts end at checkpoints, so whole parts go."""
+        self._steps.clear()
+        for path in self.folder.glob("part-*.parquet"):
+            if int(path.stem.removeprefix("part-")) >= step:
+                path.unlink()
+
+
+def audit_steps(folder: Path) -> np.ndarray:
+    """Recorded steps of the run directory `folder`, ascending, (n,) int64; empty if none were recorded."""
+    table = _read(folder, ["step"])
+    return np.unique(table["step"]).astype(np.int64)
+
+
+def read_step(folder: Path, step: int) -> dict[str, np.ndarray]:
+    """All COLUMNS of one recorded step, one row an image of its batch, in batch order.
+
+    Raises
+    ------
+    InputError
+        If the step was not recorded.
+    """
+    parts = [path for path in _parts(folder) if int(path.stem.removeprefix("part-")) <= step]
+    found = _read(folder, list(COLUMNS), filters=[("step", "==", step)], parts=parts[-1:]) if parts else None
+    if found is None or not len(found["step"]):
+        raise InputError(f"Step {step} was not recorded; pick one of the recorded steps.")
+    return found
+
+
+def mined_pairs(folder: Path, *, last_steps: int | None = None) -> dict[str, np.ndarray]:
+    """Every recorded anchor and the negative chosen for it: step, anchor, negative, d_ap, d_an, (n,) each."""
+    table = _read(folder, ["step", "id", "negative", "d_ap", "d_an"])
+    wanted = table["negative"] >= 0
+    if last_steps is not None and wanted.any():
+        wanted &= table["step"] > table["step"].max() - last_steps
+    names = {"step": "step", "id": "anchor", "negative": "negative", "d_ap": "d_ap", "d_an": "d_an"}
+    return {new: table[old][wanted] for old, new in names.items()}
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted((Path(folder) / "audit").glob("part-*.parquet"))
+
+
+def _read(
+    folder: Path, columns: list[str], *, filters: Any = None, parts: list[Path] | None = None
+) -> dict[str, np.ndarray]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    paths = _parts(folder) if parts is None else parts
+    try:
+        tables = [pq.read_table(path, columns=columns, filters=filters) for path in paths]
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"The audit log in {folder} cannot be read ({error}); remove the part it names.") from error
+    check(
+        all(set(columns) <= set(table.column_names) for table in tables),
+        f"The audit log in {folder} lacks columns; it must have {', '.join(columns)}.",
+    )
+    if not tables:
+        return {name: np.zeros(0, COLUMNS[name]) for name in columns}
+    whole = pa.concat_tables(tables)
+    return {name: whole[name].to_numpy() for name in columns}
+
+
+def _column(values: Any, rows: int) -> np.ndarray:
+    if hasattr(values, "cpu"):
+        values = values.cpu().numpy()
+    values = np.asarray(values)
+    return np.full(rows, values) if values.ndim == 0 else values

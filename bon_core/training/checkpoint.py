@@ -1,0 +1,82 @@
+"""Checkpoints: a tree of dicts, lists, tensors and plain values in one safetensors file.
+
+Reading one never runs code: tensors are numbers, the rest is JSON in the file's metadata.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from bon_core.config import InputError, check
+from bon_core.files import whole_file
+
+VERSION = 1
+TENSOR, ITEMS = "__tensor__", "__items__"  # marks in the JSON: a tensor's name; a dict whose keys are not strings
+
+
+def save_tree(path: Path, tree: Any) -> None:
+    """Write `tree` to `path`, whole or not at all. Tensors come back on the CPU, bit for bit."""
+    tensors: dict[str, torch.Tensor] = {}
+    plain = _flatten(tree, tensors)
+    metadata = {"version": str(VERSION), "tree": json.dumps(plain)}
+    with whole_file(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
+
+
+def load_tree(path: Path) -> Any:
+    """Read what `save_tree` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, cut short, not a checkpoint, or of a newer version.
+    """
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} is not a readable checkpoint ({error}); use another one.") from error
+    version = metadata.get("version", "")
+    check(
+        "tree" in metadata and version.isdigit(),
+        f"{path} holds tensors but is not one of our checkpoints; use one of a run.",
+    )
+    check(
+        int(version) <= VERSION, f"{path} is of version {version}, but this program reads up to {VERSION}; update it."
+    )
+    try:
+        return _restore(json.loads(metadata["tree"]), tensors)
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{path} names tensors that it does not hold ({error}); use another checkpoint.") from error
+
+
+def _flatten(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if isinstance(value, torch.Tensor):
+        name = f"t{len(tensors)}"
+        tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        return {TENSOR: name}
+    if isinstance(value, dict):
+        if all(isinstance(key, str) for key in value):
+            return {key: _flatten(item, tensors) for key, item in value.items()}
+        return {ITEMS: [[key, _flatten(item, tensors)] for key, item in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return [_flatten(item, tensors) for item in value]
+    assert value is None or isinstance(value, (bool, int, float, str)), f"a checkpoint cannot hold {type(value)}"
+    return value
+
+
+def _restore(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_restore(item, tensors) for item in value]
+    if isinstance(value, dict):
+        if TENSOR in value:
+            return tensors[value[TENSOR]]
+        if ITEMS in value:
+            return {key: _restore(item, tensors) for key, item in value[ITEMS]}
+        return {key: _restore(item, tensors) for key, item in value.items()}
+    return value
