@@ -79,7 +79,7 @@ class EmbeddingSet:
         labels = np.asarray(labels)
         if vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
             raise InputError(
-                f"Embeddings are {vectors.dtype} of shape {vectors.shape}, but must be a numeric (samples, width) array;"
+                f"Embeddings are {vectors.dtype} of shape {vectors.shape}, but must be numbers of shape (samples, width);"
                 " save them as float32, one row a sample."
             )
         vectors = vectors.astype(np.float32)
@@ -87,7 +87,7 @@ class EmbeddingSet:
         bad = ~(np.isfinite(lengths) & (lengths > 0))
         if bad.any():
             raise InputError(
-                f"Embedding {int(np.argmax(bad))} (and {int(bad.sum()) - 1} more) holds NaN or infinity or is all zeros,"
+                f"Embedding {int(np.argmax(bad))} (and {int(bad.sum()) - 1} more) holds NaN, infinity or only zeros,"
                 " but every row must have a direction; drop such rows."
             )
         if class_names is None:

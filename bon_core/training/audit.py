@@ -1,6 +1,7 @@
 """The audit log: which samples met in a training step, who brought them there, and what was chosen among them.
 
-One row an image of the batch, in Parquet parts of some hundred steps; the explorer replays them. Reading needs no torch.
+One row an image of the batch, in Parquet parts of some hundred steps, for the explorer to replay. Reading needs no
+torch.
 """
 
 from pathlib import Path

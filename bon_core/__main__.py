@@ -1,0 +1,7 @@
+"""`python -m bon_core`: see bon_core/cli.py."""
+
+import sys
+
+from bon_core.cli import main
+
+sys.exit(main())

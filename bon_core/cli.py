@@ -1,0 +1,265 @@
+"""The command line: train, evaluate, embed, snapshot, mine, export.
+
+This file only reads words into settings; what the commands do is in commands.py, imported once a command is chosen,
+so that `--help` answers at once. Exit codes: 0 done, 2 wrong input (one sentence says what), 130 interrupted.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from bon_core.config import (
+    DataConfig,
+    DivisionConfig,
+    InputError,
+    MiningConfig,
+    NetworkConfig,
+    RunConfig,
+    TrainingConfig,
+)
+
+SECTIONS = {  # of RunConfig: title, class, what each option does
+    "data": (
+        "data",
+        DataConfig,
+        {
+            "name": "glyphs, omniglot, or the path of an image folder, a zip or an .npz",
+            "path": "where a named set lies, if not in data/cache",
+            "image_size": "resize images to this many pixels",
+            "holdout": "share of training classes to evaluate on instead of the test classes, for tuning",
+        },
+    ),
+    "network": (
+        "network",
+        NetworkConfig,
+        {
+            "backbone": "conv4 for small images; efficientnet-lite0 for photographs (extra [pretrained])",
+            "dim": "width D of the embedding",
+        },
+    ),
+    "mining": (
+        "mining (Bag of Negatives)",
+        MiningConfig,
+        {
+            "miner": "who composes the batches",
+            "in_batch": "who chooses triplets inside a batch",
+            "classes": "classes P in a batch",
+            "images": "images m of each class in a batch",
+            "groups": "seeds G in a batch; each brings mates out of its bucket",
+            "bits": "bits S of a hash code; default: by data size",
+            "capacity": "places C in a bucket; default: four times the mean",
+            "mate_share": "share of the open places that bucket mates get at the end of the ramp",
+            "mate_ramp": "share of the training over which they get there",
+            "hamming": "look into Hamming-1 buckets before falling back to random",
+        },
+    ),
+    "division": (
+        "divide and conquer",
+        DivisionConfig,
+        {
+            "learners": "learners K; 1 trains one undivided embedding",
+            "warmup": "share of the training before the first division",
+            "split": "share of the training with slices and clusters apart",
+            "conquer": "share of the training at the end with everything together",
+            "recluster_every": "epochs T between two clusterings",
+            "random_share": "share of a cluster batch's places kept from bucket mates",
+            "feature": "what is clustered",
+            "matching": "how new clusters get their old learners",
+        },
+    ),
+    "training": (
+        "training",
+        TrainingConfig,
+        {
+            "loss": "loss on the chosen triplets or pairs",
+            "margin": "margin of the loss, in distance between unit vectors",
+            "learning_rate": "peak learning rate of AdamW",
+            "weight_decay": "weight decay of AdamW",
+            "augment": "vary the images a little each time",
+            "epochs": "budget; an epoch is N / B steps",
+            "seed": "seed of everything random",
+            "device": "auto takes a GPU where there is one",
+            "evaluate_every": "epochs between two evaluations",
+            "checkpoint_every": "epochs between two checkpoints",
+            "audit_every": "steps between two that are recorded for replay",
+        },
+    ),
+}
+FLAGS = {"name": "--data", "learning_rate": "--lr", "feature": "--cluster-feature"}  # where not --field-name
+
+EXAMPLES = """examples:
+  python -m bon_core train --data glyphs --miner bon --learners 4 --epochs 10 --run first
+  python -m bon_core train --data glyphs --miner uniform --learners 1 --epochs 10 --run baseline
+  python -m bon_core train --run first --resume
+  python -m bon_core evaluate --run first --json
+  python -m bon_core snapshot --embeddings vectors.npz --run my-vectors
+  python -m bon_core mine --run first --negatives 5 --out hard.csv
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        result = _COMMANDS[options.command](options)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    if options.json:
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+    else:
+        _print(result)
+    return 0
+
+
+def _train(options: argparse.Namespace) -> dict[str, Any]:
+    from bon_core import experiment
+
+    if options.resume:
+        return experiment.resume(options.run, queue=options.queue)
+    return experiment.train(options.run, _config(options), queue=options.queue, command=_spelled(options))
+
+
+def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
+    from bon_core import commands
+
+    return commands.evaluate(options.run, data=options.data, device=options.device)
+
+
+def _embed(options: argparse.Namespace) -> dict[str, Any]:
+    from bon_core import commands
+
+    return commands.embed(options.run, data=options.data, out=options.out, device=options.device)
+
+
+def _snapshot(options: argparse.Namespace) -> dict[str, Any]:
+    from bon_core import commands, experiment
+
+    if options.embeddings:
+        return commands.snapshot_embeddings(options.run, options.embeddings)
+    return experiment.snapshot(options.run, device=options.device)
+
+
+def _mine(options: argparse.Namespace) -> dict[str, Any]:
+    from bon_core import commands
+
+    return commands.mine(options.run, split=options.split, count=options.negatives, seed=options.seed, out=options.out)
+
+
+def _export(options: argparse.Namespace) -> dict[str, Any]:
+    from bon_core import commands
+
+    return commands.export(options.run, what=options.what, out=options.out)
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "embed": _embed,
+    "snapshot": _snapshot,
+    "mine": _mine,
+    "export": _export,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bon_core",
+        description="Deep metric learning with Bag of Negatives and divide and conquer: train, look, take away.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def verb(name: str, text: str, run_help: str) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
+        made.add_argument("--run", required=True, metavar="NAME", help=run_help)
+        made.add_argument("--json", action="store_true", help="print the result as JSON")
+        return made
+
+    train = verb("train", "train a network; progress on the terminal and in the app", "name of the new run")
+    train.add_argument("--resume", action="store_true", help="continue the run where its checkpoint is")
+    train.add_argument("--queue", action="store_true", help="wait until earlier runs have ended")
+    for section, (title, kind, helps) in SECTIONS.items():
+        group = train.add_argument_group(title)
+        for setting in fields(kind):
+            _add_setting(group, section, kind, setting.name, helps[setting.name])
+
+    evaluate = verb("evaluate", "retrieval metrics on held-out classes", "a trained run")
+    embed = verb("embed", "embed images with a trained run, as .npz or .parquet", "a trained run")
+    embed.add_argument("--out", required=True, metavar="FILE", help="file to write: .npz or .parquet")
+    for made in (evaluate, embed):
+        made.add_argument("--data", metavar="SET", help="another data set than the run's own: a name or a path")
+    snapshot = verb("snapshot", "make what the explorer shows", "a trained run, or with --embeddings a new name")
+    snapshot.add_argument("--embeddings", metavar="FILE", help="explore these vectors: .npz, .npy or .parquet")
+    for made in (evaluate, embed, snapshot):
+        made.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+
+    mine = verb("mine", "list hard negatives, found by hashing, beside the exact ones", "a run with a snapshot")
+    mine.add_argument("--split", choices=("train", "test", "validation"), default="train", help="default: train")
+    mine.add_argument("--negatives", type=int, default=5, metavar="K", help="negatives an anchor; default: 5")
+    mine.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the draw from a bucket; default: 0")
+    mine.add_argument("--out", metavar="FILE", help="write every pair to .csv or .parquet")
+
+    export = verb("export", "write a run's points, mined pairs or weights to a file", "a run with a snapshot")
+    export.add_argument("--what", choices=("points", "mined", "model"), default="points", help="default: points")
+    export.add_argument("--out", required=True, metavar="FILE", help=".csv or .parquet; .safetensors for the model")
+    return parser
+
+
+def _add_setting(group: argparse._ArgumentGroup, section: str, kind: type, name: str, text: str) -> None:
+    hint = get_type_hints(kind)[name]
+    default = next(field.default for field in fields(kind) if field.name == name)
+    flag = FLAGS.get(name, "--" + name.replace("_", "-"))
+    target = f"{section}.{name}"
+    shown = "" if default is None else f" (default: {default})"
+    if hint is bool:
+        if default:
+            flag, text = f"--no-{name.replace('_', '-')}", f"do not {text}"
+        group.add_argument(flag, dest=target, action="store_const", const=not default, help=text)
+    elif get_origin(hint) is Literal:
+        group.add_argument(flag, dest=target, choices=get_args(hint), help=text + shown)
+    else:
+        plain = next(part for part in (get_args(hint) or (hint,)) if part is not type(None))
+        group.add_argument(flag, dest=target, type=plain, metavar=plain.__name__.upper(), help=text + shown)
+
+
+def _config(options: argparse.Namespace) -> RunConfig:
+    """The settings that were given; what was not given keeps its default."""
+    sections = {}
+    for section, (_, kind, _) in SECTIONS.items():
+        given = {name: getattr(options, f"{section}.{name}") for name in (field.name for field in fields(kind))}
+        sections[section] = kind(**{name: value for name, value in given.items() if value is not None})
+    return RunConfig(**sections)
+
+
+def _spelled(options: argparse.Namespace) -> str:
+    """The command that makes the same run, for its card."""
+    words = ["python -m bon_core train"]
+    for section, (_, kind, _) in SECTIONS.items():
+        for field in fields(kind):
+            value = getattr(options, f"{section}.{field.name}")
+            if value is None:
+                continue
+            flag = FLAGS.get(field.name, "--" + field.name.replace("_", "-"))
+            if isinstance(value, bool):
+                words.append(flag if value else f"--no-{field.name.replace('_', '-')}")
+            else:
+                words.append(f"{flag} {value}")
+    return " ".join([*words, f"--run {options.run}"])
+
+
+def _print(result: dict[str, Any], indent: str = "") -> None:
+    width = max((len(name) for name in result), default=0)
+    for name, value in result.items():
+        if isinstance(value, dict):
+            print(f"{indent}{name}")
+            _print(value, indent + "  ")
+        else:
+            print(f"{indent}{name:<{width}}  {f'{value:.4f}' if isinstance(value, float) else value}")

