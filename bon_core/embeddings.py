@@ -79,7 +79,7 @@ class EmbeddingSet:
         labels = np.asarray(labels)
         if vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
             raise InputError(
-                f"Embeddings are {vectors.dtype} of shape {vectors.shape}, but must be numbers of shape (samples, width);"
+                f"Embeddings are {vectors.dtype} of shape {vectors.shape}, but must be numbers, (samples, width);"
                 " save them as float32, one row a sample."
             )
         vectors = vectors.astype(np.float32)

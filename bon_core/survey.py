@@ -200,5 +200,8 @@ def _slices(
         "slice_recall": [float(hits.mean()) for hits in found],
         "whole": float(correct(slice(None)).mean()),
         "matrix": matrix,
-        "correlation": slice_correlation(vectors[rows], learners, seed=seed).tolist(),
+        "correlation": [
+            [None if np.isnan(value) else float(value) for value in row]
+            for row in slice_correlation(vectors[rows], learners, seed=seed)
+        ],
     }

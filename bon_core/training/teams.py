@@ -18,7 +18,7 @@ FILL_BATCH = 1024  # rows a call when a new composer is shown its whole cluster
 
 @dataclass(frozen=True)
 class Batch:
-    """positions (B,) int64 rows of the training set; roles (B,) int8; buckets (B,) int32, -1 where there is none."""
+    """positions (B,) int64 rows of the training set; roles (B,) uint8; buckets (B,) int64, -1 where there is none."""
 
     positions: Tensor
     roles: Tensor
@@ -64,12 +64,13 @@ class Teams:
     def compose(self, cluster: int | None, mate_share: float) -> Batch:
         """The next batch: of a cluster, or of all data (also for a cluster too small to hold a negative)."""
         team = self.of(cluster)
-        composed = team.composer.compose_with_roles(
+        team.composer.compose(
             classes=team.classes,
             images=self.mining.images,
             groups=min(self.mining.groups, team.classes),
             mate_share=min(mate_share, team.mate_limit),
         )
+        composed = team.composer.last
         return Batch(team.members[composed.ids], composed.roles, composed.buckets)
 
     def update(self, cluster: int | None, batch: Batch, embeddings: Tensor) -> None:

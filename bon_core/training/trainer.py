@@ -17,8 +17,8 @@ from torch import Tensor
 
 from bon_core.config import InputError, RunConfig
 from bon_core.datasets.image_set import ImageSet
-from bon_core.division.clustering import Clustering, align, cluster
-from bon_core.division.diagnostics import kept_members
+from bon_core.division.clustering import Clustering, cluster, match
+from bon_core.division.diagnostics import kept
 from bon_core.division.schedule import Phase, Schedule
 from bon_core.files import whole_file
 from bon_core.networks import EmbeddingNetwork, batch_of, build_network, embed
@@ -231,11 +231,11 @@ class Trainer:
         learners = self.config.division.learners
         vectors = self._embed("embedding")  # (N, D)
         features = vectors if self.config.division.feature == "embedding" else self._embed("penultimate")
-        matching = self.config.division.matching == "hungarian"
-        previous = self.clustering if matching else None
+        matching = self.config.division.matching == "hungarian" and self.clustering is not None
+        previous = self.clustering.labels if matching else None
         raw = cluster(features, learners, seed=self.config.training.seed + self.step, previous=previous)
-        current = raw if previous is None else align(previous, raw)
-        kept = kept_members(self.train_set.labels, current.labels)
+        current = raw.renamed(match(previous, raw.labels, learners)) if matching else raw
+        paired = kept(self.train_set.labels, current.labels)  # (N,) bool: not alone in its class
 
         whole = torch.from_numpy(vectors).to(self.device)
         if phase.name == "split":  # undo the concatenation's 1 / sqrt(K): a learner's loss sees unit slices
@@ -243,8 +243,8 @@ class Trainer:
         else:
             seen = [whole] * learners
         labels = torch.from_numpy(current.labels).to(self.device, torch.int64)
-        self.teams.divide(labels, torch.from_numpy(kept).to(self.device), seen)
-        self._log_clustering(raw, current, kept, milliseconds=1000 * (time.perf_counter() - started))
+        self.teams.divide(labels, torch.from_numpy(paired).to(self.device), seen)
+        self._log_clustering(raw, current, paired, milliseconds=1000 * (time.perf_counter() - started))
         self.clustering = current
 
     def _rejoin(self) -> None:
@@ -323,7 +323,7 @@ class Trainer:
             **{name: health.get(name) for name in names},
         )
 
-    def _log_clustering(self, raw: Clustering, current: Clustering, kept: np.ndarray, *, milliseconds: float) -> None:
+    def _log_clustering(self, raw: Clustering, current: Clustering, paired: np.ndarray, *, milliseconds: float) -> None:
         learners = self.config.division.learners
         before = self.clustering
         confusion = np.zeros((learners, learners), dtype=np.int64)  # current x previous
@@ -337,7 +337,7 @@ class Trainer:
                 ids=self.train_set.ids,
                 raw=raw.labels.astype(np.int16),
                 aligned=current.labels.astype(np.int16),
-                kept=kept,
+                kept=paired,
                 centroids=current.centroids.astype(np.float32),
                 objective=current.objective,
                 confusion=confusion,
@@ -348,8 +348,8 @@ class Trainer:
             epoch=self.step / self.steps_per_epoch,
             seconds=self.seconds,
             sizes=np.bincount(current.labels, minlength=learners).tolist(),
-            kept=int(kept.sum()),
-            dropped=int((~kept).sum()),
+            kept=int(paired.sum()),
+            dropped=int((~paired).sum()),
             moved=None if before is None else int((current.labels != before.labels).sum()),
             moved_raw=None if before is None else int((raw.labels != before.labels).sum()),
             objective=current.objective,
