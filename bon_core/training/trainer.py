@@ -299,7 +299,7 @@ class Trainer:
         loss, active, d_ap, d_an = figures.tolist()
         if not math.isfinite(loss):
             raise InputError(
-                f"The loss is {loss} at step {self.step}, but must be a number; lower --learning-rate and train again."
+                f"The loss is {loss} at step {self.step}, but must be a number; lower --lr and train again."
             )
         self.figures["loss"] = loss
         health = self.teams.of(phase.cluster).composer.stats()

@@ -1,0 +1,181 @@
+"""The command line as a user meets it: a whole training, what can be done with it, and what wrong input is answered."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from bon_core import runs
+from bon_core.cli import main
+from bon_core.mining.codes import codes_of
+
+ROOT = Path(__file__).parents[2]
+SMALL = ["--dim", "12", "--classes", "6", "--images", "3", "--groups", "2", "--device", "cpu"]
+
+
+def answered(capsys, *arguments: object) -> dict:
+    """The JSON that a command prints."""
+    assert main([*map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture(scope="module")
+def trained(small_file, tmp_path_factory):
+    """A finished divided training in a folder of its own, and what the command printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    command = ["train", "--data", small_file, "--run", "first", "--epochs", "4", "--learners", "3", *SMALL, "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "bon_core", *map(str, command)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "BON_RUNS": str(folder), "OMP_NUM_THREADS": "1", "HOME": str(folder)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "step" in done.stderr  # the progress bar
+    return folder, json.loads(done.stdout)
+
+
+@pytest.fixture
+def run(trained, monkeypatch):
+    monkeypatch.setenv("BON_RUNS", str(trained[0]))
+    return runs.open_run("first")
+
+
+def test_a_training_leaves_a_whole_run(run, trained, small_images):
+    assert run.status().state == "finished"
+    assert run.status().step == run.status().steps == 53
+    assert {path.name for path in run.path.iterdir()} == {
+        "config.json",
+        "status.json",
+        "events.jsonl",
+        "checkpoint.safetensors",
+        "model.safetensors",
+        "card.md",
+        "audit",
+        "clusterings",
+        "previews",
+        "snapshots",
+    }
+    assert run.events("evaluation")[-1]["recall@1"] == trained[1]["metrics"]["test"]["recall@1"]
+    assert run.events("message")[0]["text"].startswith("python -m bon_core train --data")
+    card = (run.path / "card.md").read_text()
+    assert f"{trained[1]['metrics']['test']['recall@1']:.3f}" in card and "--learners 3" in card
+
+
+def test_the_snapshot_agrees_with_itself(run, small_images):
+    shot = run.snapshot()
+    assert np.array_equal(shot.ids, small_images.ids) and np.array_equal(shot.labels, small_images.labels)
+    vectors = np.asarray(shot.vectors, dtype=np.float64)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=2e-3)
+    own = codes_of(vectors.astype(np.float32), shot.hash_mean, shot.hash_projection)
+    assert (own == shot.codes).mean() > 0.98  # float16 moves a few points across a hyperplane
+    split = np.asarray(shot.split)
+    assert (split[shot.neighbours] == split[:, None]).all()
+    away = np.linalg.norm(vectors - vectors[shot.neighbours[:, 0]], axis=1)
+    assert np.allclose(away, shot.neighbour_distances[:, 0].astype(float), atol=5e-3)
+    labels = np.asarray(shot.labels)
+    assert np.array_equal(shot.correct, labels[shot.neighbours[:, 0]] == labels)
+    assert ((shot.hardness > 0) <= ~shot.correct).all()
+    assert shot.correct[split == 1].mean() == pytest.approx(shot.metrics["test"]["recall@1"])
+    assert (shot.stored_codes[split == 1] == -1).all()
+    assert shot.fields["parity"][1] == ["even", "odd"]
+    last = run.clusterings()[-1]
+    assert np.array_equal(shot.clusters[split == 0], last["aligned"])
+    report = shot.meta["division"]
+    assert len(report["slice_recall"]) == 3 and np.shape(report["matrix"]) == (3, 3)
+    assert report["whole"] == pytest.approx(shot.metrics["test"]["recall@1"])
+
+
+def test_evaluate_repeats_what_training_measured(run, trained, capsys):
+    found = answered(capsys, "evaluate", "--run", "first", "--device", "cpu")
+    for name in ("recall@1", "recall@8", "map@r", "r_precision"):
+        assert found[name] == pytest.approx(trained[1]["metrics"]["test"][name], abs=1e-9)
+
+
+def test_embeddings_can_be_taken_out_and_brought_back(run, capsys, tmp_path, trained):
+    for kind in ("npz", "parquet"):
+        file = tmp_path / f"vectors.{kind}"
+        assert answered(capsys, "embed", "--run", "first", "--out", file)["samples"] == 360
+        found = answered(capsys, "snapshot", "--embeddings", file, "--run", f"from-{kind}")
+        assert found["samples"] == 360
+        assert found["metrics"]["test"]["recall@1"] == pytest.approx(
+            trained[1]["metrics"]["test"]["recall@1"], abs=0.01
+        )
+        shot = runs.open_run(f"from-{kind}").snapshot()
+        assert shot.meta["origin"] == "embeddings" and shot.meta["hasher_origin"] == "fitted"
+
+
+def test_mined_negatives_are_ranked_against_all(run, capsys, tmp_path):
+    found = answered(capsys, "mine", "--run", "first", "--negatives", "3", "--out", tmp_path / "hard.parquet")
+    pairs = pq.read_table(tmp_path / "hard.parquet").to_pydict()
+    shot = run.snapshot()
+    row_of = {int(identity): row for row, identity in enumerate(shot.ids)}
+    vectors, labels = shot.embedding().vectors, np.asarray(shot.labels)
+    train = np.flatnonzero(np.asarray(shot.split) == 0)
+    assert len(pairs["anchor"]) > 0 and 0 < found["anchors_with_a_bucket_mate"] <= 1
+    for index in range(0, len(pairs["anchor"]), 37):
+        anchor, negative = row_of[pairs["anchor"][index]], row_of[pairs["negative"][index]]
+        assert labels[anchor] != labels[negative]
+        assert shot.codes[anchor] == shot.codes[negative]
+        others = train[labels[train] != labels[anchor]]
+        away = np.sqrt(np.maximum(2 - 2 * vectors[others] @ vectors[anchor], 0))
+        own = np.sqrt(max(2 - 2 * vectors[negative] @ vectors[anchor], 0))
+        assert pairs["distance"][index] == pytest.approx(own, abs=1e-4)
+        assert abs(pairs["rank"][index] - (1 + (away < own - 1e-6).sum())) <= 1
+        assert pairs["hardest_distance"][index] == pytest.approx(away.min(), abs=1e-4)
+
+
+def test_points_pairs_and_weights_are_exported(run, capsys, tmp_path):
+    assert answered(capsys, "export", "--run", "first", "--out", tmp_path / "points.csv")["rows"] == 360
+    head = (tmp_path / "points.csv").read_text().splitlines()[0]
+    assert '"id","class","split","x","y"' in head and '"parity"' in head
+    assert answered(capsys, "export", "--run", "first", "--what", "mined", "--out", tmp_path / "m.parquet")["rows"] > 0
+    answered(capsys, "export", "--run", "first", "--what", "model", "--out", tmp_path / "m.safetensors")
+    assert (tmp_path / "m.safetensors").read_bytes() == (run.path / "model.safetensors").read_bytes()
+
+
+WRONG = {
+    "unknown data": ("train --run x --data nowhere", "nowhere"),
+    "no epochs": ("train --run x --epochs 0", "0 epochs"),
+    "name is a path": ("train --run ../x", "run name"),
+    "too many learners": ("train --run x --learners 64", "1 (undivided) to 32"),
+    "learners wider than the embedding": ("train --run x --learners 16 --dim 8", "cannot share 8 dimensions"),
+    "shares above one": ("train --run x --warmup 0.9 --split 0.9", "add up to"),
+    "batch larger than the data": ("train --run x --classes 400", "400"),
+    "resume nothing": ("train --run x --resume", "no run named x"),
+    "resume a finished run": ("train --run first --resume", "is finished"),
+    "name taken": ("train --run first", "already a run named first"),
+    "evaluate nothing": ("evaluate --run x", "no run named x"),
+    "embed to another kind": ("embed --run first --out a.txt", "must end in"),
+    "embed into no folder": ("embed --run first --out no/where/a.npz", "does not exist"),
+    "no such embeddings": ("snapshot --run x --embeddings no.npz", "no.npz"),
+    "no negatives": ("mine --run first --negatives 0", "give 1 to 100"),
+    "no such split": ("mine --run first --split validation", "no validation samples"),
+    "export to another kind": ("export --run first --out a.xls", "must end in"),
+}
+
+
+@pytest.mark.parametrize("line,sentence", WRONG.values(), ids=WRONG)
+def test_wrong_input_is_answered_with_one_sentence(run, small_file, capsys, line, sentence):
+    before = sorted(path.name for path in run.path.parent.iterdir())
+    words = line.split()
+    if words[0] == "train" and "--data" not in words and "--resume" not in words:
+        words += ["--data", str(small_file)]
+    assert main(words) == 2
+    shown = capsys.readouterr()
+    assert sentence in shown.err and shown.err.count("\n") == 1 and "Traceback" not in shown.err
+    assert shown.out == ""
+    assert sorted(path.name for path in run.path.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize("command", ["", "train", "evaluate", "embed", "snapshot", "mine", "export"])
+def test_help_is_there_for_every_command(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*command.split(), "--help"])
+    assert ended.value.code == 0
+    assert "--help" in capsys.readouterr().out

@@ -1,0 +1,206 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bon_core import runs
+from bon_core.config import (
+    DataConfig,
+    DivisionConfig,
+    InputError,
+    MiningConfig,
+    NetworkConfig,
+    RunConfig,
+    TrainingConfig,
+)
+from bon_core.training.audit import PHASES, audit_steps, read_step
+from bon_core.training.trainer import Trainer
+
+pytestmark = pytest.mark.usefixtures("runs_folder")
+
+CONFIG = RunConfig(
+    data=DataConfig(name="small"),
+    network=NetworkConfig(dim=12),
+    mining=MiningConfig(classes=6, images=3, groups=2),
+    division=DivisionConfig(learners=3, warmup=0.25, split=0.4, conquer=0.1, recluster_every=1),
+    training=TrainingConfig(epochs=3, device="cpu", checkpoint_every=1000, evaluate_every=1000),
+)  # 240 images in batches of 18: 13 steps an epoch, 39 steps; split from 10, clustered from 25, conquer from 35
+
+
+def trainer_of(config: RunConfig, images, name: str = "run") -> Trainer:
+    return Trainer(config, images.part("train"), runs.create(name, config))
+
+
+def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def with_section(config: RunConfig, section: str, **changes) -> RunConfig:
+    return replace(config, **{section: replace(getattr(config, section), **changes)})
+
+
+def stopping_at(trainer: Trainer, step: int) -> Trainer:
+    """Ask for a stop once `step` is reached."""
+    compose = trainer.teams.compose
+
+    def watched(*arguments):
+        if trainer.step == step - 1:
+            trainer.run.request_stop()
+        return compose(*arguments)
+
+    trainer.teams.compose = watched
+    return trainer
+
+
+@pytest.fixture(scope="module")
+def whole_run(small_images, tmp_path_factory):
+    """One uninterrupted training of CONFIG."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BON_RUNS", str(tmp_path_factory.mktemp("whole")))
+        trainer = trainer_of(CONFIG, small_images)
+        assert trainer.fit() == "finished"
+    return trainer
+
+
+def test_the_same_config_gives_the_same_run(small_images, whole_run):
+    again = trainer_of(CONFIG, small_images)
+    again.fit()
+    assert same(weights(again), weights(whole_run))
+    other = trainer_of(with_section(CONFIG, "training", seed=1), small_images, "other")
+    other.fit()
+    assert not same(weights(other), weights(whole_run))
+
+
+@pytest.mark.parametrize("step", [4, 10, 17, 30, 36], ids=["joint", "division", "split", "clustered", "conquer"])
+def test_a_resumed_run_ends_bit_for_bit_where_the_whole_one_does(small_images, whole_run, step):
+    first = stopping_at(trainer_of(CONFIG, small_images), step)
+    assert first.fit() == "stopped" and first.step == step
+    first.run.clear_stop()
+    second = Trainer(CONFIG, small_images.part("train"), first.run)
+    second.load()
+    assert second.fit() == "finished"
+    assert same(weights(second), weights(whole_run))
+    bags = [trainer.teams.joint.composer.state_dict() for trainer in (second, whole_run)]
+    assert same(*bags)
+    assert audit_steps(second.run.path).tolist() == audit_steps(whole_run.run.path).tolist() == list(range(39))
+    for column, values in read_step(second.run.path, 38).items():
+        assert np.array_equal(values, read_step(whole_run.run.path, 38)[column], equal_nan=values.dtype.kind == "f")
+    losses = [[event["loss"] for event in trainer.run.events("step")] for trainer in (second, whole_run)]
+    assert losses[0] == losses[1]
+
+
+def test_one_learner_equals_the_undivided_run(small_images):
+    """Whatever the shares of the phases, K = 1 has nothing to divide."""
+    ended = []
+    for name, shares in (("a", {"warmup": 0.0, "split": 0.9}), ("b", {"warmup": 1.0, "split": 0.0, "conquer": 0.0})):
+        trainer = trainer_of(with_section(CONFIG, "division", learners=1, **shares), small_images, name)
+        trainer.fit()
+        ended.append(weights(trainer))
+    assert same(*ended)
+
+
+def test_only_the_learner_whose_turn_it_is_moves(small_images):
+    config = with_section(CONFIG, "division", warmup=0.0, split=1.0, conquer=0.0)
+    trainer = trainer_of(config, small_images)
+    parts = trainer.network.head.parts
+    before = [part.weight.detach().clone() for part in parts]
+    stepped, moved = trainer.optimizer.step, []
+
+    def watched():
+        stepped()
+        now = [part.weight.detach().clone() for part in parts]
+        moved.append([number for number in range(3) if not torch.equal(now[number], before[number])])
+        before[:] = now
+
+    trainer.optimizer.step = watched
+    trainer.fit()
+    expected = [[trainer.schedule.phase(step).learner] for step in range(trainer.steps)]
+    assert moved == expected
+    assert {number for turn in moved for number in turn} == {0, 1, 2}
+
+
+def test_phases_come_in_order_and_do_not_depend_on_cluster_sizes(whole_run):
+    recorded = [int(read_step(whole_run.run.path, step)["phase"][0]) for step in range(39)]
+    assert recorded == sorted(recorded) and set(recorded) == {0, 1, 2, 3}
+    assert [recorded.count(number) for number in range(len(PHASES))] == [10, 15, 10, 4]
+
+
+def test_the_audit_log_tells_the_truth(small_images, whole_run):
+    label = dict(zip(small_images.ids.tolist(), small_images.labels.tolist(), strict=True))
+    for step in range(39):
+        rows = read_step(whole_run.run.path, step)
+        batch = set(rows["id"].tolist())
+        classes = [label[identity] for identity in rows["id"].tolist()]
+        assert all(classes[start : start + 3] == classes[start : start + 1] * 3 for start in range(0, len(classes), 3))
+        for row in range(len(rows["id"])):
+            if rows["negative"][row] >= 0:
+                assert rows["negative"][row] in batch and label[int(rows["negative"][row])] != classes[row]
+            if rows["positive"][row] >= 0:
+                assert rows["positive"][row] in batch and label[int(rows["positive"][row])] == classes[row]
+        assert (rows["active"] <= (rows["d_ap"] - rows["d_an"] + 0.2 > -1e-5)).all()
+        mates = rows["role"] == 1
+        assert (rows["bucket"][mates] >= 0).all() and (rows["bucket"][rows["role"] == 2] == -1).all()
+
+
+def test_divided_batches_come_from_one_cluster(small_images, whole_run):
+    clusterings = {int(found["step"]): found for found in whole_run.run.clusterings()}
+    assert sorted(clusterings) == [10, 23, 25]  # the split phase begins, an epoch later, the clustered phase begins
+    for step in range(10, 35):
+        found = clusterings[max(at for at in clusterings if at <= step)]
+        cluster_of = dict(zip(found["ids"].tolist(), found["aligned"].tolist(), strict=True))
+        kept = dict(zip(found["ids"].tolist(), found["kept"].tolist(), strict=True))
+        batch = read_step(whole_run.run.path, step)["id"].tolist()
+        assert {cluster_of[identity] for identity in batch} == {whole_run.schedule.phase(step).cluster}
+        assert all(kept[identity] for identity in batch)
+
+
+def test_clusters_smaller_than_a_batch_train(small_images):
+    config = with_section(CONFIG, "division", learners=12, warmup=0.0, split=0.6, conquer=0.0)
+    trainer = trainer_of(with_section(config, "mining", classes=20), small_images)
+    assert trainer.fit() == "finished"
+    assert all(tensor.isfinite().all() for tensor in trainer.network.state_dict().values())
+
+
+@pytest.mark.parametrize("miner", ["uniform", "bon", "lsh", "exact", "neighbours"])
+def test_every_miner_trains(small_images, miner):
+    trainer = trainer_of(with_section(CONFIG, "mining", miner=miner), small_images)
+    assert trainer.fit() == "finished"
+    losses = [event["loss"] for event in trainer.run.events("step")]
+    assert np.isfinite(losses).all()
+
+
+def test_beta_of_the_margin_loss_moves(small_images):
+    config = with_section(CONFIG, "training", loss="margin", epochs=1)
+    trainer = trainer_of(with_section(config, "division", learners=1), small_images)
+    (beta,) = trainer.objective.parameters()
+    before = beta.detach().clone()
+    trainer.fit()
+    assert not torch.equal(beta, before)
+
+
+def test_a_loss_that_is_no_number_ends_with_a_sentence(small_images):
+    trainer = trainer_of(CONFIG, small_images)
+    with torch.no_grad():
+        trainer.network.head.parts[0].weight.fill_(torch.nan)
+    with pytest.raises(InputError, match=r"lower (--lr|the learning rate)"):
+        trainer.fit()
+
+
+def test_a_checkpoint_of_another_network_is_refused(small_images):
+    trainer = trainer_of(with_section(CONFIG, "training", epochs=0.2), small_images)
+    trainer.fit()
+    wider = with_section(CONFIG, "network", dim=24)
+    with pytest.raises(InputError, match="does not fit its config"):
+        Trainer(wider, small_images.part("train"), trainer.run).load()
+
+
+def test_a_device_that_is_not_there_is_refused(small_images):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(InputError, match="no CUDA device"):
+        trainer_of(with_section(CONFIG, "training", device="cuda"), small_images)

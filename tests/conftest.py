@@ -1,0 +1,41 @@
+"""What many tests share: a small set of images whose classes differ, and runs kept out of the project's folder."""
+
+import numpy as np
+import pytest
+
+from bon_core.datasets.image_set import TEST, TRAIN, ImageSet
+
+
+@pytest.fixture
+def runs_folder(tmp_path, monkeypatch):
+    """New runs go to a folder of their own."""
+    folder = tmp_path / "runs"
+    monkeypatch.setenv("BON_RUNS", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_images() -> ImageSet:
+    """36 classes of 10 images of 16 px: a blob pattern a class, shifted and noisy; 24 classes to train, 12 to test."""
+    rng = np.random.default_rng(0)
+    patterns = rng.random((36, 4, 4)).repeat(4, axis=1).repeat(4, axis=2)
+    labels = np.repeat(np.arange(36), 10)
+    shifted = np.stack([np.roll(patterns[label], rng.integers(-1, 2, 2), axis=(0, 1)) for label in labels])
+    images = (np.clip(shifted + 0.15 * rng.standard_normal(shifted.shape), 0, 1) * 255).astype(np.uint8)
+    return ImageSet(
+        name="small",
+        images=images,
+        labels=labels.astype(np.int64),
+        class_names=tuple(f"class {number}" for number in range(36)),
+        split=np.where(labels < 24, TRAIN, TEST).astype(np.uint8),
+        ids=np.arange(1000, 1360, dtype=np.int64),
+        fields={"parity": np.where(labels % 2, "odd", "even")},
+    )
+
+
+@pytest.fixture(scope="session")
+def small_file(small_images, tmp_path_factory):
+    """The same set as a file, for --data."""
+    path = tmp_path_factory.mktemp("data") / "small.npz"
+    small_images.save(path)
+    return path
