@@ -16,6 +16,7 @@ from bon_core.datasets.image_set import SPLIT_NAMES, ImageSet
 from bon_core.embeddings import EmbeddingSet
 from bon_core.experiment import CLUSTERS_TO_LOOK_AT, WEIGHTS, fitted_hashing, held_out
 from bon_core.files import whole_file
+from bon_core.retrieval.negatives import hardness_of
 from bon_core.runs import Run
 from bon_core.snapshot import Snapshot
 from bon_core.survey import fitted_division, measure, take
@@ -99,21 +100,10 @@ def mine(name: str, *, split: str, count: int, seed: int, out: str | None) -> di
     vectors, labels = shot.embedding().vectors[rows], np.asarray(shot.labels)[rows].astype(np.int64)
     bag = BagOfNegatives(torch.from_numpy(labels), dim=vectors.shape[1], bits=shot.bits, seed=seed)
     everything = torch.arange(len(rows))
-    bag.hasher.set(torch.tensor(shot.hash_mean), torch.tensor(shot.hash_projection))
-    bag.rehash(everything, torch.from_numpy(vectors))
+    bag.table.insert(everything, torch.tensor(shot.codes[rows]))
     found_rows, found = (part.numpy() for part in bag.negatives(everything, k=count))
 
-    hardest = np.empty(len(rows), dtype=np.float32)
-    ranks = np.full(found.shape, -1)
-    distances = np.full(found.shape, np.nan, dtype=np.float32)
-    for start in range(0, len(rows), 1024):
-        block = slice(start, start + 1024)
-        away = np.sqrt(np.maximum(2 - 2 * vectors[block] @ vectors.T, 0))  # (b, N)
-        away[labels[block, None] == labels] = np.inf
-        hardest[block] = away.min(axis=1)
-        distances[block] = np.take_along_axis(away, np.maximum(found_rows[block], 0), axis=1)
-        for column in range(count):
-            ranks[block, column] = 1 + (away < distances[block, column, None]).sum(axis=1)
+    hard = hardness_of(vectors, labels, found_rows)
     if path is not None:
         ids, names = np.asarray(shot.ids)[rows], np.array(shot.class_names)
         anchor, column = np.nonzero(found)
@@ -125,22 +115,23 @@ def mine(name: str, *, split: str, count: int, seed: int, out: str | None) -> di
                 "anchor_class": names[labels[anchor]],
                 "negative": ids[picked],
                 "negative_class": names[labels[picked]],
-                "distance": distances[anchor, column],
-                "rank": ranks[anchor, column],
-                "hardest_distance": hardest[anchor],
+                "distance": hard.distances[anchor, column],
+                "rank": hard.ranks[anchor, column],
+                "hardest_distance": hard.hardest[anchor],
             },
         )
-    nearest_found = np.where(found, distances, np.inf).min(axis=1)
+    nearest_found = np.where(found, hard.distances, np.inf).min(axis=1)
     served = found.any(axis=1)
+    check(served.any(), f"No {split} sample of {name} shares its bucket with another class; train it further.")
     return {
         "run": name,
         "split": split,
         "anchors": len(rows),
         "anchors_with_a_bucket_mate": float(served.mean()),
-        "mean_distance_mined": float(distances[found].mean()),
+        "mean_distance_mined": float(hard.distances[found].mean()),
         "mean_distance_best_of_mined": float(nearest_found[served].mean()),
-        "mean_distance_exact_hardest": float(hardest.mean()),
-        "median_rank_mined": float(np.median(ranks[found])),
+        "mean_distance_exact_hardest": float(hard.hardest.mean()),
+        "median_rank_mined": float(np.median(hard.ranks[found])),
         "file": out,
     }
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from bon_core.config import check
 from bon_core.datasets.image_set import SPLIT_NAMES
 from bon_core.division.clustering import cluster
 from bon_core.division.diagnostics import slice_correlation
 from bon_core.embeddings import EmbeddingSet
 from bon_core.mining.codes import codes_of
 from bon_core.projection import project, trust, trustworthiness
-from bon_core.retrieval.metrics import neighbours_needed, nmi, recall, retrieval_metrics
+from bon_core.retrieval.metrics import RECALL_AT, neighbours_needed, nmi, recall, retrieval_metrics
 from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
 from bon_core.slices import slices
 from bon_core.snapshot import NEIGHBOURS_KEPT, Snapshot, write
@@ -136,9 +137,16 @@ def take(
 
 
 def _table(vectors: np.ndarray, labels: np.ndarray, split: np.ndarray | None) -> NeighbourTable:
-    smallest = len(vectors) if split is None else int(np.bincount(split)[np.unique(split)].min())
+    """The neighbours within each split: as many as the metrics need, the smallest split has, and memory bears."""
+    sizes = np.array([len(vectors)]) if split is None else np.unique(split, return_counts=True)[1]
+    needed = min(RECALL_AT[-1], int(sizes.max()) - 1)
+    check(
+        sizes.min() > needed,
+        f"The smallest split has {sizes.min()} samples, but Recall@{needed} needs {needed + 1}; add samples or"
+        " give one split only.",
+    )
     wanted = max(NEIGHBOURS_KEPT, min(neighbours_needed(labels, split), MOST_NEIGHBOURS))
-    return build_neighbours(vectors, min(wanted, smallest - 1), groups=split)
+    return build_neighbours(vectors, min(wanted, int(sizes.min()) - 1), groups=split)
 
 
 def _metrics(table: NeighbourTable, labels: np.ndarray) -> dict[str, Any]:

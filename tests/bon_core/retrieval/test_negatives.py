@@ -1,0 +1,30 @@
+import numpy as np
+
+from bon_core.retrieval.negatives import hardness_of
+
+
+def test_four_points_on_a_circle():
+    """Class 0 at 0 and 10 degrees, class 1 at 60, class 2 at 90."""
+    angles = np.deg2rad([0, 10, 60, 90])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    labels = np.array([0, 0, 1, 2])
+    hard = hardness_of(vectors, labels, np.array([[2, 3], [3, 2], [3, 1], [2, 0]]))
+    assert hard.ranks.tolist() == [[1, 2], [2, 1], [1, 2], [1, 3]]
+    chord = 2 * np.sin(np.deg2rad([60, 50, 30, 30]) / 2)
+    assert np.allclose(hard.hardest, chord, atol=1e-6)
+    assert np.allclose(hard.distances[:, 0], 2 * np.sin(np.deg2rad([60, 80, 30, 30]) / 2), atol=1e-6)
+
+
+def test_against_sorting_every_anchor(monkeypatch):
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((50, 6)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    labels = rng.integers(0, 5, 50)
+    anchors = rng.permutation(50)[:20]
+    mined = np.stack([rng.choice(np.flatnonzero(labels != labels[anchor]), 3) for anchor in anchors])
+    monkeypatch.setattr("bon_core.retrieval.negatives.BLOCK", 7)
+    hard = hardness_of(vectors, labels, mined, anchors=anchors)
+    for row, anchor in enumerate(anchors):
+        others = np.flatnonzero(labels != labels[anchor])
+        order = others[np.argsort(np.linalg.norm(vectors[others] - vectors[anchor], axis=1))]
+        assert [1 + order.tolist().index(negative) for negative in mined[row]] == hard.ranks[row].tolist()

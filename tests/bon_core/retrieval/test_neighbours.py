@@ -1,0 +1,175 @@
+"""Neighbours: against a slow twin, with duplicates, groups, a graph, and input that must be refused."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bon_core.config import InputError
+from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
+from bon_core.retrieval.search import nearest
+from tests import reference_retrieval as reference
+
+
+def unit(count: int, dim: int, seed: int = 0) -> np.ndarray:
+    raw = np.random.default_rng(seed).standard_normal((count, dim))
+    return (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
+
+
+def circle(*degrees: float) -> np.ndarray:
+    angle = np.deg2rad(degrees)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+
+
+@settings(max_examples=25, deadline=None)
+@given(count=st.integers(3, 60), dim=st.integers(2, 9), seed=st.integers(0, 99), data=st.data())
+def test_equals_the_slow_twin(count, dim, seed, data):
+    k = data.draw(st.integers(1, count - 1))
+    vectors = unit(count, dim, seed)
+    table = build_neighbours(vectors, k)
+    indices, distances = reference.neighbours(vectors, k)
+    np.testing.assert_array_equal(table.indices, indices)
+    np.testing.assert_allclose(table.distances, distances, atol=1e-5)
+
+
+def test_points_on_a_circle():
+    table = build_neighbours(circle(0, 60, 90, 180), 3)
+    assert table.indices.tolist() == [[1, 2, 3], [2, 0, 3], [1, 0, 3], [2, 1, 0]]
+    np.testing.assert_allclose(table.distances[0], [1, np.sqrt(2), 2], atol=1e-6)
+    assert table.indices.dtype == np.int32 and table.distances.dtype == np.float32
+
+
+def test_a_sample_is_not_its_own_neighbour_even_among_more_duplicates_than_are_asked_for():
+    vectors = np.concatenate([np.repeat(circle(10), 30, axis=0), circle(50, 70)])
+    table = build_neighbours(vectors, 5)
+    assert not (table.indices == np.arange(32)[:, None]).any()
+    assert (table.indices[:30] < 30).all() and (table.distances[:30] == 0).all()
+    assert all(len(set(row)) == 5 for row in table.indices.tolist())
+
+
+def test_equal_distances_are_ordered_by_position():
+    vectors = np.concatenate([circle(0), np.repeat(circle(40), 3, axis=0), np.repeat(circle(80), 2, axis=0)])
+    assert build_neighbours(vectors, 5).indices[0].tolist() == [1, 2, 3, 4, 5]
+    assert build_neighbours(vectors[::-1].copy(), 5).indices[5].tolist() == [2, 3, 4, 0, 1]
+
+
+def test_small_distances_keep_their_digits():
+    step = 1e-4  # radians; 1 - cos of it is below float32's resolution
+    angle = np.arange(6) * step
+    table = build_neighbours(np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32), 5)
+    assert table.indices[0].tolist() == [1, 2, 3, 4, 5]
+    np.testing.assert_allclose(table.distances[0], np.arange(1, 6) * step, rtol=1e-2)
+
+
+def test_groups_are_searched_apart_and_answer_in_positions_of_the_whole():
+    vectors = unit(40, 6)
+    groups = np.random.default_rng(1).integers(0, 2, 40)
+    table = build_neighbours(vectors, 4, groups=groups)
+    assert (groups[table.indices] == groups[:, None]).all()
+    indices, _ = reference.neighbours(vectors, 4, groups)
+    np.testing.assert_array_equal(table.indices, indices)
+    part = np.flatnonzero(groups == 1)
+    alone = build_neighbours(vectors[part], 4)
+    np.testing.assert_array_equal(table.part(part).indices, alone.indices)
+    np.testing.assert_array_equal(table.part(part).distances, alone.distances)
+
+
+def test_a_part_must_keep_to_itself():
+    with pytest.raises(InputError, match="outside the chosen part"):
+        build_neighbours(unit(10, 4), 3).part(np.arange(5))
+
+
+def test_the_graph_finds_nearly_all_and_never_fewer():
+    vectors = unit(3000, 8)
+    exact = build_neighbours(vectors, 10)
+    graph = build_neighbours(vectors, 10, exact=False)
+    found = [len(set(a) & set(b)) for a, b in zip(exact.indices.tolist(), graph.indices.tolist(), strict=True)]
+    assert np.mean(found) > 9.5
+
+
+def test_the_graph_completes_what_duplicates_have_cut_off():
+    vectors = np.concatenate([np.repeat(unit(1, 8), 400, axis=0), np.repeat(unit(1, 8, seed=1), 400, axis=0)])
+    table = build_neighbours(vectors, 120, exact=False)  # the table's own checks refuse a -1
+    assert all(len(set(row)) == 120 for row in table.indices.tolist())
+
+
+def test_progress_counts_to_the_end_and_can_cancel():
+    seen = []
+    build_neighbours(unit(20, 4), 2, groups=np.arange(20) % 2, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(10, 20), (20, 20)]
+
+    def cancel(done: int, total: int) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        build_neighbours(unit(20, 4), 2, progress=cancel)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "k", "groups", "sentence"),
+    [
+        (unit(5, 3) * 2, 2, None, "Vector 0 has length 2"),
+        (np.full((5, 3), np.nan, np.float32), 2, None, "normalise the rows"),
+        (unit(5, 3), 5, None, "ask for 1 to 4"),
+        (unit(5, 3), 0, None, "ask for 1 to 4"),
+        (unit(5, 3), 2, np.array([0, 0, 0, 1, 1]), "smallest group searched has 2 samples"),
+    ],
+)
+def test_refuses(vectors, k, groups, sentence):
+    with pytest.raises(InputError, match=sentence):
+        build_neighbours(vectors, k, groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("indices", "distances", "sentence"),
+    [
+        ([[1], [0]], [[0.5, 0.6], [0.5, 0.6]], "both must be"),
+        ([[1], [2]], [[0.5], [0.5]], "but there are 2 samples"),
+        ([[-1], [0]], [[0.5], [0.5]], "run from -1"),
+        ([[0], [0]], [[0.5], [0.5]], "its own neighbour"),
+        ([[1, 2], [0, 2], [0, 1]], [[0.5, 0.4]] * 3, "ascend"),
+        ([[1], [0]], [[np.nan], [0.5]], "ascend"),
+    ],
+)
+def test_a_broken_table_is_refused(indices, distances, sentence):
+    with pytest.raises(InputError, match=sentence):
+        NeighbourTable(np.array(indices, dtype=np.int32), np.array(distances, dtype=np.float32))
+    with pytest.raises(InputError, match="must be int32"):
+        NeighbourTable(np.array([[1], [0]]), np.array([[0.5], [0.5]]))
+
+
+@settings(max_examples=25, deadline=None)
+@given(count=st.integers(1, 30), seed=st.integers(0, 99), data=st.data())
+def test_nearest_to_outside_queries_equals_a_full_sort(count, seed, data):
+    k = data.draw(st.integers(1, count))
+    vectors, queries = unit(count, 5, seed), unit(4, 5, seed + 1000)
+    positions, distances = nearest(queries, vectors, k)
+    away = np.linalg.norm(queries[:, None].astype(np.float64) - vectors[None], axis=2)
+    np.testing.assert_array_equal(positions, np.argsort(away, axis=1)[:, :k])
+    np.testing.assert_allclose(distances, np.sort(away, axis=1)[:, :k], atol=1e-3)
+
+
+def test_nearest_orders_ties_by_position_and_refuses_bad_queries():
+    vectors = np.concatenate([circle(90), np.repeat(circle(0), 4, axis=0)])
+    assert nearest(circle(0), vectors, 3)[0].tolist() == [[1, 2, 3]]
+    with pytest.raises(InputError, match="ask for 1 to 5"):
+        nearest(circle(0), vectors, 6)
+    with pytest.raises(InputError, match="2 wide"):
+        nearest(unit(1, 3), vectors, 1)
+
+
+def test_the_explorers_modules_import_nothing_heavy():
+    modules = [
+        "slices",
+        "projection",
+        *("retrieval." + name for name in ("index", "neighbours", "metrics", "search")),
+        *("division." + name for name in ("clustering", "schedule", "diagnostics")),
+    ]
+    code = (
+        f"import sys; {'; '.join(f'import bon_core.{name}' for name in modules)}; "
+        "print([m for m in ('torch', 'faiss', 'umap', 'sklearn', 'scipy', 'numba') if m in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
