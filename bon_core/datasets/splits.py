@@ -1,0 +1,59 @@
+"""Splits by class: whoever is tested on a class has never trained on it. Legend: N images, P classes."""
+
+import dataclasses
+
+import numpy as np
+
+from bon_core.config import check
+from bon_core.datasets.image_set import TEST, TRAIN, VALIDATION, ImageSet
+
+
+def class_disjoint(labels: np.ndarray, *, test_share: float = 0.5, seed: int) -> np.ndarray:
+    """Draw whole classes for the test part.
+
+    Parameters
+    ----------
+    labels : (N,) int
+    test_share : share of the classes that is tested; at least one class goes to either part
+    seed : the same seed draws the same classes
+
+    Returns
+    -------
+    (N,) uint8 of TRAIN and TEST
+
+    Raises
+    ------
+    InputError
+        If the share is not within 0 and 1, or there are fewer than two classes.
+    """
+    check(0 < test_share < 1, f"The test share is {test_share}, but must lie between 0 and 1; try 0.5.")
+    classes = np.unique(labels)
+    check(len(classes) >= 2, f"There is {len(classes)} class, but a split needs 2 or more; add classes.")
+    chosen = _draw(classes, test_share, seed)
+    return np.where(np.isin(labels, chosen), TEST, TRAIN).astype(np.uint8)
+
+
+def hold_out(image_set: ImageSet, share: float, seed: int) -> ImageSet:
+    """Turn a share of the training classes into validation classes, to tune settings on; the test part is untouched.
+
+    Raises
+    ------
+    InputError
+        If the share is not within 0 and 1, or there are fewer than two training classes.
+    """
+    check(0 < share < 1, f"The hold-out is {share}, but must lie between 0 and 1; try 0.2.")
+    classes = np.unique(image_set.labels[image_set.split == TRAIN])
+    check(
+        len(classes) >= 2,
+        f"The data set {image_set.name} has {len(classes)} training classes, but holding some out needs 2 or more;"
+        " set the hold-out to 0.",
+    )
+    chosen = _draw(classes, share, seed)
+    split = np.where(np.isin(image_set.labels, chosen), VALIDATION, image_set.split).astype(np.uint8)
+    return dataclasses.replace(image_set, split=split)
+
+
+def _draw(classes: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """round(share * P) of the P classes, but at least one and not all."""
+    count = min(max(round(share * len(classes)), 1), len(classes) - 1)
+    return np.random.default_rng(seed).permutation(classes)[:count]

@@ -1,0 +1,218 @@
+import io
+import shutil
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bon_core.config import InputError
+from bon_core.datasets import folder
+from bon_core.datasets.folder import load, prepare
+from bon_core.datasets.image_set import TEST, TRAIN, VALIDATION
+
+
+def write(root: Path, names: str, colour=(200, 30, 30), mode: str = "RGB") -> Path:
+    """Write one flat 12 x 10 picture a name."""
+    for name in names.split():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (12, 10), colour).convert(mode).save(root / name)
+    return root
+
+
+def zipped(root: Path) -> Path:
+    return Path(shutil.make_archive(str(root), "zip", root))
+
+
+def test_sub_folders_are_classes(tmp_path):
+    found = load(write(tmp_path / "pets", "cat/1.png cat/2.png dog/1.png dog/more/2.png owl/1.png"), 8)
+    assert found.name == "pets"
+    assert found.class_names == ("cat", "dog", "owl")
+    assert found.labels.tolist() == [0, 0, 1, 1, 2]
+    assert found.fields["file"].tolist()[3] == "dog/more/2.png"
+    assert found.images.shape == (5, 8, 8, 3)
+    assert (found.images == (200, 30, 30)).all()
+    assert {TRAIN, TEST} == set(found.split)
+
+
+def test_zip_gives_the_same_as_its_folder(tmp_path):
+    root = write(tmp_path / "pets", "train/cat/1.png train/cat/2.png test/dog/1.png test/dog/2.png")
+    from_folder, from_zip = load(root), load(zipped(root))
+    assert from_zip.name == "pets"
+    assert (from_folder.images == from_zip.images).all()
+    assert (from_folder.labels == from_zip.labels).all()
+    assert (from_folder.split == from_zip.split).all()
+
+
+def test_part_folders_and_a_folder_around_them(tmp_path):
+    write(tmp_path / "set" / "inner", "Train/a/1.png Train/a/2.png test/b/1.png val/c/1.png")
+    found = load(tmp_path / "set")
+    by_class = {found.class_names[label]: int(part) for label, part in zip(found.labels, found.split, strict=True)}
+    assert by_class == {"a": TRAIN, "b": TEST, "c": VALIDATION}
+    assert found.size == folder.IMAGE_SIZE
+
+
+def test_classes_may_be_called_train_beside_others(tmp_path):
+    found = load(write(tmp_path / "toys", "train/1.png train/2.png car/1.png"))
+    assert found.class_names == ("car", "train")
+
+
+def test_loose_images_belong_to_no_class(tmp_path):
+    found = load(write(tmp_path / "set", "cover.png a/1.png a/2.png b/1.png"))
+    assert len(found) == 3
+
+
+def test_grey_only_if_all_are(tmp_path):
+    root = write(tmp_path / "set", "a/1.png a/2.png b/1.png", mode="L")
+    assert load(root, 8).channels == 1
+    write(root, "b/2.png")
+    mixed = load(root, 8)
+    assert mixed.channels == 3
+    assert (mixed.images[0] == mixed.images[0, 0, 0, 0]).all()  # a grey one, three times the same
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ("a/1.png a/2.png", "images of 1 classes, but 2 or more"),
+        ("1.png 2.png", "images of 0 classes"),
+        ("a/1.png b/1.png c/1.png", "No class in .* has 2 images"),
+        ("train/a/1.png train/a/2.png test/a/3.png test/b/1.png", "class 'a' .*both train and test .* side by side"),
+        ("train/a/1.png train/a/2.png val/b/3.png", "parts train and val, but train and test are both needed"),
+    ],
+)
+def test_layouts_that_cannot_be_used(tmp_path, names, sentence):
+    with pytest.raises(InputError, match=sentence):
+        load(write(tmp_path / "set", names))
+
+
+def test_unreadable_images_are_named(tmp_path):
+    root = write(tmp_path / "set", "a/1.png a/2.png b/1.png b/2.png c/1.jpg")
+    (root / "a" / "2.png").write_bytes(b"no picture")
+    (root / "b" / "1.png").write_bytes((root / "b" / "2.png").read_bytes()[:50])
+    (root / "c" / "1.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"^a/2.png \(and 2 more: b/1.png, c/1.jpg, ...\) cannot be read as an image"):
+        load(root)
+
+
+def test_damaged_zip_entry_is_named(tmp_path):
+    path = zipped(write(tmp_path / "set", "a/1.png a/2.png b/1.png"))
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        entry = archive.getinfo("a/2.png")
+    start = entry.header_offset + 30 + len(entry.filename)
+    content[start + 10 : start + 30] = bytes(20)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a/2.png cannot be read"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "sentence"),
+    [
+        ("MOST_IMAGES", 2, "holds 3 images"),
+        ("MOST_MEMORY", 3 * 64 * 64 * 3 - 1, "holds 3 images, which at 64 px"),
+        ("MOST_FILE", 40, "an image file may have"),
+        ("MOST_FILES", 80, "at most .* are read"),
+        ("MOST_PIXELS", 119, "it has 120 pixels, more than 119"),
+    ],
+)
+def test_limits(tmp_path, monkeypatch, limit, value, sentence):
+    root = write(tmp_path / "set", "a/1.png a/2.png b/1.png")
+    load(root)
+    monkeypatch.setattr(folder, limit, value)
+    with pytest.raises(InputError, match=sentence):
+        load(root)
+
+
+def test_picture_that_claims_to_be_huge(tmp_path):
+    """A few hundred bytes of PNG that would unpack to 10 GB are refused before they do."""
+    root = write(tmp_path / "set", "a/1.png a/2.png b/1.png")
+    content = bytearray((root / "a" / "1.png").read_bytes())
+    content[16:24] = (100_000).to_bytes(4, "big") * 2  # width and height in the header
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    (root / "a" / "1.png").write_bytes(content)
+    with pytest.raises(InputError, match=r"a/1.png cannot be read as an image: .*pixels"):
+        load(root)
+
+
+def test_prepare_cuts_the_central_square():
+    pixels = np.zeros((10, 30), np.uint8)
+    pixels[:, 10:20] = 255
+    assert (prepare(Image.fromarray(pixels), size=10, grey=True) == 255).all()
+    assert (prepare(Image.fromarray(pixels.T.copy()), size=10, grey=True) == 255).all()
+
+
+def test_prepare_turns_by_exif():
+    pixels = np.zeros((8, 8), np.uint8)
+    pixels[0] = 255  # a white line on top, stored lying on its side
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn by 90 degrees clockwise"
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "TIFF", exif=exif)
+    turned = prepare(Image.open(file), size=8, grey=True)
+    assert turned[:, -1].min() > 250 and turned[:, :-1].max() < 5
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("RGB", (200, 30, 30)),
+        ("RGBA", (200, 30, 30)),
+        ("CMYK", (200, 30, 30)),
+        ("P", (200, 30, 30)),
+        ("YCbCr", (200, 30, 30)),
+        ("L", (81, 81, 81)),
+        ("LA", (81, 81, 81)),
+    ],
+)
+def test_prepare_reads_every_mode(mode, expected):
+    picture = Image.new("RGB", (9, 9), (200, 30, 30))
+    picture = picture.quantize(4) if mode == "P" else picture.convert(mode)
+    found = prepare(picture, size=5, grey=False)
+    assert found.shape == (5, 5, 3) and found.dtype == np.uint8
+    assert np.abs(found.astype(int) - expected).max() <= 6
+
+
+def test_prepare_reads_one_bit_pictures():
+    stripes = Image.fromarray(np.tile([[True, False]], (4, 2)))
+    assert prepare(stripes, size=4, grey=True).tolist() == [[255, 0, 255, 0]] * 4
+
+
+def test_prepare_puts_transparent_pictures_on_white():
+    clear = Image.new("RGBA", (6, 6), (255, 0, 0, 0))
+    assert (prepare(clear, size=4, grey=False) == 255).all()
+    half = Image.new("LA", (6, 6), (0, 128))
+    assert np.abs(prepare(half, size=4, grey=True).astype(int) - 127).max() <= 1
+    palette = Image.new("P", (6, 6), 0)
+    palette.info["transparency"] = 0
+    assert (prepare(palette, size=4, grey=False) == 255).all()
+
+
+def test_prepare_scales_sixteen_bits_to_eight():
+    levels = np.array([[0, 65535], [32896, 257]], np.uint16)  # 0, 255, 128, 1 times 257
+    file = io.BytesIO()
+    Image.fromarray(levels).save(file, "PNG")
+    assert prepare(Image.open(file), size=2, grey=True).tolist() == [[0, 255], [128, 1]]
+    assert prepare(Image.fromarray(levels.astype(np.int32)), size=2, grey=True).tolist() == [[0, 255], [128, 1]]
+
+
+def test_floating_point_pictures_are_refused(tmp_path):
+    root = write(tmp_path / "set", "a/1.png a/2.png b/1.png")
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(root / "b" / "2.tif")
+    with pytest.raises(InputError, match=r"b/2.tif cannot be read .* floating point"):
+        load(root)
+
+
+def test_large_jpeg_read_at_reduced_size_looks_the_same(tmp_path):
+    """JPEGs are decoded at a fraction of their size; the result must stay close to the full way."""
+    ramp = np.linspace(0, 255, 640).astype(np.uint8)
+    picture = Image.fromarray(np.stack([np.tile(ramp, (480, 1))] * 3, axis=2))
+    for name in ("a/1.jpg", "a/2.jpg", "b/1.jpg"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        picture.save(tmp_path / "set" / name, quality=95)
+    fast = load(tmp_path / "set", 32).images[0].astype(int)
+    slow = prepare(picture, size=32, grey=False).astype(int)
+    assert np.abs(fast - slow).mean() < 2

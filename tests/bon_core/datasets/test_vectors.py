@@ -1,0 +1,154 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bon_core.config import InputError
+from bon_core.datasets.vectors import load_vectors
+
+VECTORS = np.array([[3.0, 4.0], [0.0, 2.0], [-5.0, 0.0]])
+UNIT = [[0.6, 0.8], [0.0, 1.0], [-1.0, 0.0]]
+
+
+def saved(path, **arrays):
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("vectors", "labels"), [("vectors", "labels"), ("embeddings", "y"), ("X", "targets"), ("features", "Label")]
+)
+def test_npz_of_any_float_type_under_common_names(tmp_path, dtype, vectors, labels):
+    file = saved(tmp_path / "e.npz", **{vectors: VECTORS.astype(dtype), labels: np.array(["cat", "owl", "cat"])})
+    found, split = load_vectors(file)
+    np.testing.assert_allclose(found.vectors, UNIT, atol=1e-6)
+    assert found.vectors.dtype == np.float32
+    assert found.labels.tolist() == [0, 1, 0] and found.class_names == ("cat", "owl")
+    assert found.ids.tolist() == [0, 1, 2]
+    assert split.tolist() == [1, 1, 1] and split.dtype == np.uint8
+
+
+def test_npz_with_everything(tmp_path):
+    file = saved(
+        tmp_path / "e.npz",
+        vectors=VECTORS,
+        labels=np.array([1, 0, 1]),
+        ids=np.array([7, 9, 8]),
+        class_names=np.array(["zero", "one", "unused"]),
+        split=np.array(["train", "test", "validation"]),
+    )
+    found, split = load_vectors(str(file))
+    assert found.ids.tolist() == [7, 9, 8]
+    assert found.class_names == ("zero", "one", "unused") and found.labels.tolist() == [1, 0, 1]
+    assert split.tolist() == [0, 1, 2]
+    numbered = saved(tmp_path / "n.npz", vectors=VECTORS, labels=np.array([1, 0, 1]), split=np.array([2, 0, 0]))
+    assert load_vectors(numbered)[1].tolist() == [2, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["v_labels.npy", "v.labels.npy"])
+def test_npy_with_its_labels_beside_it(tmp_path, name):
+    np.save(tmp_path / "v.npy", VECTORS)
+    np.save(tmp_path / name, np.array([5, 6, 5]))
+    found, _ = load_vectors(tmp_path / "v.npy")
+    assert found.class_names == ("5", "6") and found.labels.tolist() == [0, 1, 0]
+
+
+def columns_of(kind: str) -> dict:
+    rows = VECTORS.tolist()
+    if kind == "list":
+        return {"vector": pa.array(rows)}
+    if kind == "large list":
+        return {"embedding": pa.array(rows, pa.large_list(pa.float64()))}
+    if kind == "fixed":
+        return {"Embeddings": pa.array(rows, pa.list_(pa.float32(), 2))}
+    if kind == "half":
+        return {"vector": pa.array([np.float16(row) for row in rows], pa.list_(pa.float16()))}
+    return {"x0": VECTORS[:, 0], "x1": VECTORS[:, 1].astype(np.float32)}
+
+
+@pytest.mark.parametrize("kind", ["list", "large list", "fixed", "half", "wide"])
+def test_parquet(tmp_path, kind):
+    table = pa.table(columns_of(kind) | {"label": ["b", "a", "b"], "id": [3, 1, 2], "split": ["test", "train", "test"]})
+    pq.write_table(table, tmp_path / "e.parquet")
+    found, split = load_vectors(tmp_path / "e.parquet")
+    np.testing.assert_allclose(found.vectors, UNIT, atol=1e-6)
+    assert found.class_names == ("a", "b") and found.labels.tolist() == [1, 0, 1]
+    assert found.ids.tolist() == [3, 1, 2] and split.tolist() == [1, 0, 1]
+
+
+def test_parquet_in_row_groups_with_categories(tmp_path):
+    table = pa.table({"vector": VECTORS.tolist() * 4, "label": pa.array(["b", "a", "b"] * 4).dictionary_encode()})
+    pq.write_table(table, tmp_path / "e.parquet", row_group_size=5)
+    found, _ = load_vectors(tmp_path / "e.parquet")
+    assert len(found) == 12 and found.labels.tolist() == [1, 0, 1] * 4
+    np.testing.assert_allclose(found.vectors[9:], UNIT, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"vectors": VECTORS}, "but no labels"),
+        ({"labels": np.arange(3)}, "but no vectors"),
+        ({"vectors": VECTORS[0], "labels": np.arange(2)}, "must be numbers"),
+        ({"vectors": VECTORS.astype(str), "labels": np.arange(3)}, "must be numbers"),
+        ({"vectors": VECTORS, "labels": np.arange(4)}, r"labels of shape \(4,\)"),
+        ({"vectors": VECTORS, "labels": np.zeros((3, 2), int)}, r"labels of shape \(3, 2\)"),
+        ({"vectors": VECTORS, "labels": np.array([0.5, 1, 2])}, "labels in .* are float64"),
+        ({"vectors": VECTORS * [1, np.nan], "labels": np.arange(3)}, "NaN"),
+        ({"vectors": VECTORS * [[1], [0], [1]], "labels": np.arange(3)}, "Embedding 1 .*only zeros"),
+        ({"vectors": VECTORS, "labels": np.array([0, -1, 1])}, "smallest label is -1"),
+        ({"vectors": VECTORS, "labels": np.arange(3), "ids": np.array([1, 1, 2])}, "share an id"),
+        ({"vectors": VECTORS, "labels": np.arange(3), "ids": np.array(["a", "b", "c"])}, "ids in .* not whole numbers"),
+        ({"vectors": VECTORS, "labels": np.arange(3), "split": np.array([0, 1, 5])}, "split .* value 5"),
+        ({"vectors": VECTORS, "labels": np.arange(3), "split": np.array(["train", "value tst", "test"])}, "value tst"),
+        ({"vectors": VECTORS, "labels": np.arange(3), "class_names": np.array(["a", "b"])}, "2 class names"),
+        ({"vectors": VECTORS, "labels": np.array([{}, {}, {}], dtype=object)}, "pickled Python objects"),
+    ],
+)
+def test_npz_that_cannot_be_used(tmp_path, arrays, sentence):
+    with pytest.raises(InputError, match=sentence):
+        load_vectors(saved(tmp_path / "e.npz", **arrays))
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ({"vector": [[1.0, 2.0]] * 3}, "none of labels"),
+        ({"label": ["a"] * 3, "n": [1, 2, 3]}, "neither a column of lists"),
+        ({"label": ["a"] * 3, "vector": [[1.0], [1.0, 2.0], [3.0]]}, "lengths 1, 2"),
+        ({"label": ["a"] * 3, "vector": [[1.0, 2.0], None, [3.0, 4.0]]}, "lengths 2, None"),
+        ({"label": ["a"] * 3, "vector": [[1.0, None], [3.0, 4.0], [3.0, 4.0]]}, "Embedding 0 .*NaN"),
+        ({"label": ["a", None, "b"], "vector": [[1.0, 2.0]] * 3}, "label .* 1 empty"),
+        ({"label": ["a"] * 3, "vector": [["u", "v"]] * 3}, "must be numbers"),
+    ],
+)
+def test_parquet_that_cannot_be_used(tmp_path, columns, sentence):
+    pq.write_table(pa.table(columns), tmp_path / "e.parquet")
+    with pytest.raises(InputError, match=sentence):
+        load_vectors(tmp_path / "e.parquet")
+
+
+def test_npy_that_cannot_be_used(tmp_path):
+    np.save(tmp_path / "v.npy", VECTORS)
+    with pytest.raises(InputError, match=r"no labels beside .*v_labels.npy"):
+        load_vectors(tmp_path / "v.npy")
+    np.save(tmp_path / "v_labels.npy", np.array([{}, 1, "a"], dtype=object))
+    with pytest.raises(InputError, match="without Python objects"):
+        load_vectors(tmp_path / "v.npy")
+
+
+@pytest.mark.parametrize("name", ["e.npz", "e.npy", "e.parquet"])
+def test_files_that_are_something_else(tmp_path, name):
+    np.save(tmp_path / "e_labels.npy", np.arange(3))
+    (tmp_path / name).write_bytes(b"nothing of the kind")
+    with pytest.raises(InputError, match="not a whole"):
+        load_vectors(tmp_path / name)
+
+
+def test_missing_file_and_unknown_kind(tmp_path):
+    with pytest.raises(InputError, match="no file of embeddings"):
+        load_vectors(tmp_path / "none.npz")
+    (tmp_path / "e.csv").write_text("1,2")
+    with pytest.raises(InputError, match=r"save them as .npz, .npy, .parquet"):
+        load_vectors(tmp_path / "e.csv")
