@@ -10,7 +10,7 @@ from bon_core.config import InputError
 UNIT_TOLERANCE = 1e-3
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class EmbeddingSet:
     """N labelled unit vectors.
 

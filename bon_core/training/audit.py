@@ -53,10 +53,9 @@ class AuditLog:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        rows = len(self._steps[0]["id"])
         table = {}
         for name, kind in COLUMNS.items():
-            values = [_column(step[name], rows) for step in self._steps]
+            values = [_column(step[name], len(step["id"])) for step in self._steps]  # clusters may give smaller batches
             table[name] = pa.array(np.concatenate(values).astype(kind))
         with whole_file(self.folder / f"part-{self._steps[0]['step']:07d}.parquet") as temporary:
             pq.write_table(pa.table(table), temporary, compression="zstd")

@@ -76,6 +76,8 @@ class Teams:
     def update(self, cluster: int | None, batch: Batch, embeddings: Tensor) -> None:
         """Show the composer what its batch now looks like: embeddings (B, d), detached."""
         team = self.of(cluster)
+        if cluster is not None and team is self.joint:
+            return  # a stand-in: the joint table hashes whole embeddings, and these may be of a slice
         team.composer.update(torch.searchsorted(team.members, batch.positions), embeddings)
 
     def of(self, cluster: int | None) -> Team:
