@@ -28,6 +28,17 @@ def check(condition: bool, sentence: str) -> None:
         raise InputError(sentence)
 
 
+def _check_choices(settings: Any) -> None:
+    """Raise InputError if a field of the dataclass instance is none of its Literal's values."""
+    for name, hint in get_type_hints(type(settings)).items():
+        if get_origin(hint) is Literal:
+            value, choices = getattr(settings, name), get_args(hint)
+            check(
+                value in choices,
+                f"The {name.replace('_', '-')} is {value!r}, but must be one of {', '.join(choices)}.",
+            )
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """Which images: a bundled set's name, or the path of a folder, a zip or an .npz."""
@@ -57,6 +68,7 @@ class NetworkConfig:
     dim: int = 128
 
     def __post_init__(self) -> None:
+        _check_choices(self)
         check(
             2 <= self.dim <= 4096,
             f"Embedding width is {self.dim}, but must be 2 to 4096; 128 is a good start.",
@@ -79,6 +91,7 @@ class MiningConfig:
     hamming: bool = False  # look into the S Hamming-1 buckets before falling back to random
 
     def __post_init__(self) -> None:
+        _check_choices(self)
         check(
             2 <= self.classes <= 4096,
             f"A batch of {self.classes} classes has no negatives or no end; give 2 to 4096 classes.",
@@ -125,6 +138,7 @@ class DivisionConfig:
     matching: Matching = "hungarian"
 
     def __post_init__(self) -> None:
+        _check_choices(self)
         check(1 <= self.learners <= 32, f"{self.learners} learners are not possible; give 1 (undivided) to 32.")
         for name in ("warmup", "split", "conquer", "random_share"):
             value = getattr(self, name)
@@ -157,6 +171,7 @@ class TrainingConfig:
     audit_every: int = 1  # steps between two fully recorded ones
 
     def __post_init__(self) -> None:
+        _check_choices(self)
         check(0 < self.epochs <= 100_000, f"{self.epochs:g} epochs cannot be trained; give more than 0.")
         check(0 < self.learning_rate < 10, f"A learning rate of {self.learning_rate:g} cannot train; try 0.001.")
         check(0 <= self.weight_decay < 1, f"A weight decay of {self.weight_decay:g} cannot train; try 0.0001.")
@@ -204,7 +219,7 @@ class RunConfig:
         """
         try:
             tree = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"The config is not JSON ({error}); restore the file or start a new run.") from error
         return _build(cls, tree, "config")
 
@@ -224,9 +239,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if is_dataclass(hint):
         return _build(hint, value, where)
     if get_origin(hint) is Literal:
-        choices = get_args(hint)
-        check(value in choices, f"The {where} is {value!r}, but must be one of {', '.join(choices)}.")
-        return value
+        return value  # the dataclass itself knows its choices
     allowed = get_args(hint) if isinstance(hint, types.UnionType) or get_origin(hint) is typing.Union else (hint,)
     if float in allowed and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

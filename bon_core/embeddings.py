@@ -38,6 +38,12 @@ class EmbeddingSet:
                 f"Embeddings have shape {self.vectors.shape}, but must be (samples, width) with at least one of each;"
                 " save one row a sample."
             )
+        kinds = [(self.vectors.dtype, np.float32), (self.labels.dtype, np.int64), (self.ids.dtype, np.int64)]
+        if any(found != wanted for found, wanted in kinds):
+            raise InputError(
+                f"Embeddings, labels and ids are {', '.join(str(found) for found, _ in kinds)}, but must be float32,"
+                " int64, int64; build the set with EmbeddingSet.of, which converts."
+            )
         count = len(self.vectors)
         for name, array in (("labels", self.labels), ("ids", self.ids)):
             if array.shape != (count,):
@@ -82,8 +88,8 @@ class EmbeddingSet:
                 f"Embeddings are {vectors.dtype} of shape {vectors.shape}, but must be numbers, (samples, width);"
                 " save them as float32, one row a sample."
             )
-        vectors = vectors.astype(np.float32)
-        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+        vectors = vectors.astype(np.float64 if vectors.dtype.kind == "f" and vectors.itemsize > 4 else np.float32)
+        lengths = np.linalg.norm(vectors, axis=1)
         bad = ~(np.isfinite(lengths) & (lengths > 0))
         if bad.any():
             raise InputError(
@@ -97,6 +103,11 @@ class EmbeddingSet:
                 )
             names, labels = np.unique(labels, return_inverse=True)
             class_names = [str(name) for name in names]
+        elif labels.dtype.kind not in "iu":
+            raise InputError(
+                f"Labels are {labels.dtype}, but with class names they must be whole numbers that index these;"
+                " leave the class names out to number text labels."
+            )
         return cls(
             vectors=(vectors / lengths[:, None]).astype(np.float32),
             labels=labels.astype(np.int64),
