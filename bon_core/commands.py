@@ -59,7 +59,7 @@ def embed(name: str, *, data: str | None, out: str, device: str) -> dict[str, An
 
 def snapshot_embeddings(name: str, file: str) -> dict[str, Any]:
     """Make a run out of embeddings brought in a file: to explore, nothing is trained."""
-    runs.check_name(name)
+    runs.new_path(name)  # refuse a bad name before the file is read
     embeddings, split = load_vectors(file)
     run = runs.create(name, RunConfig())
     status = replace(run.status(), state="running", message="Measuring the embeddings.")
@@ -103,7 +103,7 @@ def mine(name: str, *, split: str, count: int, seed: int, out: str | None) -> di
     bag.table.insert(everything, torch.tensor(shot.codes[rows]))
     found_rows, found = (part.numpy() for part in bag.negatives(everything, k=count))
 
-    hard = hardness_of(vectors, labels, found_rows)
+    hard = hardness_of(vectors, labels, np.where(found, found_rows, 0))
     if path is not None:
         ids, names = np.asarray(shot.ids)[rows], np.array(shot.class_names)
         anchor, column = np.nonzero(found)

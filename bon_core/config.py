@@ -80,7 +80,7 @@ class MiningConfig:
     """How batches are composed, and what is chosen inside them."""
 
     miner: Miner = "bon"
-    in_batch: InBatchMiner = "batch-hard"
+    in_batch: InBatchMiner = "distance-weighted"
     classes: int = 32  # P
     images: int = 4  # m
     groups: int = 8  # G, seeds of a batch
@@ -129,8 +129,8 @@ class DivisionConfig:
     """Divide and conquer (CVPR 2019): K learners, and when they work apart. Shares are of the whole training."""
 
     learners: int = 4  # K; 1 trains one undivided embedding
-    warmup: float = 0.3  # joint training before the first division
-    split: float = 0.4  # one slice of the embedding, one cluster
+    warmup: float = 0.5  # joint training before the first division
+    split: float = 0.25  # one slice of the embedding, one cluster
     conquer: float = 0.05  # whole embedding, all data, at the end; what lies between is whole embedding, one cluster
     recluster_every: int = 2  # T, epochs
     random_share: float = 0.25  # with BoN inside a cluster, the share of classes drawn at random
@@ -158,7 +158,7 @@ class DivisionConfig:
 class TrainingConfig:
     """Loss, optimiser, budget, and how often things are written down."""
 
-    loss: Loss = "triplet"
+    loss: Loss = "margin"
     margin: float = 0.2
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4

@@ -37,11 +37,12 @@ def train(name: str, config: RunConfig, *, queue: bool = False, command: str = "
     """
     from bon_core.training.trainer import device_for
 
-    runs.check_name(name)
+    runs.new_path(name)  # refuse a bad name before the data is loaded
     device_for(config.training.device)
     images = load_images(config.data)
     for part in ("train", held_out(config)):
         images.part(part)  # both must be there before a run is
+    _check_batch(config, images.part("train"))
     run = runs.create(name, config)
     return _train(run, config, images, queue=queue, command=command)
 
@@ -134,6 +135,15 @@ def hashing_of(bag: Any, positions: np.ndarray, count: int, *, origin: str) -> H
         projection=bag.hasher.projection.cpu().numpy(),
         stored=stored,
         origin=origin,
+    )
+
+
+def _check_batch(config: RunConfig, train_set: ImageSet) -> None:
+    usable = int((np.bincount(train_set.labels) >= 2).sum())
+    check(
+        config.mining.classes <= usable,
+        f"A batch takes {config.mining.classes} classes, but only {usable} training classes have two images or more;"
+        f" give --classes {usable} or fewer.",
     )
 
 

@@ -165,6 +165,22 @@ class Run:
         return _arrays(paths[-1]) if paths else None
 
 
+def new_path(name: str, *, folder: Path | None = None) -> Path:
+    """Where a new run of that name goes.
+
+    Raises
+    ------
+    InputError
+        If the name is not possible or taken.
+    """
+    path = (folder or runs_folder()) / check_name(name)
+    check(
+        not path.exists(),
+        f"There is already a run named {name}; choose another name, or continue that one with --resume.",
+    )
+    return path
+
+
 def create(name: str, config: RunConfig, *, folder: Path | None = None) -> Run:
     """A new run directory with its config and a "queued" status, made in one step.
 
@@ -173,11 +189,7 @@ def create(name: str, config: RunConfig, *, folder: Path | None = None) -> Run:
     InputError
         If the name is not possible or taken, or the folder cannot be written to.
     """
-    path = (folder or runs_folder()) / check_name(name)
-    check(
-        not path.exists(),
-        f"There is already a run named {name}; choose another name, or continue that one with --resume.",
-    )
+    path = new_path(name, folder=folder)
     try:
         with whole_folder(path) as temporary:
             (temporary / "config.json").write_text(config.to_json(), encoding="utf-8")

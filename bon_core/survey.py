@@ -106,7 +106,7 @@ def take(
         "split": split,
         "vectors": vectors,
         "xy": xy,
-        "trust": trust(xy, table),
+        "trust": trust(xy, table, groups=split),
         "codes": codes_of(vectors, hashing.mean, hashing.projection),
         "stored_codes": hashing.stored,
         "clusters": clusters,

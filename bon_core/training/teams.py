@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bon_core.config import DivisionConfig, MiningConfig
-from bon_core.mining import Composer, make_composer
+from bon_core.mining import BagOfNegatives, Composer, make_composer
 
 FILL_BATCH = 1024  # rows a call when a new composer is shown its whole cluster
 
@@ -150,5 +150,6 @@ def _fill(team: Team, embeddings: Tensor) -> None:
     order = torch.randperm(len(embeddings), generator=torch.Generator().manual_seed(0)).to(embeddings.device)
     for ids in order.split(FILL_BATCH):
         team.composer.update(ids, embeddings[ids])
-    for ids in order.split(FILL_BATCH):
-        team.composer.rehash(ids, embeddings[ids])
+    if isinstance(team.composer, BagOfNegatives):  # codes given while the hasher still learned are out of date
+        for ids in order.split(FILL_BATCH):
+            team.composer.rehash(ids, embeddings[ids])

@@ -48,7 +48,7 @@ def run(trained, monkeypatch):
 
 def test_a_training_leaves_a_whole_run(run, trained, small_images):
     assert run.status().state == "finished"
-    assert run.status().step == run.status().steps == 53
+    assert run.status().step == run.status().steps == 52
     assert {path.name for path in run.path.iterdir()} == {
         "config.json",
         "status.json",
@@ -146,7 +146,7 @@ WRONG = {
     "too many learners": ("train --run x --learners 64", "1 (undivided) to 32"),
     "learners wider than the embedding": ("train --run x --learners 16 --dim 8", "cannot share 8 dimensions"),
     "shares above one": ("train --run x --warmup 0.9 --split 0.9", "add up to"),
-    "batch larger than the data": ("train --run x --classes 400", "400"),
+    "batch larger than the data": ("train --run x --classes 400", "only 24 training classes"),
     "resume nothing": ("train --run x --resume", "no run named x"),
     "resume a finished run": ("train --run first --resume", "is finished"),
     "name taken": ("train --run first", "already a run named first"),

@@ -1,8 +1,5 @@
 """Neighbours: against a slow twin, with duplicates, groups, a graph, and input that must be refused."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +7,6 @@ from hypothesis import strategies as st
 
 from bon_core.config import InputError
 from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
-from bon_core.retrieval.search import nearest
 from tests import reference_retrieval as reference
 
 
@@ -139,37 +135,3 @@ def test_a_broken_table_is_refused(indices, distances, sentence):
         NeighbourTable(np.array(indices, dtype=np.int32), np.array(distances, dtype=np.float32))
     with pytest.raises(InputError, match="must be int32"):
         NeighbourTable(np.array([[1], [0]]), np.array([[0.5], [0.5]]))
-
-
-@settings(max_examples=25, deadline=None)
-@given(count=st.integers(1, 30), seed=st.integers(0, 99), data=st.data())
-def test_nearest_to_outside_queries_equals_a_full_sort(count, seed, data):
-    k = data.draw(st.integers(1, count))
-    vectors, queries = unit(count, 5, seed), unit(4, 5, seed + 1000)
-    positions, distances = nearest(queries, vectors, k)
-    away = np.linalg.norm(queries[:, None].astype(np.float64) - vectors[None], axis=2)
-    np.testing.assert_array_equal(positions, np.argsort(away, axis=1)[:, :k])
-    np.testing.assert_allclose(distances, np.sort(away, axis=1)[:, :k], atol=1e-3)
-
-
-def test_nearest_orders_ties_by_position_and_refuses_bad_queries():
-    vectors = np.concatenate([circle(90), np.repeat(circle(0), 4, axis=0)])
-    assert nearest(circle(0), vectors, 3)[0].tolist() == [[1, 2, 3]]
-    with pytest.raises(InputError, match="ask for 1 to 5"):
-        nearest(circle(0), vectors, 6)
-    with pytest.raises(InputError, match="2 wide"):
-        nearest(unit(1, 3), vectors, 1)
-
-
-def test_the_explorers_modules_import_nothing_heavy():
-    modules = [
-        "slices",
-        "projection",
-        *("retrieval." + name for name in ("index", "neighbours", "metrics", "search")),
-        *("division." + name for name in ("clustering", "schedule", "diagnostics")),
-    ]
-    code = (
-        f"import sys; {'; '.join(f'import bon_core.{name}' for name in modules)}; "
-        "print([m for m in ('torch', 'faiss', 'umap', 'sklearn', 'scipy', 'numba') if m in sys.modules])"
-    )
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

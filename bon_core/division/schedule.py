@@ -1,0 +1,86 @@
+"""Schedule: which learner and which cluster each iteration works on. Pure: the step alone decides, so any step resumes.
+
+joint      warm-up: whole embedding, all data
+split      one slice of the embedding, its own cluster (Sanakoyeu et al., CVPR 2019, section 3.2)
+clustered  whole embedding, batches from one cluster
+conquer    whole embedding, all data, at the end (section 3.3)
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from bon_core.config import DivisionConfig, check
+
+PhaseName = Literal["joint", "split", "clustered", "conquer"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What one iteration does: draw from `cluster` (None: all data) and train the slice of `learner` (None: all)."""
+
+    name: PhaseName
+    cluster: int | None = None
+    learner: int | None = None
+
+
+class Schedule:
+    """The phases of a training of `total_steps` iterations, of which `steps_per_epoch` (N / B) make an epoch.
+
+    Neither depends on the clusters' sizes. Each K iterations in a row visit every cluster once, in an order drawn
+    from the seed. With one learner all is joint.
+
+    Parameters
+    ----------
+    division : shares of the training, and T
+    total_steps, steps_per_epoch : 1 or more
+    seed : of the order of clusters
+
+    Raises
+    ------
+    InputError
+        If there is no step to train or an epoch has none.
+    """
+
+    def __init__(self, division: DivisionConfig, *, total_steps: int, steps_per_epoch: int, seed: int) -> None:
+        check(total_steps >= 1, f"A training of {total_steps} steps cannot be planned; give 1 or more.")
+        check(steps_per_epoch >= 1, f"An epoch of {steps_per_epoch} steps is not possible; give 1 or more.")
+        self.learners = division.learners
+        self.seed = seed
+        self.period = division.recluster_every * steps_per_epoch
+        warm = round(division.warmup * total_steps)
+        split = max(warm, round((division.warmup + division.split) * total_steps))
+        clustered = max(split, round((1 - division.conquer) * total_steps))
+        if self.learners == 1:
+            warm = split = clustered = total_steps
+        self.spans: dict[PhaseName, tuple[int, int]] = {
+            "joint": (0, warm),
+            "split": (warm, split),
+            "clustered": (split, clustered),
+            "conquer": (clustered, max(clustered, total_steps)),
+        }
+
+    def phase(self, step: int) -> Phase:
+        """The work of iteration `step`, 0 to total_steps - 1."""
+        name = self._name(step)
+        if name in ("joint", "conquer"):
+            return Phase(name)
+        cluster = self._turn(step - self.spans["split"][0])
+        return Phase(name, cluster=cluster, learner=cluster if name == "split" else None)
+
+    def reclusters(self, step: int) -> bool:
+        """Whether to cluster anew just before iteration `step`: as a divided phase begins and every T epochs in it."""
+        name = self._name(step)
+        return name in ("split", "clustered") and (step - self.spans[name][0]) % self.period == 0
+
+    def _name(self, step: int) -> PhaseName:
+        for name, (start, stop) in self.spans.items():
+            if start <= step < stop:
+                return name
+        raise AssertionError(f"step {step} is outside the training")
+
+    def _turn(self, divided_step: int) -> int:
+        """The cluster whose turn it is: rounds of K, each a permutation by (seed, round)."""
+        turn, place = divmod(divided_step, self.learners)
+        return int(np.random.default_rng((self.seed, turn)).permutation(self.learners)[place])

@@ -1,0 +1,308 @@
+"""Bag of Negatives: hard negatives for metric learning by online hashing, O(1) in the size of the data set.
+
+After "Fast hard negative mining for deep metric learning" (Pattern Recognition 2021) and "Bag of Negatives for Siamese
+Architectures" (BMVC 2019), reimplemented from their published abstracts. A hasher that learns beside the network sends
+each embedding to one of 2^S buckets; samples of one bucket are near each other, so the other classes in it are hard.
+The next batch is composed out of the buckets of a few uniformly drawn seeds, for any loss and any in-batch miner.
+
+    bag = BagOfNegatives(labels, dim=128, device="cuda")
+    ids = bag.compose(classes=32, images=4, groups=8)
+    ...forward, loss, step...
+    bag.update(ids, embeddings)
+
+Legend: N samples, B batch, D embedding width, S bits, C bucket capacity, P classes a batch, m images a class, G groups.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bon_core.config import InputError
+from bon_core.mining import codes as coding
+from bon_core.mining.buckets import BucketTable
+from bon_core.mining.composition import (
+    RECENT,
+    BatchShape,
+    ClassIndex,
+    Composition,
+    ServedRates,
+    choose_mates,
+    compose,
+    draw_images,
+    draw_seeds,
+    spaced,
+    uniform,
+)
+from bon_core.mining.hashing import OnlineHasher, RandomHyperplanes
+from bon_core.mining.inputs import accept_ids, accept_rows
+
+HASHERS = {"autoencoder": OnlineHasher, "lsh": RandomHyperplanes}
+OCCUPANCY = 32  # samples a bucket that the default number of bits aims at
+HEADROOM = 4  # capacity over mean occupancy
+
+
+class BagOfNegatives:
+    """Composer of hard batches, and source of hard negatives.
+
+    Ids are positions 0..N-1 in `labels`. The update costs no forward pass: it re-buckets the samples just embedded.
+
+    Parameters
+    ----------
+    labels : (N,) integers from 0 on, class of each sample
+    dim : D
+    bits : S; default clamp(round(log2(N / 32)), 4, 20)
+    capacity : C; default 4 * ceil(N / 2^S), which indexes practically all samples unless buckets are very uneven
+    device : where tables live; batches come from there
+    seed : of the bag's own generator
+    hasher : "autoencoder", or "lsh" for random hyperplanes
+    hamming : look in the S buckets at Hamming distance 1 as well before falling back to random
+
+    Attributes
+    ----------
+    last : the latest Composition, with roles, groups and buckets of its rows
+
+    Raises
+    ------
+    InputError
+        If labels, bits or capacity cannot be used.
+    """
+
+    def __init__(
+        self,
+        labels: Tensor | np.ndarray | Sequence[int],
+        dim: int = 128,
+        bits: int | None = None,
+        capacity: int | None = None,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+        hasher: Literal["autoencoder", "lsh"] = "autoencoder",
+        hamming: bool = False,
+    ):
+        if hasher not in HASHERS:
+            raise InputError(f"The hasher is {hasher!r}, but must be one of {', '.join(HASHERS)}.")
+        self.device, self.dim, self.hamming = torch.device(device), dim, hamming
+        self.index = ClassIndex(labels, device)
+        count = self.index.count
+        bits = default_bits(count) if bits is None else bits
+        capacity = HEADROOM * math.ceil(count / (1 << max(bits, 0))) if capacity is None else capacity
+        self.table = BucketTable(count, bits, capacity, device)
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self.hasher = HASHERS[hasher](dim, bits, generator=self.generator, device=device)
+        self.last: Composition | None = None
+        self._flips = 1 << torch.arange(bits, device=device)
+        self._drawn = torch.ones(count + 1, dtype=torch.bool, device=device)  # uniformly, when last composed
+        self._drawn[count] = False
+        self._served = ServedRates(device)
+        self._moved = torch.zeros(2, device=device)  # codes that changed, codes that were known; fading
+        self._refused = torch.zeros((), dtype=torch.int64, device=device)  # rows that were nobody's
+
+    @torch.no_grad()
+    def compose(self, classes: int = 32, images: int = 4, groups: int = 8, mate_share: float = 1.0) -> Tensor:
+        """The next batch: ids (classes * images,) int64 of exactly `classes` distinct classes, class after class.
+
+        `groups` seeds are drawn uniformly; mates out of their buckets, with distinct classes, take `mate_share` of the
+        other places; random classes take the rest. Each seed and mate is the first of its class's images, which are
+        distinct unless the class has fewer than `images`. `last` tells who is what.
+
+        Raises
+        ------
+        InputError
+            If the data set has too few classes of two images or more, or the shape is not possible.
+        """
+        shape = BatchShape.of(classes, images, groups, mate_share)
+        seeds = draw_seeds(self.index, groups, self.generator)
+        candidates, order = self._near(seeds)
+        mates = choose_mates(self.index, seeds, candidates, order, shape.mates)
+        self.last = compose(self.index, seeds, mates, shape, self.generator, self.table.codes)
+        uniform_class = self.last.place < groups
+        self._drawn[self.last.ids.view(classes, images)] = uniform_class[:, None]
+        if shape.mates:
+            self._served.note_mates(mates == self.index.count, groups)
+        return self.last.ids
+
+    @torch.no_grad()
+    def update(self, ids: Tensor, embeddings: Tensor, seeds: Tensor | None = None) -> None:
+        """Train the hasher on embeddings (B, dim), unit or not, and re-bucket exactly `ids` (B,).
+
+        Of equal ids the last counts. The hasher learns from uniformly drawn rows only: `seeds` (B,) bool says which
+        these are; by default they are the samples that were last composed as images of a seed's class, or never
+        composed (your own uniform batches). So batches may come back late, in parts or in another order.
+
+        Raises
+        ------
+        InputError
+            If shapes disagree, an id is out of range or a value is not finite; nothing has changed then. A CUDA device
+            cannot raise without waiting, so there such rows are left out and counted in `stats()["refused_rows"]`.
+        """
+        ids, vectors = accept_rows(ids, embeddings, self.index.count, self.dim, self.device)
+        weights = self._drawn[ids]
+        if seeds is not None:
+            weights = (ids < self.index.count) & torch.as_tensor(seeds, device=self.device)
+        self.hasher.learn(vectors, weights.float())
+        self._insert(ids, vectors)
+
+    @torch.no_grad()
+    def rehash(self, ids: Tensor, embeddings: Tensor) -> None:
+        """Re-bucket `ids` as `update` does, but leave the hasher as it is: for a pass over samples in any order."""
+        ids, vectors = accept_rows(ids, embeddings, self.index.count, self.dim, self.device)
+        self._insert(ids, vectors)
+
+    @torch.no_grad()
+    def negatives(self, ids: Tensor, k: int = 8) -> tuple[Tensor, Tensor]:
+        """For each anchor of `ids` (B,), k distinct samples of other classes: (B, k) int64, and found (B, k) bool.
+
+        Those found come from the anchor's bucket in random order, then, with `hamming`, from the buckets next to it.
+        Where these have fewer than k, random samples follow, with found False.
+
+        Raises
+        ------
+        InputError
+            If an id is out of range, or the largest class leaves fewer than k others.
+        """
+        index, table = self.index, self.table
+        if not 1 <= k <= index.count - index.largest:
+            raise InputError(
+                f"{k} negatives an anchor are not possible: the largest class leaves {index.count - index.largest}"
+                " samples of other classes; lower k."
+            )
+        ids = accept_ids(ids, index.count, self.device)
+        own = index.label[ids]
+        near, order = self._near(ids)
+        order = torch.where((order < 1) & (index.label[near] != own[:, None]), order, torch.inf)
+        far = self._far(own, k)
+        listed = (table.codes[far][:, :, None] == self._looked_up(ids)[:, None, :]).any(2) & table.holds(far)
+        fallback = torch.where(
+            listed, 3, 2 + torch.arange(k, device=self.device) / k
+        )  # (B, k), 3: already among `near`
+        order, column = torch.cat((order, fallback), 1).topk(k, dim=1, largest=False)
+        found = order < 1
+        self._served.note((~found).float().mean(), (~found[:, 0]).float().mean())
+        return torch.cat((near, far), 1).gather(1, column), found
+
+    @torch.no_grad()
+    def triplets(self, count: int, k: int = 1) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Anchors (count,), uniform; positives (count,) of their classes; `negatives` and found, both (count, k)."""
+        pairs = draw_images(self.index, draw_seeds(self.index, count, self.generator), 2, self.generator)  # (count, 2)
+        negatives, found = self.negatives(pairs[:, 0], k)
+        self._drawn[negatives] = False
+        self._drawn[pairs] = True
+        return pairs[:, 0], pairs[:, 1], negatives, found
+
+    @property
+    def codes(self) -> Tensor:
+        """(N,) int64, latest code of each sample, -1 where it was not seen yet."""
+        return self.table.codes[:-1].long()
+
+    def bucket(self, code: int) -> Tensor:
+        """Ids in the bucket of `code`, ascending, int64."""
+        if not 0 <= code < self.table.nowhere:
+            raise InputError(
+                f"The code is {code}, but codes of {self.table.bits} bits run from 0 to {self.table.nowhere - 1}."
+            )
+        entries, live = self.table.read(torch.tensor([code], device=self.device))
+        return entries[live].sort().values
+
+    def stats(self) -> dict[str, float]:
+        """Health of the bag. The only call that waits for the device, and O(N); rates fade over about 50 steps.
+
+        entropy, entropy_share : of the buckets over all samples seen, in bits, and divided by S; a fall is a collapse
+        occupancy : mean number of samples in a bucket that has any
+        empty_share : share of buckets without a sample
+        indexed_share : share of the samples seen that a bucket holds; the others were overwritten
+        fallback_rate : share of mate places (or negatives) that no bucket could serve
+        unserved_rate : share of seeds (or anchors) without a single one
+        staleness : share of known codes that turned out different when their sample was embedded again
+        bits, capacity : S and C
+        singleton_classes : classes of one image, never composed
+        refused_rows : rows of updates with an id out of range or a value not finite (CUDA only)
+        """
+        codes = self.codes.cpu().numpy()
+        held = self.table.holds(torch.arange(self.index.count, device=self.device)).cpu().numpy()
+        bits, seen = self.table.bits, int((codes >= 0).sum())
+        sizes = coding.bucket_sizes(codes[held], bits)
+        entropy = coding.entropy(codes, bits)
+        changed, known = self._moved.tolist()
+        return {
+            "entropy": entropy,
+            "entropy_share": entropy / bits,
+            "occupancy": float(sizes.sum() / max((sizes > 0).sum(), 1)),
+            "empty_share": float((sizes == 0).mean()),
+            "indexed_share": float(held.sum() / max(seen, 1)),
+            **self._served.stats(),
+            "staleness": changed / max(known, 1e-9),
+            "bits": float(bits),
+            "capacity": float(self.table.capacity),
+            "singleton_classes": float(self.index.singletons),
+            "refused_rows": float(self._refused),
+        }
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that decides what comes next, as named tensors; a bag that loads it goes on bit by bit the same."""
+        parts = {"table": self.table.state_dict(), "hasher": self.hasher.state_dict(), "bag": self._tensors()}
+        state = {f"{part}.{name}": tensor for part, tensors in parts.items() for name, tensor in tensors.items()}
+        return {name: tensor.clone() for name, tensor in state.items()} | {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Continue from `state_dict`.
+
+        Raises
+        ------
+        InputError
+            If the state is of another number of samples, bits, capacity or width; nothing has changed then.
+        """
+        own = self.state_dict()
+        shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
+        given = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        if shapes != given:
+            name = next(name for name in shapes | given if shapes.get(name) != given.get(name))
+            raise InputError(
+                f"The saved bag has {name} of shape {given.get(name)}, but this one of {shapes.get(name)};"
+                " load it with the same labels, width, bits, capacity and hasher."
+            )
+        for part, load in (("table.", self.table.load_state_dict), ("hasher.", self.hasher.load_state_dict)):
+            load({name.removeprefix(part): tensor for name, tensor in state.items() if name.startswith(part)})
+        for name, tensor in self._tensors().items():
+            tensor.copy_(state[f"bag.{name}"])
+        self.generator.set_state(state["generator"].cpu())
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {"drawn": self._drawn, "served": self._served.tally, "moved": self._moved, "refused": self._refused}
+
+    def _insert(self, ids: Tensor, vectors: Tensor) -> None:
+        codes, before = self.hasher.codes(vectors), self.table.codes[ids]
+        known = before >= 0
+        changed = (before != codes) & known
+        self._refused += (ids == self.index.count).sum()
+        self._moved.mul_(RECENT).add_(torch.stack((changed.sum(), known.sum())))
+        self.table.insert(ids, codes)
+
+    def _looked_up(self, ids: Tensor) -> Tensor:
+        """Codes (n, 1) of the buckets to look in for the neighbours of `ids` (n,); with `hamming`, (n, 1 + S)."""
+        codes = self.table.codes[ids].long()[:, None]
+        if not self.hamming:
+            return codes
+        return torch.where(codes < 0, -1, torch.cat((codes, codes ^ self._flips), 1))
+
+    def _near(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Entries (n, K) of the buckets of `ids` (n,), and their random order: below 1 where live, own bucket first."""
+        entries, live = self.table.read(self._looked_up(ids))  # (n, 1 or 1 + S, C)
+        order = uniform(tuple(entries.shape), self.generator, self.device)
+        if self.hamming:
+            order[:, 1:] += 1
+            order /= 2
+        return entries.flatten(1), torch.where(live, order, 1).flatten(1)
+
+    def _far(self, own: Tensor, k: int) -> Tensor:
+        """k distinct random samples of other classes than `own` (B,): (B, k) int64."""
+        start, size = self.index.start[own, None], self.index.size[own, None]  # (B, 1)
+        place = spaced(self.index.count - size, k, self.generator)
+        return self.index.members[place + size * (place >= start)]
+
+
+def default_bits(count: int) -> int:
+    """S for N = `count` samples: about 32 of them a bucket, 4 to 20 bits."""
+    return min(max(round(math.log2(count / OCCUPANCY)), 4), 20)

@@ -1,0 +1,50 @@
+"""All composers under one name each, and the face they share."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bon_core.config import MiningConfig
+from bon_core.mining.bag import BagOfNegatives
+from bon_core.mining.baselines import ClassNeighbours, Exact, Uniform
+from bon_core.mining.composition import Composition
+
+
+class Composer(Protocol):
+    """Composes batches, and learns from the embeddings these got. See `BagOfNegatives` for each method."""
+
+    last: Composition | None
+
+    def compose(self, classes: int = 32, images: int = 4, groups: int = 8, mate_share: float = 1.0) -> Tensor: ...
+
+    def update(self, ids: Tensor, embeddings: Tensor, seeds: Tensor | None = None) -> None: ...
+
+    def stats(self) -> dict[str, float]: ...
+
+    def state_dict(self) -> dict[str, Tensor]: ...
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None: ...
+
+
+def make_composer(
+    mining: MiningConfig,
+    labels: Tensor | np.ndarray | Sequence[int],
+    *,
+    dim: int,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> Composer:
+    """The composer that `mining.miner` names, for samples of `labels` (N,) and embeddings of width `dim`."""
+    bag = partial(BagOfNegatives, bits=mining.bits, capacity=mining.capacity, hamming=mining.hamming)
+    composers: dict[str, Callable[..., Composer]] = {
+        "bon": bag,
+        "lsh": partial(bag, hasher="lsh"),
+        "uniform": Uniform,
+        "exact": Exact,
+        "neighbours": ClassNeighbours,
+    }
+    return composers[mining.miner](labels, dim=dim, device=device, seed=seed)

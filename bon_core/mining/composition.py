@@ -1,0 +1,275 @@
+"""From seeds and their hard neighbours to a batch: the part that every composer of batches shares.
+
+A batch has P distinct classes of m images each. Some classes come in through a *seed* sample, some through a *mate* of
+a seed (from its bucket in Bag of Negatives, an exact neighbour in a peer), the rest are *filled* at random. Who may be
+a mate is all that composers differ in.
+
+Legend: N samples, P classes a batch, m images a class, G seeds (groups), K candidates a seed.
+All shapes are fixed and nothing waits for the device. Sample N is *nobody*: its class is none of the data set's.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bon_core.config import InputError
+
+SEED, MATE, FILL = 0, 1, 2  # roles of a class in a batch
+RECENT = 0.98  # memory of the reported rates: about the last 50 steps
+SPARE = 64  # random classes drawn beyond four times the batch's: too few distinct ones has a chance below 1e-30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composition:
+    """A batch, and why each row is in it. The m rows of a class follow each other, its seed or mate first.
+
+    ids : (P m,) int64
+    place : (P,) int64, where each class was found in the list of seeds, then mates, then random samples
+    seeds, led : length of the list's first part, and of its first two
+    codes : (P,) bucket code of each class's first row when it was drawn; -1 where there is none
+    """
+
+    ids: Tensor
+    place: Tensor
+    seeds: int
+    led: int
+    codes: Tensor
+
+    @property
+    def roles(self) -> Tensor:
+        """(P m,) uint8: SEED, MATE or FILL."""
+        return self._rows((self.place >= self.seeds).to(torch.uint8) + (self.place >= self.led))
+
+    @property
+    def groups(self) -> Tensor:
+        """(P m,) int64: number of the seed that brought the class in, -1 for a random one."""
+        return self._rows(torch.where(self.place < self.led, self.place % max(self.seeds, 1), -1))
+
+    @property
+    def buckets(self) -> Tensor:
+        """(P m,) int64: code of the bucket that the seed or mate was found in, -1 for a random class."""
+        return self._rows(torch.where(self.place < self.led, self.codes.long(), -1))
+
+    def _rows(self, values: Tensor) -> Tensor:
+        return values.repeat_interleave(len(self.ids) // len(self.place))
+
+
+@dataclass(frozen=True)
+class BatchShape:
+    """P classes of m images, led by G seeds; `mates` of the P - G other classes are mates if the seeds have enough."""
+
+    classes: int
+    images: int
+    groups: int
+    mates: int
+
+    @classmethod
+    def of(cls, classes: int, images: int, groups: int, mate_share: float) -> "BatchShape":
+        if classes < 1 or images < 1 or not 1 <= groups <= classes:
+            raise InputError(
+                f"A batch of {classes} classes, {images} images and {groups} groups is not possible;"
+                " give at least one of each and no more groups than classes."
+            )
+        if not 0 <= mate_share <= 1:
+            raise InputError(f"The share of bucket mates is {mate_share}, but a share lies between 0 and 1.")
+        return cls(classes, images, groups, round(mate_share * (classes - groups)))
+
+
+class ClassIndex:
+    """Which samples belong to which class, for drawing in O(1); classes of one image cannot give a positive pair.
+
+    Classes are renumbered so that those with two images or more come first: 0..eligible-1.
+
+    Parameters
+    ----------
+    labels : (N,) integers from 0 on, gaps allowed
+
+    Attributes
+    ----------
+    label : (N + 1,) int64, class of each sample, and of nobody
+    members : (N,) int64, samples sorted by class
+    place : (N + 1,) int64, where in `members` a sample stands
+    start, size : (classes + 1,) int64, where in `members` a class stands
+    eligible : number of classes with two images or more
+    pool : number of samples in them
+    singletons : number of classes with a single image
+
+    Raises
+    ------
+    InputError
+        If labels are not one-dimensional integers from 0 on, or no class has two images.
+    """
+
+    def __init__(self, labels: Tensor, device: torch.device | str = "cpu"):
+        labels = torch.as_tensor(labels).cpu()
+        if labels.ndim != 1 or len(labels) == 0 or labels.is_floating_point() or labels.is_complex():
+            raise InputError(
+                f"Labels are {labels.dtype} of shape {tuple(labels.shape)}, but must be one integer a sample;"
+                " pass the class numbers of all samples."
+            )
+        if labels.min() < 0:
+            raise InputError(
+                f"The smallest label is {int(labels.min())}, but labels count from 0; renumber the classes."
+            )
+        _, label, size = labels.unique(return_inverse=True, return_counts=True)
+        by_size = (size < 2).to(torch.uint8).argsort(stable=True)  # classes of two images or more first
+        size = size[by_size]
+        label = by_size.argsort()[label]
+        members = label.argsort(stable=True)
+        self.count = len(labels)
+        self.eligible = int((size >= 2).sum())
+        self.singletons = len(size) - self.eligible
+        self.pool = int(size[: self.eligible].sum())
+        if self.eligible == 0:
+            raise InputError(
+                "No class has two images, so there are no positive pairs; give classes of two images or more."
+            )
+        self.largest = int(size.max())
+
+        def kept(values: Tensor, *extra: int) -> Tensor:
+            return torch.cat((values, values.new_tensor(extra))).to(device)
+
+        self.label = kept(label, len(size))
+        self.members = kept(members)
+        self.place = kept(members.argsort(), 0)
+        self.start = kept(size.cumsum(0) - size, 0)
+        self.size = kept(size, 2)
+        self.device = self.label.device
+
+
+class ServedRates:
+    """How often mates were wanted and not there; fading, kept on the device, read by `stats` alone."""
+
+    def __init__(self, device: torch.device | str):
+        self.tally = torch.zeros(
+            3, device=device
+        )  # share of places without a mate, of seeds without any, and one a batch
+        self._one = torch.ones((), device=device)
+
+    def note(self, fallback: Tensor, unserved: Tensor) -> None:
+        self.tally.mul_(RECENT).add_(torch.stack((fallback, unserved, self._one)))
+
+    def note_mates(self, missing: Tensor, groups: int) -> None:
+        """`missing` (mates,) bool in the order of `choose_mates`: the first of each group come first."""
+        missing = missing.float()
+        self.note(missing.mean(), missing[:groups].mean())
+
+    def stats(self) -> dict[str, float]:
+        fallback, unserved, batches = self.tally.tolist()
+        return {"fallback_rate": fallback / max(batches, 1e-9), "unserved_rate": unserved / max(batches, 1e-9)}
+
+
+def uniform(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:
+    """float64 in [0, 1): fine enough to number 100 million samples. Drawn where the generator lives."""
+    return torch.rand(shape, generator=generator, dtype=torch.float64, device=generator.device).to(device)
+
+
+def spaced(below: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """`count` random numbers (n, count) int64 under `below` (n, 1) int64, evenly spaced at a random start and stride.
+
+    Each number is uniform. Those of a row are distinct if `below` >= `count`; else all occur about equally often.
+    """
+    start, stride = uniform((2, len(below), 1), generator, below.device)
+    start = (start * below).long()
+    stride = (stride * (below // max(count, 1))).long().add_(1)
+    return (start + stride * torch.arange(count, device=below.device)).remainder_(below)
+
+
+def first_of_class(key: Tensor) -> Tensor:
+    """Mark the lowest entry of each class, (L,) bool.
+
+    `key` (L,) float64 is class + an order in [0, 1), or infinite for an entry to leave out.
+    """
+    key, place = key.sort()
+    first = key < torch.inf
+    key.floor_()
+    first[1:].logical_and_(key[1:] != key[:-1])
+    return torch.empty_like(first).index_copy_(0, place, first)
+
+
+def draw_seeds(index: ClassIndex, groups: int, generator: torch.Generator) -> Tensor:
+    """Samples (G,) int64, uniform over those of classes with two images or more."""
+    return index.members[(uniform((groups,), generator, index.device) * index.pool).long()]
+
+
+def choose_mates(index: ClassIndex, seeds: Tensor, candidates: Tensor, order: Tensor, mates: int) -> Tensor:
+    """For each seed the first candidates of other classes, such that no class comes twice in the batch.
+
+    Parameters
+    ----------
+    seeds : (G,) int64
+    candidates : (G, K) int64
+    order : (G, K) float64 above 0, lowest first; 1 or more means no candidate
+    mates : how many are wanted in all
+
+    Returns
+    -------
+    (mates,) int64, shorter if K is; entry j belongs to seed j mod G, nobody where that seed has no more
+    """
+    groups, width = candidates.shape
+    classes = index.label[candidates]
+    key = torch.where((order < 1) & (classes < index.eligible), classes + order, torch.inf)
+    first = first_of_class(torch.cat((index.label[seeds], key.view(-1))))[groups:].view_as(order)
+    each = min(-(-mates // groups), width)
+    best, column = torch.where(first, order, 1).topk(each, dim=1, largest=False)  # (G, mates a seed)
+    chosen = torch.where(best < 1, candidates.gather(1, column), index.count)
+    return chosen.t().reshape(-1)[:mates]
+
+
+def compose(
+    index: ClassIndex,
+    seeds: Tensor,
+    mates: Tensor,
+    shape: BatchShape,
+    generator: torch.Generator,
+    codes: Tensor | None = None,
+) -> Composition:
+    """The batch of seeds (G,) and mates (see `choose_mates`), filled with random classes.
+
+    `codes` (N + 1,) names the bucket of each sample, for the record.
+
+    Where two seeds share a class, the second gives its place to a random class; its mates stay.
+
+    Raises
+    ------
+    InputError
+        If the data set has fewer classes of two images than the batch needs.
+    """
+    if index.eligible < shape.classes:
+        raise InputError(
+            f"The batch needs {shape.classes} classes, but only {index.eligible} have two images or more;"
+            " lower the classes of a batch or add data."
+        )
+    ids = torch.cat((seeds, mates, _random_members(index, shape.classes, generator)))
+    order = torch.arange(len(ids), dtype=torch.float64, device=index.device).div_(len(ids))  # the earlier the better
+    classes = index.label[ids]
+    first = first_of_class(torch.where(classes < index.eligible, classes + order, torch.inf))
+    place = first.to(torch.uint8).argsort(descending=True, stable=True)[: shape.classes]  # (P,)
+    anchors = ids[place]
+    return Composition(
+        ids=draw_images(index, anchors, shape.images, generator).view(-1),
+        place=place,
+        seeds=len(seeds),
+        led=len(seeds) + len(mates),
+        codes=torch.full_like(anchors, -1) if codes is None else codes[anchors],
+    )
+
+
+def draw_images(index: ClassIndex, anchors: Tensor, images: int, generator: torch.Generator) -> Tensor:
+    """Each anchor (P,) and m - 1 others of its class: (P, m) int64, none twice unless the class has fewer than m."""
+    classes = index.label[anchors]
+    start, size = index.start[classes], index.size[classes, None]
+    place = (index.place[anchors] - start + 1)[:, None] + spaced(size - 1, images - 1, generator)  # behind the anchor's
+    return torch.cat((anchors[:, None], index.members[start[:, None] + place.remainder_(size)]), 1)
+
+
+def _random_members(index: ClassIndex, classes: int, generator: torch.Generator) -> Tensor:
+    """Samples (L,) int64 of random classes, at least `classes` distinct ones; uniform over classes, and within each."""
+    draws = 4 * classes + SPARE
+    if index.eligible <= draws:  # as many as there are, each once
+        drawn = uniform((index.eligible,), generator, index.device).argsort()
+    else:
+        drawn = (uniform((draws,), generator, index.device) * index.eligible).long()
+    image = uniform((len(drawn),), generator, index.device) * index.size[drawn]
+    return index.members[index.start[drawn] + image.long()]

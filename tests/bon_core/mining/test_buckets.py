@@ -1,0 +1,128 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bon_core.config import InputError
+from bon_core.mining.buckets import BucketTable
+from tests.reference import SlowBucketTable
+
+
+def insert(table, pairs):
+    ids, codes = zip(*pairs, strict=True)
+    table.insert(torch.tensor(ids), torch.tensor(codes))
+
+
+def slots(table, code):
+    """Contents of a bucket slot by slot, None where free."""
+    entries, live = table.read(torch.tensor([code]))
+    return [sample if alive else None for sample, alive in zip(entries[0].tolist(), live[0].tolist(), strict=True)]
+
+
+@st.composite
+def histories(draw):
+    """A table's shape and a sequence of batches of (id, code), with repeats of both."""
+    bits, capacity, count = draw(st.integers(1, 4)), draw(st.integers(1, 20)), draw(st.integers(1, 30))
+    pairs = st.tuples(st.integers(0, count - 1), st.integers(0, 2**bits - 1))
+    return bits, capacity, count, draw(st.lists(st.lists(pairs, min_size=1, max_size=40), max_size=8))
+
+
+@settings(max_examples=150, deadline=None)
+@given(histories())
+def test_it_is_the_dictionary_of_buckets(history):
+    bits, capacity, count, batches = history
+    table, slow = BucketTable(count, bits, capacity), SlowBucketTable(bits, capacity)
+    for batch in batches:
+        insert(table, batch)
+        slow.insert(*zip(*batch, strict=True))
+        assert [slots(table, code) for code in slow.slots] == list(slow.slots.values())
+        assert table.codes.tolist() == [slow.codes.get(sample, -1) for sample in range(count)] + [-1]
+    held = {sample for code in slow.slots for sample in slow.bucket(code)}
+    assert table.holds(torch.arange(count)).tolist() == [sample in held for sample in range(count)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(histories(), st.randoms())
+def test_the_order_within_a_batch_of_distinct_ids_has_no_say(history, random):
+    bits, capacity, count, batches = history
+    one, other = BucketTable(count, bits, capacity), BucketTable(count, bits, capacity)
+    for batch in batches:
+        distinct = list(dict(batch).items())
+        insert(one, distinct)
+        insert(other, random.sample(distinct, len(distinct)))
+    for name, tensor in one.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+
+
+def test_of_equal_ids_in_a_batch_the_last_counts():
+    table = BucketTable(5, 1, 4)
+    insert(table, [(3, 0), (2, 0), (3, 1)])
+    assert slots(table, 0) == [2, None, None, None]
+    assert slots(table, 1) == [3, None, None, None]
+
+
+def test_a_full_ring_overwrites_the_oldest_first():
+    table = BucketTable(10, 1, 3)
+    insert(table, [(0, 0), (1, 0)])
+    insert(table, [(2, 0)])
+    insert(table, [(7, 0), (8, 0)])  # wraps: 0 and 1 go
+    assert slots(table, 0) == [7, 8, 2]
+    assert table.holds(torch.tensor([0, 1, 2, 7, 8])).tolist() == [False, False, True, True, True]
+    insert(table, [(9, 0)])
+    assert slots(table, 0) == [7, 8, 9]
+
+
+def test_moving_frees_the_slot_and_overwriting_someone_who_moved_harms_nobody():
+    table = BucketTable(10, 1, 2)
+    insert(table, [(0, 0), (1, 0)])
+    insert(table, [(0, 1)])
+    insert(table, [(5, 0)])
+    assert slots(table, 0) == [5, 1]
+    assert slots(table, 1) == [0, None]
+
+
+def test_a_sample_that_stays_keeps_its_slot():
+    table = BucketTable(10, 2, 4)
+    insert(table, [(0, 2), (1, 2), (2, 2)])
+    insert(table, [(2, 2), (0, 2)])
+    assert slots(table, 2) == [0, 1, 2, None]
+    insert(table, [(3, 2)])  # nor did the ring move on
+    assert slots(table, 2) == [0, 1, 2, 3]
+
+
+def test_all_codes_equal_keeps_as_many_as_fit():
+    table = BucketTable(100, 3, 8)
+    table.insert(torch.arange(100), torch.full((100,), 5))
+    assert slots(table, 5) == list(range(8))
+    assert table.holds(torch.arange(100)).sum() == 8
+    assert (table.codes[:100] == 5).all()
+
+
+def test_four_times_the_mean_occupancy_indexes_practically_all():
+    """The specification: at least 99.9 % at C = 4 N / 2^S, here after 20 rounds of 30 % changing bucket."""
+    generator = torch.Generator().manual_seed(0)
+    count, bits = 4096, 7
+    table = BucketTable(count, bits, 4 * count // 2**bits)
+    codes = torch.randint(2**bits, (count,), generator=generator)
+    for _ in range(20):
+        for ids in torch.randperm(count, generator=generator).split(128):
+            table.insert(ids, codes[ids])
+        moved = torch.rand(count, generator=generator) < 0.3
+        codes[moved] = torch.randint(2**bits, (int(moved.sum()),), generator=generator)
+    assert table.holds(torch.arange(count)).float().mean() >= 0.999
+
+
+def test_a_negative_code_reads_as_an_empty_bucket():
+    table = BucketTable(4, 1, 1)
+    insert(table, [(0, 0), (1, 1)])
+    _, live = table.read(torch.tensor([-1]))
+    assert not live.any()
+
+
+@pytest.mark.parametrize(
+    ("bits", "capacity", "part"),
+    [(0, 4, "0 bits"), (31, 4, "31 bits"), (30, 4, "2\\^bits"), (4, 0, "capacity is 0"), (20, 5000, "lower bits")],
+)
+def test_impossible_tables_are_refused(bits, capacity, part):
+    with pytest.raises(InputError, match=part):
+        BucketTable(10, bits, capacity)

@@ -1,0 +1,80 @@
+"""What holds for every composer, whatever it is called."""
+
+from typing import get_args
+
+import pytest
+import torch
+
+from bon_core.config import InputError, Miner, MiningConfig
+from bon_core.mining import BagOfNegatives, make_composer
+from bon_core.mining.hashing import OnlineHasher, RandomHyperplanes
+
+MINERS = get_args(Miner)
+LABELS = torch.arange(300) % 50
+VECTORS = torch.nn.functional.normalize(torch.randn(300, 8, generator=torch.Generator().manual_seed(0)))
+
+
+def made(miner, seed=0):
+    return make_composer(MiningConfig(miner=miner), LABELS, dim=8, device="cpu", seed=seed)
+
+
+def go_on(composer, steps):
+    batches = []
+    for _ in range(steps):
+        batches.append(composer.compose(12, 3, 4))
+        composer.update(batches[-1], VECTORS[batches[-1]])
+    return torch.stack(batches)
+
+
+@pytest.mark.parametrize("miner", MINERS)
+def test_batches_have_exactly_the_classes_and_images_asked_for(miner):
+    for ids in go_on(made(miner), 30):
+        rows = LABELS[ids].view(12, 3)
+        assert (rows == rows[:, :1]).all()
+        assert len(rows[:, 0].unique()) == 12
+        assert len(ids.unique()) == 36
+        assert ids.dtype == torch.int64
+
+
+@pytest.mark.parametrize("miner", MINERS)
+def test_the_same_seed_gives_the_same_batches_and_another_seed_others(miner):
+    batches = go_on(made(miner), 15)
+    assert torch.equal(batches, go_on(made(miner), 15))
+    assert not torch.equal(batches, go_on(made(miner, seed=1), 15))
+
+
+@pytest.mark.parametrize("miner", MINERS)
+def test_a_loaded_composer_goes_on_identically(miner):
+    one, other = made(miner), made(miner, seed=7)
+    go_on(one, 12)  # past the first refresh, on the way to the next
+    other.load_state_dict(one.state_dict())
+    assert torch.equal(go_on(one, 12), go_on(other, 12))
+    assert one.stats() == other.stats()
+
+
+@pytest.mark.parametrize("miner", MINERS)
+def test_stats_are_floats(miner):
+    composer = made(miner)
+    go_on(composer, 3)
+    assert all(type(value) is float for value in composer.stats().values())
+
+
+@pytest.mark.parametrize("miner", MINERS)
+def test_values_that_are_not_finite_are_refused_by_all(miner):
+    composer = made(miner)
+    before = composer.state_dict()
+    with pytest.raises(InputError, match="NaN"):
+        composer.update(torch.arange(2), torch.full((2, 8), torch.nan))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in composer.state_dict().items())
+
+
+def test_the_settings_of_the_bag_reach_it():
+    mining = MiningConfig(miner="bon", bits=5, capacity=7, hamming=True)
+    bag = make_composer(mining, LABELS, dim=8)
+    assert isinstance(bag, BagOfNegatives)
+    assert (bag.table.bits, bag.table.capacity, bag.hamming) == (5, 7, True)
+
+
+def test_lsh_is_the_bag_with_another_hasher():
+    assert type(made("bon").hasher) is OnlineHasher
+    assert type(made("lsh").hasher) is RandomHyperplanes

