@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 Backbone = Literal["conv4", "efficientnet-lite0"]
 Miner = Literal["bon", "uniform", "lsh", "exact", "neighbours"]
-InBatchMiner = Literal["batch-hard", "semi-hard", "distance-weighted", "multi-similarity"]
-Loss = Literal["triplet", "margin", "contrastive", "multi-similarity"]
+InBatchMiner = Literal["distance-weighted", "batch-hard", "semi-hard", "multi-similarity"]
+Loss = Literal["margin", "triplet", "contrastive", "multi-similarity"]
 ClusterFeature = Literal["embedding", "penultimate"]
 Matching = Literal["hungarian", "none"]
 Device = Literal["auto", "cpu", "cuda"]
