@@ -15,6 +15,7 @@ Legend: N samples, B batch, D embedding width, S bits, C bucket capacity, P clas
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -97,10 +98,9 @@ class BagOfNegatives:
         self._drawn = torch.ones(count + 1, dtype=torch.bool, device=device)  # uniformly, when last composed
         self._drawn[count] = False
         self._served = ServedRates(device)
-        self._moved = torch.zeros(2, device=device)  # codes that changed, codes that were known; fading
+        self._kept = torch.zeros(2, device=device)  # codes that stayed the same, codes that were known; fading
         self._refused = torch.zeros((), dtype=torch.int64, device=device)  # rows that were nobody's
 
-    @torch.no_grad()
     def compose(self, classes: int = 32, images: int = 4, groups: int = 8, mate_share: float = 1.0) -> Tensor:
         """The next batch: ids (classes * images,) int64 of exactly `classes` distinct classes, class after class.
 
@@ -114,17 +114,18 @@ class BagOfNegatives:
             If the data set has too few classes of two images or more, or the shape is not possible.
         """
         shape = BatchShape.of(classes, images, groups, mate_share)
-        seeds = draw_seeds(self.index, groups, self.generator)
-        candidates, order = self._near(seeds)
-        mates = choose_mates(self.index, seeds, candidates, order, shape.mates)
-        self.last = compose(self.index, seeds, mates, shape, self.generator, self.table.codes)
-        uniform_class = self.last.place < groups
-        self._drawn[self.last.ids.view(classes, images)] = uniform_class[:, None]
-        if shape.mates:
-            self._served.note_mates(mates == self.index.count, groups)
+        with torch.inference_mode():  # a tenth faster than no_grad
+            seeds = draw_seeds(self.index, groups, self.generator)
+            candidates, order = self._near(seeds)
+            mates = choose_mates(self.index, seeds, candidates, order, shape.mates)
+            drawn = compose(self.index, seeds, mates, shape, self.generator, self.table.codes)
+            self._drawn[drawn.ids.view(classes, images)] = (drawn.place < groups)[:, None]
+            if shape.mates:
+                self._served.note_mates(mates == self.index.count, groups)
+        self.last = replace(drawn, ids=drawn.ids.clone())  # an index that autograd may keep
         return self.last.ids
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def update(self, ids: Tensor, embeddings: Tensor, seeds: Tensor | None = None) -> None:
         """Train the hasher on embeddings (B, dim), unit or not, and re-bucket exactly `ids` (B,).
 
@@ -145,7 +146,7 @@ class BagOfNegatives:
         self.hasher.learn(vectors, weights.float())
         self._insert(ids, vectors)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def rehash(self, ids: Tensor, embeddings: Tensor) -> None:
         """Re-bucket `ids` as `update` does, but leave the hasher as it is: for a pass over samples in any order."""
         ids, vectors = accept_rows(ids, embeddings, self.index.count, self.dim, self.device)
@@ -225,7 +226,7 @@ class BagOfNegatives:
         bits, seen = self.table.bits, int((codes >= 0).sum())
         sizes = coding.bucket_sizes(codes[held], bits)
         entropy = coding.entropy(codes, bits)
-        changed, known = self._moved.tolist()
+        kept, known = self._kept.tolist()
         return {
             "entropy": entropy,
             "entropy_share": entropy / bits,
@@ -233,7 +234,7 @@ class BagOfNegatives:
             "empty_share": float((sizes == 0).mean()),
             "indexed_share": float(held.sum() / max(seen, 1)),
             **self._served.stats(),
-            "staleness": changed / max(known, 1e-9),
+            "staleness": 1 - kept / known if known else 0.0,
             "bits": float(bits),
             "capacity": float(self.table.capacity),
             "singleton_classes": float(self.index.singletons),
@@ -270,14 +271,13 @@ class BagOfNegatives:
         self.generator.set_state(state["generator"].cpu())
 
     def _tensors(self) -> dict[str, Tensor]:
-        return {"drawn": self._drawn, "served": self._served.tally, "moved": self._moved, "refused": self._refused}
+        return {"drawn": self._drawn, "served": self._served.tally, "kept": self._kept, "refused": self._refused}
 
     def _insert(self, ids: Tensor, vectors: Tensor) -> None:
         codes, before = self.hasher.codes(vectors), self.table.codes[ids]
-        known = before >= 0
-        changed = (before != codes) & known
-        self._refused += (ids == self.index.count).sum()
-        self._moved.mul_(RECENT).add_(torch.stack((changed.sum(), known.sum())))
+        self._kept.mul_(RECENT).add_(torch.stack((before == codes, before >= 0)).sum(1))
+        if self.device.type != "cpu":
+            self._refused += (ids == self.index.count).sum()
         self.table.insert(ids, codes)
 
     def _looked_up(self, ids: Tensor) -> Tensor:

@@ -62,28 +62,22 @@ class BucketTable:
     def insert(self, ids: Tensor, codes: Tensor) -> None:
         """Give each of `ids` (B,) int64 its new code (B,) int64; where an id repeats, its last row counts.
 
-        A sample that is in its bucket already stays where it is. The others leave their old slot, then enter the new
-        bucket in order of id: of g newcomers to it, number r looks at slots r, r + t, r + 2t, ... behind the ring's
-        head, with t = max(g, C // 8), and takes the first free of up to 8, or overwrites slot r. The head then moves
-        on by g. Of more newcomers than capacity the first C enter.
+        All leave their old slots, then enter their buckets in order of id: of g newcomers to one, number r looks at
+        slots r, r + t, r + 2t, ... behind the ring's head, with t = max(g, C // 8), and takes the first free of up to
+        8, or overwrites slot r. The head then moves on by g. Of more newcomers than capacity the first C enter.
         """
         ids, rows = ids.sort(stable=True)
-        codes = codes[rows]
         again = torch.zeros_like(ids, dtype=torch.bool)
         torch.eq(ids[:-1], ids[1:], out=again[:-1])
         ids = torch.where(again, self.nobody, ids)
+        self._position[ids] = self._lost
 
-        old = self._position[ids]
-        stays = (self._slots[old] == ids) & (self.codes[ids] == codes)
-        self.codes[ids] = codes.int()
-        self._position[ids] = torch.where(stays, old, self._lost)
-
-        idle = stays | (ids == self.nobody)
-        codes, rows = torch.where(idle, self.nowhere, codes).sort(stable=True)
-        ids = torch.where(idle, self.nobody, ids)[rows]
-        slots = self._free_slots(codes)
+        codes, rows = torch.where(ids == self.nobody, self.nowhere, codes[rows]).sort(stable=True)
+        ids = ids[rows]
+        slots = self._free_slots(codes).int()
         self._slots[slots] = ids.int()
-        self._position[ids] = slots.int()
+        self._position[ids] = slots
+        self.codes[ids] = codes.int()
         self._slots[self._lost] = self.nobody  # repair what rows without effect have written
         self._position[self.nobody] = self._lost
         self.codes[self.nobody] = -1

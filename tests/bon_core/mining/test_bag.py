@@ -454,6 +454,15 @@ def test_raw_outputs_on_the_graph_and_in_half_precision_are_fine():
     assert not other.hasher.mean.requires_grad
 
 
+def test_a_batch_can_index_tensors_that_learn():
+    labels, vectors = clusters()
+    bag = BagOfNegatives(labels, dim=32)
+    table = vectors.clone().requires_grad_()
+    for ids in (bag.compose(), bag.last.ids, bag.negatives(torch.arange(5))[0], bag.triplets(5)[0]):
+        table[ids].sum().backward()
+    assert table.grad.abs().sum() > 0
+
+
 def test_duplicate_ids_in_an_update_the_last_counts():
     bag = BagOfNegatives([0, 0, 1, 1], dim=4, bits=2)
     vectors = torch.nn.functional.normalize(torch.randn(4, 4, generator=generator()))

@@ -1,0 +1,1 @@
+"""What the pages compute from a run's arrays: plain numpy, no Streamlit, tested on hand-worked cases."""

@@ -1,0 +1,104 @@
+"""Hash buckets: who shares a code, how mixed a bucket is, and what fewer bits would do.
+
+Legend: n samples, S bits. A *mate* of a sample is another sample of its bucket.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class BucketTable:
+    """The occupied buckets of n samples, one entry a bucket, ascending by code.
+
+    code, size, classes : (b,) int64, code, samples and distinct classes
+    purity : (b,) float64, chance that two different samples of the bucket are of one class; NaN for a single sample
+    hardness : (b,) float64, mean of the samples' hardness
+    chosen : (b,) int64, how many of the samples are in the selection
+    """
+
+    code: np.ndarray
+    size: np.ndarray
+    classes: np.ndarray
+    purity: np.ndarray
+    hardness: np.ndarray
+    chosen: np.ndarray
+
+    def order(self, by: str) -> np.ndarray:
+        """Places in the table: "selection", "fullest" or "most mixed" first; ties go to the fuller, then lower code."""
+        keys = {
+            "selection": -self.chosen,
+            "fullest": -self.size,
+            "most mixed": -self.classes,
+        }
+        return np.lexsort((self.code, -self.size, keys[by]))
+
+
+def bucket_table(codes: np.ndarray, labels: np.ndarray, hardness: np.ndarray, chosen: np.ndarray) -> BucketTable:
+    """Sum up the buckets of n samples: codes (n,), labels (n,), hardness (n,), chosen (n,) bool."""
+    code, bucket, size = np.unique(codes, return_inverse=True, return_counts=True)
+    cells, together = np.unique(np.stack([bucket, labels]), axis=1, return_counts=True)
+    own_bucket = cells[0]
+    pairs = np.bincount(own_bucket, together * (together - 1), minlength=len(code))
+    with np.errstate(invalid="ignore"):
+        purity = pairs / (size * (size - 1))
+    return BucketTable(
+        code=code,
+        size=size,
+        classes=np.bincount(own_bucket, minlength=len(code)),
+        purity=purity,
+        hardness=np.bincount(bucket, hardness.astype(np.float64), minlength=len(code)) / size,
+        chosen=np.bincount(bucket, chosen, minlength=len(code)).astype(np.int64),
+    )
+
+
+@dataclass(frozen=True)
+class BitsStudy:
+    """What the first b bits of the codes do, for b = 1..S, over a sample of anchors; (S,) each.
+
+    purity : chance that a mate is of the anchor's own class
+    hardness : how near a mate of another class is: 0 as far as a random negative, 1 as near as the hardest there is
+    served : share of anchors with a mate of another class
+    """
+
+    bits: np.ndarray
+    purity: np.ndarray
+    hardness: np.ndarray
+    served: np.ndarray
+
+
+def bits_study(
+    vectors: np.ndarray, labels: np.ndarray, codes: np.ndarray, bits: int, *, anchors: int = 300, seed: int = 0
+) -> BitsStudy:
+    """Drop bits from the codes and see how pure and how hard the shrinking or growing buckets are.
+
+    Parameters
+    ----------
+    vectors : (n, D) float32 unit
+    labels, codes : (n,)
+    anchors : how many samples to look from, drawn with `seed`
+    """
+    rng = np.random.default_rng(seed)
+    rows = rng.choice(len(vectors), min(anchors, len(vectors)), replace=False)
+    distance = np.sqrt(np.maximum(2 - 2 * vectors[rows] @ vectors.T, 0))  # (anchors, n)
+    other = labels[rows, None] != labels
+    itself = np.arange(len(vectors)) == rows[:, None]
+    hardest = np.min(distance, axis=1, where=other, initial=np.inf)
+    random = np.mean(distance, axis=1, where=other) if other.any(axis=1).all() else np.full(len(rows), np.nan)
+    differ = codes[rows, None] ^ codes  # (anchors, n): the bits in which two codes differ
+
+    purity, hardness, served = np.full((3, bits), np.nan)
+    for number in range(1, bits + 1):
+        mate = (differ & ((1 << number) - 1) == 0) & ~itself
+        strange = mate & other
+        count = strange.sum(axis=1)
+        has = count > 0
+        served[number - 1] = has.mean()
+        if mate.any():
+            purity[number - 1] = 1 - strange.sum() / mate.sum()
+        if has.any():
+            mean = np.sum(distance, axis=1, where=strange)[has] / count[has]
+            reach = np.maximum(random[has] - hardest[has], 1e-6)
+            hardness[number - 1] = float(np.mean((random[has] - mean) / reach))
+    return BitsStudy(np.arange(1, bits + 1), purity, hardness, served)

@@ -1,0 +1,21 @@
+"""The last resort: whatever goes wrong in a view is said in a sentence, and the traceback goes to the log."""
+
+import logging
+
+from app import theme
+from bon_core.config import InputError
+
+log = logging.getLogger("explorer")
+
+
+def calm(error: Exception) -> bool:
+    """Say what happened; True tells Streamlit that the error has been shown."""
+    if isinstance(error, InputError):
+        theme.trouble(str(error))
+    else:
+        log.exception("a view failed", exc_info=error)
+        theme.trouble(
+            f"This view could not be drawn ({type(error).__name__}); the other pages still work. The details are in"
+            " the terminal in which the explorer was started."
+        )
+    return True

@@ -1,0 +1,131 @@
+"""Trainings and snapshots as processes of their own: they outlive the page, the browser and the explorer itself.
+
+A job is the command line started in the background. Once its run directory is there, that directory tells how it
+goes (bon_core/runs.py); until then, and if it dies before, its log does.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from bon_core import runs
+from bon_core.files import write_text
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = ".logs"  # inside the runs folder; a leading dot hides it from the list of runs
+LONGEST_TAIL = 4000
+_children: dict[str, subprocess.Popen] = {}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A started command: the run's name, its process, when it began."""
+
+    name: str
+    process: int
+    process_started: float
+    command: tuple[str, ...]
+
+    @property
+    def log(self) -> Path:
+        return _folder() / f"{self.name}.log"
+
+    @property
+    def alive(self) -> bool:
+        child = _children.get(self.name)
+        if child is not None and child.pid == self.process:
+            return child.poll() is None
+        try:
+            process = psutil.Process(self.process)
+            same = abs(process.create_time() - self.process_started) < 1
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
+
+    @property
+    def last_words(self) -> str:
+        """The last line that the process wrote: after a refusal, the sentence that says why."""
+        if not self.log.exists():
+            return ""
+        text = self.log.read_bytes()[-LONGEST_TAIL:].decode("utf-8", "replace")
+        lines = [line.split("\r")[-1].strip() for line in text.splitlines()]
+        return next((line for line in reversed(lines) if line), "")
+
+
+def start(name: str, arguments: Sequence[str]) -> Job:
+    """Run `python -m bon_core ARGUMENTS` in the background, for the run `name`.
+
+    Raises
+    ------
+    InputError
+        If the run's name is not possible.
+    """
+    runs.check_name(name)
+    return _spawn(name, (sys.executable, "-m", "bon_core", *arguments))
+
+
+def waiting() -> list[Job]:
+    """Jobs whose run directory is not there yet, newest first: starting, or ended before there was one."""
+    found = [_read(path) for path in _folder().glob("*.json")]
+    found = [job for job in found if not (runs.runs_folder() / job.name / "config.json").exists()]
+    return sorted(found, key=lambda job: job.process_started, reverse=True)
+
+
+def forget(job: Job) -> None:
+    """Remove a job that ended before its run began, with its log."""
+    for suffix in (".json", ".log"):
+        (_folder() / f"{job.name}{suffix}").unlink(missing_ok=True)
+
+
+def is_taken(name: str) -> bool:
+    """Whether a run or a starting job has that name."""
+    return any((folder / name).exists() for folder in (runs.runs_folder(), runs.MODELS)) or any(
+        job.name == name and job.alive for job in waiting()
+    )
+
+
+def free_name(stem: str) -> str:
+    """`stem`, or `stem-2` and so on, whichever no run has."""
+    number, name = 2, stem
+    while is_taken(name):
+        name, number = f"{stem}-{number}", number + 1
+    return name
+
+
+def _spawn(name: str, command: Sequence[str]) -> Job:
+    _folder().mkdir(parents=True, exist_ok=True)
+    log = _folder() / f"{name}.log"
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "BON_RUNS": str(runs.runs_folder().resolve()), "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _children[name] = child
+    try:
+        started = psutil.Process(child.pid).create_time()
+    except psutil.NoSuchProcess:
+        started = time.time()
+    job = Job(name, child.pid, started, tuple(command))
+    write_text(_folder() / f"{name}.json", json.dumps({"process": child.pid, "started": started, "command": command}))
+    return job
+
+
+def _read(path: Path) -> Job:
+    known = json.loads(path.read_text(encoding="utf-8"))
+    return Job(path.stem, known["process"], known["started"], tuple(known["command"]))
+
+
+def _folder() -> Path:
+    return runs.runs_folder() / LOGS

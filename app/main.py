@@ -1,0 +1,45 @@
+"""The explorer's front door: `streamlit run app/main.py`. Page config and navigation, nothing else.
+
+Streamlit reads this file twice over: once to find the server, which serves thumbnails beside the pages, and then for
+every visit.
+"""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+from streamlit import runtime
+
+HERE = Path(__file__).resolve().parent
+if str(HERE.parent) not in sys.path:
+    sys.path.insert(0, str(HERE.parent))
+
+PAGES = (
+    ("start", "Start", ":material/home:"),
+    ("train", "Train", ":material/model_training:"),
+    ("map", "Map", ":material/scatter_plot:"),
+    ("buckets", "Hash buckets", ":material/grid_view:"),
+    ("negatives", "Mined negatives", ":material/compare_arrows:"),
+    ("clusters", "K clusters", ":material/workspaces:"),
+    ("retrieval", "Retrieval", ":material/image_search:"),
+)
+
+
+def visit() -> None:
+    """One run of the page that the address names."""
+    st.set_page_config(page_title="Bag of Negatives explorer", page_icon=str(HERE / "icon.svg"), layout="wide")
+    pages = [
+        st.Page(HERE / "views" / f"{name}.py", title=title, icon=icon, url_path=name, default=name == "start")
+        for name, title, icon in PAGES
+    ]
+    st.navigation(pages, position="top").run()
+
+
+if runtime.exists():
+    visit()
+else:
+    from app import pictures
+    from app.errors import calm
+    from app.widgets import gallery, point_map  # noqa: F401  loaded now, so that the first visitor need not wait
+
+    server = st.App(__file__, routes=[pictures.route()], on_script_error=calm)

@@ -1,0 +1,146 @@
+"""The images behind the points: one by address, many as one sprite sheet.
+
+Grey images on a plain ground (glyphs, drawings) are shown dark on light or light on dark, as the page is; photographs
+stay as they are.
+"""
+
+import base64
+import io
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bon_core.config import DataConfig, InputError
+from bon_core.datasets.image_set import ImageSet
+from bon_core.runs import Run, open_run
+
+if TYPE_CHECKING:
+    from app.state import View
+
+CELL = 48  # px of a thumbnail in a sprite sheet
+
+
+def image_set(run: Run) -> ImageSet | None:
+    """The run's images, or None for a run on bare embeddings or one whose data set was moved or deleted."""
+    if not run.snapshots() or run.snapshot().meta["origin"] != "trained":
+        return None
+    try:
+        return _load(run.config.data)
+    except InputError:
+        return None
+
+
+def thumb_address(view: "View") -> str | None:
+    """Where a browser finds thumbnails: add "<id>.png"; None if the run has no images."""
+    return f"/thumb/{view.run.name}/{'dark' if _is_dark() else 'light'}/" if image_set(view.run) is not None else None
+
+
+def picture(view: "View", identity: int) -> np.ndarray | None:
+    """One image as it is shown, (H, H) or (H, H, 3) uint8, or None."""
+    images = image_set(view.run)
+    row = None if images is None else _row_of(images).get(int(identity))
+    return None if row is None else _shown(images, images.images[row], _is_dark())
+
+
+def data_address(image: np.ndarray, *, size: int | None = None) -> str:
+    """An image as text for an <img>, resized to `size` px if given."""
+    return "data:image/png;base64," + base64.b64encode(_png(_resized(image, size or image.shape[0]))).decode()
+
+
+def sprite(view: "View", ids: np.ndarray, *, cell: int = CELL, columns: int = 20) -> str | None:
+    """All images of `ids` on one sheet, row by row, `columns` a row, as text for CSS; None without images.
+
+    An id that has no image leaves its cell empty.
+    """
+    images = image_set(view.run)
+    if images is None or not len(ids):
+        return None
+    row_of, dark = _row_of(images), _is_dark()
+    lines = -(-len(ids) // columns)
+    sheet = np.full((lines * cell, columns * cell, *images.images.shape[3:]), 0 if dark else 255, np.uint8)
+    for place, identity in enumerate(ids):
+        row = row_of.get(int(identity))
+        if row is not None:
+            y, x = divmod(place, columns)
+            sheet[y * cell : (y + 1) * cell, x * cell : (x + 1) * cell] = _resized(
+                _shown(images, images.images[row], dark), cell
+            )
+    return "data:image/png;base64," + base64.b64encode(_png(sheet)).decode()
+
+
+def route() -> Route:
+    """GET /thumb/RUN/light/ID.png, or dark/."""
+    return Route("/thumb/{run}/{ground}/{identity:int}.png", _serve)
+
+
+async def _serve(request: Request) -> Response:
+    asked = request.path_params
+    content = await run_in_threadpool(_thumb, asked["run"], asked["identity"], asked["ground"] == "dark")
+    if content is None:
+        return Response(status_code=404)
+    return Response(content, media_type="image/png", headers={"Cache-Control": "max-age=86400"})
+
+
+@lru_cache(maxsize=4096)
+def _thumb(run_name: str, identity: int, dark: bool) -> bytes | None:
+    try:
+        run = open_run(run_name)
+        images = image_set(run)
+    except InputError:
+        return None
+    row = None if images is None else _row_of(images).get(identity)
+    return None if row is None else _png(_resized(_shown(images, images.images[row], dark), 72))
+
+
+@lru_cache(maxsize=3)
+def _load(data: DataConfig) -> ImageSet:
+    from bon_core.datasets import load_images
+
+    return load_images(data)
+
+
+@lru_cache(maxsize=3)
+def _row_of(images: ImageSet) -> dict[int, int]:
+    return {int(identity): row for row, identity in enumerate(images.ids)}
+
+
+def _is_dark() -> bool:
+    return st.context.theme.type == "dark"
+
+
+@lru_cache(maxsize=3)
+def _ground(images: ImageSet) -> int | None:
+    """The grey that most edge pixels have, if nearly all have it; None for photographs."""
+    if images.channels != 1:
+        return None
+    some = images.images[:: max(len(images) // 500, 1)]
+    edges = np.concatenate([some[:, 0].ravel(), some[:, -1].ravel()])
+    grey = int(np.median(edges))
+    return grey if np.mean(np.abs(edges.astype(int) - grey) < 16) > 0.6 else None
+
+
+def _shown(images: ImageSet, image: np.ndarray, dark: bool) -> np.ndarray:
+    ground = _ground(images)
+    return image if ground is None or (ground < 128) == dark else 255 - image
+
+
+def _resized(image: np.ndarray, size: int) -> np.ndarray:
+    if image.shape[0] == size:
+        return image
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS))
+
+
+def _png(image: np.ndarray) -> bytes:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", compress_level=4)
+    return file.getvalue()

@@ -1,0 +1,176 @@
+"""What is being looked at: run, checkpoint, split, colour. It lives in the header's widgets and in the address.
+
+Every view starts with `page(title, lead)`, which draws the header and returns the View.
+"""
+
+import html
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+import streamlit as st
+
+from app import selection, theme
+from app.widgets.copy_link import copy_link
+from bon_core import runs
+from bon_core.config import InputError
+from bon_core.datasets.image_set import SPLIT_NAMES
+from bon_core.runs import Run
+from bon_core.snapshot import Snapshot
+
+COLOURS = {  # name in the address -> words in the menu
+    "cluster": "learner · cluster",
+    "class": "class",
+    "bucket": "hash bucket",
+    "bit": "hash bit",
+    "correct": "right / wrong",
+    "hardness": "hardness",
+    "trust": "map trust",
+}
+
+
+NUMBER = r"-?\d+(\.\d+)?"
+BOX_RULE = re.compile(rf"{NUMBER},{NUMBER},{NUMBER},{NUMBER}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class View:
+    """One snapshot of one run, one split of it, one colouring."""
+
+    run: Run
+    snapshot: Snapshot
+    split: str  # "train", "test" or "validation"
+    colour: str  # a key of COLOURS or a field of the data set
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """Positions of the split in the snapshot, (n,) int64, ascending."""
+        return np.flatnonzero(np.asarray(self.snapshot.split) == SPLIT_NAMES.index(self.split))
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """Ids of the split, (n,) int64, in the order of `rows`."""
+        return np.asarray(self.snapshot.ids)[self.rows]
+
+    @cached_property
+    def selected(self) -> np.ndarray:
+        """Positions of the selected samples that are in the split, (s,) int64, ascending."""
+        return self.among(selection.ids())
+
+    def among(self, ids: np.ndarray) -> np.ndarray:
+        """Positions of those `ids` that are in the split, ascending."""
+        return self.rows[np.isin(self.ids, ids)]
+
+    def class_name(self, row: int) -> str:
+        return self.snapshot.class_names[int(self.snapshot.labels[row])]
+
+    def ids_of(self, rule: str) -> np.ndarray:
+        """Ids of the split that a rule names; none if the text is no rule.
+
+        Rules are "class:12", "bucket:63", "cluster:2" and "box:LOW_X,HIGH_X,LOW_Y,HIGH_Y" on the map.
+        """
+        kind, _, value = rule.partition(":")
+        columns = {"class": "labels", "bucket": "codes", "cluster": "clusters"}
+        if kind in columns and value.isdecimal():
+            return self.ids[np.asarray(getattr(self.snapshot, columns[kind]))[self.rows] == int(value)]
+        if kind == "box" and BOX_RULE.fullmatch(value):
+            low_x, high_x, low_y, high_y = map(float, value.split(","))
+            x, y = np.asarray(self.snapshot.xy)[self.rows].T
+            return self.ids[(x >= low_x) & (x <= high_x) & (y >= low_y) & (y <= high_y)]
+        return np.empty(0, np.int64)
+
+    def box_rule(self, ids: np.ndarray) -> str:
+        """The rule of the smallest box around `ids`."""
+        xy = np.asarray(self.snapshot.xy)[self.among(ids)]
+        if not len(xy):
+            return ""
+        ends = np.stack([xy.min(axis=0), xy.max(axis=0)], axis=1).ravel()
+        return "box:" + ",".join(np.format_float_positional(end, unique=True, trim="-") for end in ends)
+
+
+def explorable() -> dict[str, Run]:
+    """Runs that have a snapshot, by name: the bundled ones first, then the user's, newest first."""
+    found = [run for run in runs.list_runs() if run.snapshots()]
+    found.sort(key=lambda run: not run.bundled)
+    return {run.name: run for run in found}
+
+
+def page(title: str, lead: str) -> View:
+    """Start a page: header, title, one line on what it is for. Stops with an empty state if there is no run."""
+    theme.style()
+    view = header()
+    heading(title, lead)
+    if view is None:
+        theme.empty(
+            "There is nothing to explore yet.",
+            "Train a model on the Train page, or bring embeddings on the Start page; they appear here when done.",
+        )
+        st.stop()
+    return view
+
+
+def heading(title: str, lead: str) -> None:
+    """The page's title and one line on what it is for."""
+    st.html(f'<div class="heading"><h1>{html.escape(title)}</h1><p>{html.escape(lead)}</p></div>')
+
+
+def header() -> View | None:
+    """The row that every page has: run, checkpoint, split, colour, selection, link."""
+    found = explorable()
+    lost = st.query_params.get("run")
+    if lost and lost not in found and not (found and st.session_state.get("run") in found):
+        theme.trouble(f"The link names the run {lost}, which is not here or has no snapshot yet; another one is shown.")
+    if not found:
+        return None
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="header"):
+        run = found[_menu("run", list(found), "Run", width=230)]
+        try:
+            view = _rest_of_header(run)
+        except InputError as error:
+            theme.trouble(str(error))
+            st.stop()
+    return view
+
+
+def _rest_of_header(run: Run) -> View:
+    epochs = _epochs(run.path, tuple(run.snapshots()))
+    step = epochs[_menu("epoch", list(reversed(epochs)), "Checkpoint", width=130)]
+    snapshot = _snapshot(run.path, step)
+    present = np.unique(np.asarray(snapshot.split))
+    splits = [SPLIT_NAMES[code] for code in (1, 2, 0) if code in present]
+    split = _menu("split", splits, "Split", width=120)
+    colours = {**COLOURS, **{name: name for name in snapshot.fields}}
+    words = _menu("colour", list(colours.values()), "Colour by", width=175, icon=":material/palette:")
+    colour = next(name for name, value in colours.items() if value == words)
+    view = View(run, snapshot, split, colour)
+    selection.read_link(view.ids_of)
+    selection.chip(len(view.rows))
+    copy_link()
+    selection.write_link()
+    return view
+
+
+def _menu(key: str, options: list[str], label: str, *, width: int, icon: str | None = None) -> str:
+    """A choice that is kept in the address; one that is no longer offered falls back to the first."""
+    if st.session_state.get(key) not in (None, *options):
+        del st.session_state[key]
+    return st.selectbox(
+        label, options, key=key, bind="query-params", label_visibility="collapsed", width=width, help=None, icon=icon
+    )
+
+
+@lru_cache(maxsize=64)
+def _epochs(path, steps: tuple[int, ...]) -> dict[str, int]:
+    """ "epoch 12" -> step, ascending."""
+    found = {}
+    for step in steps:
+        meta = json.loads((Run(path).snapshot_path(step) / "meta.json").read_text(encoding="utf-8"))
+        found[f"epoch {meta['epoch']:g}"] = step
+    return found
+
+
+@lru_cache(maxsize=8)
+def _snapshot(path, step: int) -> Snapshot:
+    return Run(path).snapshot(step)

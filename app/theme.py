@@ -1,0 +1,153 @@
+"""The look: colours that everybody can tell apart, number formats, and the few styles Streamlit has no option for."""
+
+import html
+
+import streamlit as st
+
+# Okabe and Ito's palette without black, blue a little lighter and yellow darker: each reads on white and black.
+HUES = ("#1A7FC1", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6BB1", "#B8A800")
+BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, VIOLET, OLIVE = HUES
+CONTEXT = "#9AA3AF"  # unselected points, reference lines: recedes on both backgrounds
+RIGHT, WRONG = BLUE, VERMILION
+SEQUENTIAL = ("#C9D6E2", "#7FB2D6", "#2F86BD", "#0B5A8F", "#08375A")
+DIVERGING = ("#0B5A8F", "#56A0CF", "#B9BEC6", "#E8935A", "#B84A00")  # negative, zero, positive
+
+STYLE = """
+<style>
+[data-testid="stMainBlockContainer"] {padding: 4.4rem 2rem 3rem; max-width: 1760px}
+[data-testid="stHeader"] {border-bottom: 1px solid var(--st-border-color, rgba(128,128,128,.2))}
+html, body, [data-testid="stApp"] {font-variant-numeric: tabular-nums}
+.st-key-header {padding-bottom: .55rem; margin-bottom: .1rem; border-bottom: 1px solid rgba(128,128,128,.18)}
+.heading {display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 1.1rem; margin: .1rem 0 -.2rem}
+.heading h1 {font-size: 1.5rem; font-weight: 650; letter-spacing: -.014em; line-height: 1.3; margin: 0; padding: 0}
+.heading p {margin: 0; opacity: .72; line-height: 1.4}
+.figures {display: grid; grid-template-columns: repeat(auto-fill, minmax(6.9rem, max-content)); gap: .6rem 1.1rem;
+  margin: .15rem 0 .5rem}
+.figures > div {cursor: default}
+.figures .value {font-size: 1.55rem; font-weight: 620; line-height: 1.15; letter-spacing: -.015em}
+.figures .name {font-size: .8rem; opacity: .68}
+.figures [title] .name {text-decoration: underline dotted rgba(128,128,128,.7); text-underline-offset: 3px}
+.legend {display: flex; flex-wrap: wrap; gap: .2rem 1rem; font-size: .82rem; line-height: 1.5; margin: .1rem 0}
+.legend i {display: inline-block; width: .62rem; height: .62rem; border-radius: 50%; margin-right: .4rem}
+.legend b {font-weight: 500; opacity: .6; margin-left: .35rem}
+.legend .ramp {width: 9rem; border-radius: 3px; margin: 0 .5rem}
+.portrait {display: flex; gap: 1rem; align-items: flex-start}
+.portrait img {width: 108px; height: 108px; border-radius: 7px; background: #fff; object-fit: contain;
+  box-shadow: 0 0 0 1px rgba(128,128,128,.25)}
+.portrait b {font-size: 1.15rem; font-weight: 620}
+.portrait dl {display: grid; grid-template-columns: auto 1fr; gap: 0 .8rem; margin: .3rem 0 0; padding: 0;
+  font-size: .82rem}
+.portrait dt {opacity: .62}
+.portrait dd {margin: 0; overflow-wrap: anywhere}
+.pair {display: flex; align-items: center; gap: .5rem; font-size: .9rem; line-height: 1.35}
+.pair img, .pair em {width: 52px; height: 52px; border-radius: 6px; background: #fff; flex: none;
+  box-shadow: 0 0 0 1px rgba(128,128,128,.25)}
+.pair em {display: grid; place-items: center; color: #1B1F26; font-style: normal; font-size: .75rem; overflow: hidden}
+.pair b {font-weight: 620}
+.pair small {opacity: .66}
+.quiet {opacity: .66; font-size: .86rem; line-height: 1.45}
+.panel {border: 1px solid rgba(128,128,128,.22); border-radius: 7px; padding: .8rem 1rem; line-height: 1.5}
+.panel.wrong {border-left: 3px solid #D55E00}
+.panel strong {font-weight: 620}
+#vg-tooltip-element {font-family: inherit; font-variant-numeric: tabular-nums; border-radius: 7px; padding: 8px 10px}
+#vg-tooltip-element img {display: block; width: 72px; height: 72px; border-radius: 4px}
+@media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding: 4.2rem .9rem 2rem}}
+</style>
+"""
+
+
+def style() -> None:
+    """Put the styles on the page; once a run of the script."""
+    st.html(STYLE)
+
+
+def hue(number: int) -> str:
+    """The colour of category `number`; after eight they repeat."""
+    return HUES[number % len(HUES)]
+
+
+def count(number: float) -> str:
+    """12345 -> "12,345"."""
+    return f"{round(number):,}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """0.7512 -> "75.1 %"; a missing value is a dash."""
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """A span in the two units that matter: 42 s, 3 min 20 s, 2 h 05 min."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes_left:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def figures(items: list[tuple[str, str, str]]) -> None:
+    """A row of key figures: (value, name, plain words shown on hover)."""
+    cells = "".join(
+        f'<div{_title(words)}><div class="value">{html.escape(value)}</div>'
+        f'<div class="name">{html.escape(name)}</div></div>'
+        for value, name, words in items
+    )
+    st.html(f'<div class="figures">{cells}</div>')
+
+
+def legend(entries: list[tuple[str, str, str]]) -> None:
+    """Colours explained: (colour, name, count or other short text)."""
+    cells = "".join(
+        f'<span><i style="background:{colour}"></i>{html.escape(name)}<b>{html.escape(text)}</b></span>'
+        for colour, name, text in entries
+    )
+    st.html(f'<div class="legend">{cells}</div>')
+
+
+def ramp(colours: tuple[str, ...], low: str, high: str) -> None:
+    """The legend of a continuous colour: what its two ends mean."""
+    gradient = f"linear-gradient(90deg, {', '.join(colours)})"
+    st.html(
+        f'<div class="legend"><span>{html.escape(low)}<i class="ramp" style="background:{gradient}"></i>'
+        f"{html.escape(high)}</span></div>"
+    )
+
+
+def portrait(name: str, facts: dict[str, str], picture: str | None) -> None:
+    """One sample: its picture large (an address or data text), its class name, what is known of it."""
+    image = f'<img src="{picture}" alt="{html.escape(name)}">' if picture else ""
+    rows = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>" for key, value in facts.items())
+    st.html(f'<div class="portrait">{image}<div><b>{html.escape(name)}</b><dl>{rows}</dl></div></div>')
+
+
+def pair(names: tuple[str, str], pictures: list[str | None], times: int) -> None:
+    """Two classes that are taken for each other, side by side."""
+    images = "".join(
+        f'<img src="{picture}" alt="{html.escape(name)}">' if picture else f"<em>{html.escape(name)}</em>"
+        for name, picture in zip(names, pictures, strict=True)
+    )
+    words = f"<b>{html.escape(names[0])}</b> taken for <b>{html.escape(names[1])}</b>"
+    st.html(
+        f'<div class="pair">{images}<span>{words}<br><small>{count(times)} times</small></span></div>', width="stretch"
+    )
+
+
+def quiet(text: str) -> None:
+    """A remark that may be overlooked."""
+    st.html(f'<div class="quiet">{html.escape(text)}</div>')
+
+
+def trouble(sentence: str) -> None:
+    """What went wrong and what to do, in plain words."""
+    st.html(f'<div class="panel wrong" role="alert">{html.escape(sentence)}</div>')
+
+
+def empty(what: str, remedy: str) -> None:
+    """An empty state: what is missing, and how it comes to be there."""
+    st.html(f'<div class="panel"><strong>{html.escape(what)}</strong><br>{html.escape(remedy)}</div>')
+
+
+def _title(words: str) -> str:
+    return f' title="{html.escape(words)}"' if words else ""

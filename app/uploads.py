@@ -1,0 +1,78 @@
+"""Data that somebody brings: kept beside the runs, looked at before anything is started on it."""
+
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from bon_core import runs
+from bon_core.config import DataConfig, check
+from bon_core.datasets import load_images, load_vectors
+from bon_core.files import whole_file
+
+FOLDER = ".uploads"  # inside the runs folder; a leading dot hides it from the list of runs
+VECTOR_KINDS = (".npy", ".parquet")
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What a file or folder holds: images to train on, or vectors to explore."""
+
+    path: Path
+    kind: str  # "images" or "vectors"
+    samples: int
+    classes: int
+    width: int  # pixels of an image, dimensions of a vector
+
+    @property
+    def stem(self) -> str:
+        """A run's name made of the file's."""
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.path.stem).strip("-._")[:40] or "data"
+
+
+def keep(name: str, file: BinaryIO) -> Path:
+    """Write an uploaded file beside the runs and return its path."""
+    path = runs.runs_folder() / FOLDER / (re.sub(r"[^\w.-]+", "-", Path(name).name).lstrip(".-") or "upload")
+    with whole_file(path) as temporary, temporary.open("wb") as out:
+        while chunk := file.read(CHUNK):
+            out.write(chunk)
+    return path
+
+
+def inspect(path: Path) -> Brought:
+    """Read a file or folder whole and say what it holds.
+
+    Raises
+    ------
+    InputError
+        If there is nothing, or it cannot be used: a sentence with the remedy.
+    """
+    path = Path(path).expanduser()
+    check(path.exists(), f"There is nothing at {path}; check the path, it must be one on the machine of the explorer.")
+    return _vectors(path) if _holds_vectors(path) else _images(path)
+
+
+def _holds_vectors(path: Path) -> bool:
+    if path.suffix.lower() == ".npz" and path.is_file():
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return "images" not in file.files
+        except (OSError, ValueError, zipfile.BadZipFile):
+            return True  # the reader of vectors says what is wrong with it
+    return path.suffix.lower() in VECTOR_KINDS
+
+
+def _images(path: Path) -> Brought:
+    images = load_images(DataConfig(name=str(path)))
+    for part in ("train", "test"):
+        images.part(part)  # both must be there to train and to measure
+    return Brought(path, "images", len(images), len(np.unique(images.labels)), images.size)
+
+
+def _vectors(path: Path) -> Brought:
+    embedding, _ = load_vectors(path)
+    return Brought(path, "vectors", len(embedding.labels), len(np.unique(embedding.labels)), embedding.vectors.shape[1])

@@ -1,0 +1,382 @@
+"""Hash buckets: where Bag of Negatives looks for hard negatives, and whether that place is in good health."""
+
+from pathlib import Path
+from typing import Literal
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import cached, place, selection, state, theme
+from app.analysis.buckets import BitsStudy, BucketTable, bits_study, bucket_table
+from app.state import View
+from app.widgets import charts, links
+from app.widgets.bit_strip import bit_strip
+from app.widgets.gallery import gallery
+from app.widgets.mini_map import mini_map
+from bon_core.mining.codes import entropy
+from bon_core.runs import Run
+
+COLLAPSE = 0.8  # entropy / S below which buckets are so uneven that mining suffers
+ORDERS = {"selection": "with my selection", "fullest": "fullest", "most mixed": "most classes"}
+HEALTH = {
+    "entropy_share": "entropy / S",
+    "fallback_rate": "fallback",
+    "staleness": "stale codes",
+    "empty_share": "empty buckets",
+}
+
+
+def main() -> None:
+    view = state.page(
+        "Hash buckets",
+        "Every sample gets a short code; samples with the same code share a bucket. A hard negative is found by looking"
+        " into one bucket instead of through the whole data set, so what lies in a bucket is what the model can be"
+        " taught to tell apart.",
+    )
+    if view.snapshot.meta["hasher_origin"] == "fitted":
+        theme.quiet(
+            "This run did not mine with Bag of Negatives: these buckets were made afterwards from its embedding, to"
+            " look at."
+        )
+    table = _table(view)
+    _figures(view, table)
+    left, right = st.columns([0.9, 1.4], gap="large")
+    with left:
+        code = _pick(view, table)
+        rows = view.rows[np.asarray(view.snapshot.codes)[view.rows] == code]
+        mini_map(view, key="bucket-map", lit=[(rows, theme.VERMILION)], words=f"Where bucket {code:#x} lies on the map")
+        theme.quiet(f"Where the samples of bucket {code:#x} lie on the map.")
+    with right:
+        _bucket(view, table, code, rows)
+    st.divider()
+    _whole(view, table, code)
+
+
+def _table(view: View) -> BucketTable:
+    snapshot, rows = view.snapshot, view.rows
+    return bucket_table(
+        np.asarray(snapshot.codes)[rows],
+        np.asarray(snapshot.labels)[rows],
+        np.asarray(snapshot.hardness)[rows],
+        np.isin(rows, view.selected),
+    )
+
+
+def _figures(view: View, table: BucketTable) -> None:
+    bits = view.snapshot.bits
+    share = entropy(np.asarray(view.snapshot.codes)[view.rows], bits) / bits
+    newest = next((event for event in reversed(_health(view.run.path, _events_stamp(view.run)))), {})
+    theme.figures(
+        [
+            (str(bits), "bits (S)", f"a code has {bits} bits, so there are {1 << bits:,} buckets"),
+            (
+                f"{theme.count(len(table.code))} / {theme.count(1 << bits)}",
+                "buckets in use",
+                f"by the {view.split} samples",
+            ),
+            (f"{table.size.mean():.1f}", "samples a bucket", "mean over the buckets in use"),
+            (
+                theme.percent(share, 0),
+                "entropy / S",
+                "100 % when all buckets are equally full; a fall means that codes collapse",
+            ),
+            (
+                theme.percent(newest.get("fallback_rate")),
+                "fallback",
+                "share of mate places that no bucket could serve, at the end of training",
+            ),
+            (
+                theme.percent(newest.get("staleness")),
+                "stale codes",
+                "share of stored codes that were different when their sample was seen again, at the end of training",
+            ),
+        ]
+    )
+    if share < COLLAPSE:
+        theme.trouble(
+            f"The buckets are uneven: their entropy is {theme.percent(share, 0)} of the possible {bits} bits. Below"
+            " 80 %"
+            " most samples crowd into a few buckets and a draw from a bucket is hardly better than chance."
+        )
+
+
+def _pick(view: View, table: BucketTable) -> int:
+    st.subheader("Pick a bucket", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        default = "selection" if len(view.selected) else "fullest"
+        by = st.segmented_control(
+            "Order",
+            list(ORDERS),
+            default=default,
+            format_func=ORDERS.get,
+            key=f"buckets-order-{default}",
+            required=True,
+            label_visibility="collapsed",
+        )
+        wanted = st.text_input("Code", placeholder="code, e.g. 0x3f", key="bucket-search", label_visibility="collapsed")
+    order = table.order(by)
+    code = place.number(
+        "bucket",
+        lambda value: 0 <= value < 1 << view.snapshot.bits,
+        fallback=int(table.code[order[0]]),
+        words="bucket",
+    )
+    if wanted and st.session_state.get("bucket-searched") != wanted:
+        st.session_state["bucket-searched"] = wanted
+        code = _found(view, wanted, code)
+        place.go("bucket", code)
+    shown = pd.DataFrame(
+        {
+            "bucket": [f"{value:#x}" for value in table.code[order]],
+            "samples": table.size[order],
+            "classes": table.classes[order],
+            "purity": 100 * table.purity[order],
+            "hardness": table.hardness[order],
+            "selected": table.chosen[order],
+        }
+    )
+    if not len(view.selected):
+        shown = shown.drop(columns="selected")
+    event = st.dataframe(
+        shown,
+        hide_index=True,
+        height=316,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"buckets-{by}-{view.split}",
+        column_config={
+            "samples": st.column_config.ProgressColumn(max_value=int(table.size.max()), format="%d", color="blue"),
+            "purity": st.column_config.NumberColumn(
+                format="%.0f %%", help="chance that two samples of it share a class"
+            ),
+            "hardness": st.column_config.NumberColumn(format="%.2f", help="mean; above 0 the retrieval is wrong"),
+        },
+    )
+    chosen = event["selection"]["rows"]
+    if chosen and st.session_state.get("bucket-row") != (by, chosen[0]):
+        st.session_state["bucket-row"] = (by, chosen[0])
+        code = int(table.code[order[chosen[0]]])
+        place.go("bucket", code)
+    return code
+
+
+def _found(view: View, text: str, fallback: int) -> int:
+    """The code that was typed, hexadecimal, decimal or as bits."""
+    bits = view.snapshot.bits
+    try:
+        bare = text.strip().lower()
+        code = int(bare, 2) if len(bare) == bits and set(bare) <= {"0", "1"} else int(bare, 0)
+    except ValueError:
+        code = -1
+    if 0 <= code < 1 << bits:
+        return code
+    theme.trouble(f"There is no bucket {text!r}; codes of {bits} bits run from 0x0 to {(1 << bits) - 1:#x}.")
+    return fallback
+
+
+def _bucket(view: View, table: BucketTable, code: int, rows: np.ndarray) -> None:
+    st.subheader(f"Bucket {code:#x}", anchor=False)
+    theme.quiet(
+        "Its code, bit by bit. Click a bit to flip it and visit the neighbouring bucket, whose size stands below."
+    )
+    sizes = dict(zip(table.code.tolist(), table.size.tolist(), strict=True))
+    visited = bit_strip(code, view.snapshot.bits, sizes, key="bits")
+    if visited is not None:
+        place.go("bucket", visited)
+        st.rerun()
+    if not len(rows):
+        theme.empty(f"No {view.split} sample has this code.", "Flip a bit, or pick a bucket from the list.")
+        return
+    names, counts = np.unique(np.asarray(view.snapshot.labels)[rows], return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    at = int(np.searchsorted(table.code, code))
+    theme.figures(
+        [
+            (theme.count(len(rows)), "samples", ""),
+            (theme.count(len(names)), "classes", "more classes: more negatives to draw"),
+            (
+                "–" if np.isnan(table.purity[at]) else theme.percent(table.purity[at], 0),
+                "purity",
+                "chance that two samples of the bucket are of one class; the rest are negatives",
+            ),
+            (
+                f"{table.hardness[at]:+.2f}",
+                "hardness",
+                "mean d(own class) − d(another class); above 0 is retrieved wrongly",
+            ),
+        ]
+    )
+    _actions(view, rows, code)
+    listed = [f"{view.snapshot.class_names[names[i]]} × {counts[i]}" for i in order[:14]]
+    more = f" and {theme.count(len(names) - 14)} more" if len(names) > 14 else ""
+    theme.quiet(" · ".join(listed) + more)
+    place_of_class = np.argsort(order)  # by size, the largest class first
+    by_class = rows[np.argsort(place_of_class[np.searchsorted(names, view.snapshot.labels[rows])], kind="stable")]
+    clicked = gallery(view, np.asarray(view.snapshot.ids)[by_class], key="bucket-gallery", size=42, most=120)
+    if clicked is not None:
+        _select(np.array([clicked]), code, origin=f"one sample of bucket {code:#x}")
+        st.rerun()
+
+
+def _actions(view: View, rows: np.ndarray, code: int) -> None:
+    ids, origin, rule = np.asarray(view.snapshot.ids)[rows], f"bucket {code:#x}", f"bucket:{code}"
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "Select these",
+            key="bucket-select",
+            type="primary",
+            icon=":material/select:",
+            on_click=_select,
+            args=(ids, code),
+            kwargs={"origin": origin, "rule": rule},
+        )
+        st.button(
+            "Add to selection",
+            key="bucket-add",
+            icon=":material/add:",
+            on_click=_select,
+            args=(ids, code),
+            kwargs={"mode": "add", "origin": origin},
+        )
+        if st.button("What was mined from here", key="bucket-mined", icon=":material/compare_arrows:"):
+            _select(ids, code, origin=origin, rule=rule)
+            st.switch_page("views/negatives.py")
+
+
+def _select(ids: np.ndarray, code: int, *, origin: str, mode: Literal["new", "add"] = "new", rule: str = "") -> None:
+    """Change the selection and stay in the bucket."""
+    selection.put(ids, mode=mode, origin=origin, rule=rule)
+    place.go("bucket", code)
+
+
+def _whole(view: View, table: BucketTable, code: int) -> None:
+    """All buckets at once: how full, how many bits would do, and their health over training."""
+    first, second, third = st.columns(3, gap="large")
+    with first:
+        st.subheader("How full the buckets are", anchor=False)
+        theme.quiet("Buckets by number of samples; the line marks the chosen one. A few giants would mean collapse.")
+        mark = table.size[table.code == code].tolist()
+        charts.show(
+            charts.histogram(
+                table.size,
+                bins=min(40, int(table.size.max())),
+                x_title="samples in a bucket",
+                y_title="buckets",
+                mark=mark,
+            ),
+            key="occupancy",
+            alt_text="Histogram of bucket sizes",
+        )
+    with second:
+        st.subheader("Would fewer bits do?", anchor=False)
+        theme.quiet(
+            "Bucket mates under the first b bits of the code: the chance to be of the same class, and how near those of"
+            " another class are (0 = a random negative, 1 = the hardest there is)."
+        )
+        _bits_chart(_study(view, cached.stamp(view)))
+    with third:
+        st.subheader("Health over training", anchor=False)
+        _health_chart(view)
+    if len(selection.ids()):
+        links.follow(but="buckets")
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _study(_view: View, stamp: tuple) -> BitsStudy:
+    snapshot, rows = _view.snapshot, _view.rows
+    return bits_study(
+        cached.vectors(_view), np.asarray(snapshot.labels)[rows], np.asarray(snapshot.codes)[rows], snapshot.bits
+    )
+
+
+def _bits_chart(study: BitsStudy) -> None:
+    table = pd.concat(
+        [
+            pd.DataFrame({"bits": study.bits, "share": values, "what": name})
+            for name, values in (
+                ("same class", study.purity),
+                ("hardness of the others", study.hardness),
+                ("anchors with a negative", study.served),
+            )
+        ]
+    ).dropna()
+    colours = {
+        "same class": theme.GREEN,
+        "hardness of the others": theme.VERMILION,
+        "anchors with a negative": theme.CONTEXT,
+    }
+    _lines(
+        table, "bits", "bits of the code used", colours, key="bits-study", words="Purity and hardness by number of bits"
+    )
+
+
+def _lines(table: pd.DataFrame, x: str, x_title: str, colours: dict[str, str], *, key: str, words: str) -> None:
+    """Curves of the column "share" with their legend above, where it cannot be cut off."""
+    theme.legend([(colour, name, "") for name, colour in colours.items()])
+    chart = charts.curves(
+        table,
+        x=x,
+        y="share",
+        series="what",
+        x_title=x_title,
+        colours=colours,
+        percent=True,
+        points=x == "bits",
+        height=220,
+    )
+    shades = alt.Scale(domain=list(colours), range=list(colours.values()))
+    chart = chart.encode(color=alt.Color("what:N", scale=shades, legend=None))
+    charts.show(chart, key=key, alt_text=words)
+
+
+def _health_chart(view: View) -> None:
+    events = _health(view.run.path, _events_stamp(view.run))
+    if not events:
+        theme.empty(
+            "This run kept no bucket figures.",
+            "They are written while a run trains with the miner bon; start one on the Train page.",
+        )
+        return
+    low, last = min(events, key=lambda event: event["entropy_share"]), events[-1]
+    apart = " While learners work apart, the figures are those of the learner whose turn it is."
+    if last["entropy_share"] < COLLAPSE:
+        theme.trouble(
+            f"At the end entropy was {theme.percent(last['entropy_share'], 0)} of S; below 80 % buckets crowd and"
+            " mining"
+            " weakens. Train with more seeds (--groups) or fewer bits."
+        )
+    elif low["entropy_share"] < COLLAPSE:
+        theme.quiet(
+            f"Entropy fell to {theme.percent(low['entropy_share'], 0)} of S at step {theme.count(low['step'])} and"
+            " came back"
+            f" to {theme.percent(last['entropy_share'], 0)}; above 80 % is healthy.{apart}"
+        )
+    else:
+        theme.quiet(f"Entropy stayed above 80 % of S: the codes did not collapse.{apart}")
+    table = pd.DataFrame(
+        [
+            {"step": event["step"], "share": event[name], "what": words}
+            for event in events
+            for name, words in HEALTH.items()
+            if event.get(name) is not None
+        ]
+    )
+    colours = dict(zip(HEALTH.values(), (theme.BLUE, theme.ORANGE, theme.PINK, theme.CONTEXT), strict=True))
+    words = "Bucket entropy, fallback, staleness and empty share over training"
+    _lines(table, "step", "training step", colours, key="health", words=words)
+
+
+def _events_stamp(run: Run) -> int:
+    path = run.path / "events.jsonl"
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _health(path: Path, stamp: int) -> list[dict]:
+    """Logged steps in which a miner with buckets was at work."""
+    return [event for event in Run(path).events("step") if event.get("entropy_share") is not None]
+
+
+main()

@@ -1,0 +1,441 @@
+"""Mined negatives: what training put next to each anchor, what other miners would have, and which pairs look wrong."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import cached, place, selection, state, theme
+from app.analysis import miners
+from app.analysis.miners import Draws
+from app.state import View
+from app.widgets import charts, links, triage
+from app.widgets.bag import ROLES, SHADES, bag
+from app.widgets.gallery import gallery
+from app.widgets.mini_map import mini_map
+from app.widgets.rank_gap import rank_gap
+from app.widgets.triplets import Triplet, triplets
+from bon_core.training.audit import PHASES, audit_steps, mined_pairs, read_step
+
+ROWS = 16  # triplets shown at once
+LAST_STEPS = 30  # recorded steps in the plot of distances
+DOTS = 2500
+REPLAY, SIDE_BY_SIDE, MARGIN, TRIAGE = (  # also the words in the address
+    "Replay a step",
+    "Miners side by side",
+    "Drag the margin",
+    "Find label errors",
+)
+
+
+def main() -> None:
+    view = state.page(
+        "Mined negatives",
+        "An anchor is pulled towards a positive, of its own class, and pushed off a negative, of another. Negatives"
+        " that"
+        " are far away already teach nothing; here is which ones were found, and what finding them took.",
+    )
+    recorded = len(_steps(view)) > 0
+    chosen = st.segmented_control(
+        "Show",
+        list(PARTS),
+        default=REPLAY if recorded else SIDE_BY_SIDE,
+        required=True,
+        key="show",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    if not recorded and chosen != SIDE_BY_SIDE:
+        theme.empty(
+            "This run kept no record of its batches.",
+            "Runs that are trained here record every step; embeddings brought in a file have none. Miners side by side"
+            " works for both.",
+        )
+        return
+    PARTS[chosen](view)
+    if len(selection.ids()):
+        links.follow(but="negatives")
+
+
+# Replay ---------------------------------------------------------------------------------------------------------------
+
+
+def _replay(view: View) -> None:
+    view = replace(view, split="train")
+    number = _choose_step(_steps(view))
+    step = read_step(view.run.path, number)
+    margin = view.run.config.training.margin
+    kinds = miners.kinds_of(step["d_ap"], step["d_an"], margin)
+    _step_figures(step, kinds, margin)
+    st.subheader("The bag", anchor=False)
+    theme.legend(
+        [
+            (shade, role, str(int((step["role"] == k).sum())))
+            for k, (role, shade) in enumerate(zip(ROLES, SHADES, strict=True))
+        ]
+    )
+    theme.quiet(_bag_words(step))
+    labels = _labels_of(view, step["id"])
+    clicked = bag(view, step, miners.bag_groups(step, labels), key="bag")
+    st.subheader("The triplets", anchor=False)
+    theme.quiet(
+        "The anchor stands at 0; the dot is its positive, the diamond its negative, the band the margin of"
+        f" {margin:g}. A"
+        " negative inside the band or left of the dot still costs; one right of the band teaches nothing."
+    )
+    left, right = st.columns([2.3, 1], gap="large")
+    with left:
+        rows = _which_anchors(view, step, kinds)
+        again = triplets(view, [_triplet(step, kinds, row) for row in rows[:ROWS]], margin=margin, key="triplets")
+        if len(rows) > ROWS:
+            theme.quiet(f"The {ROWS} that violate the margin most, of {theme.count(len(rows))}.")
+    with right:
+        _step_map(view, step, rows[:ROWS])
+    _to_miners(clicked if clicked is not None else again)
+
+
+def _choose_step(steps: np.ndarray) -> int:
+    """The recorded step nearest to the slider's; one that is out of range, as of another run, is the last."""
+    low, high = int(steps[0]), int(steps[-1])
+    stride = int(np.gcd.reduce(np.diff(steps))) if len(steps) > 1 else 1
+    if not low <= st.session_state.get("step", low) <= high:
+        del st.session_state["step"]
+    if low == high:
+        return low
+    asked = st.query_params.get("step")
+    if asked is not None and "step" not in st.session_state and not (asked.isdecimal() and low <= int(asked) <= high):
+        theme.trouble(f"The link names the step {asked}, which was not recorded; the last one is shown.")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.button(
+            ":material/chevron_left:", key="step-back", help="Step back", on_click=_move_step, args=(-stride, low, high)
+        )
+        value = st.slider("Training step", low, high, value=high, step=stride, key="step", bind="query-params")
+        st.button(
+            ":material/chevron_right:", key="step-on", help="Step on", on_click=_move_step, args=(stride, low, high)
+        )
+    return int(steps[np.argmin(np.abs(steps - value))])
+
+
+def _move_step(by: int, low: int, high: int) -> None:
+    st.session_state["step"] = min(max(st.session_state.get("step", high) + by, low), high)
+
+
+def _step_figures(step: dict[str, np.ndarray], kinds: np.ndarray, margin: float) -> None:
+    learner = int(step["learner"][0])
+    phase = PHASES[int(step["phase"][0])]
+    theme.figures(
+        [
+            (phase if learner < 0 else f"{phase} · learner {learner}", "phase", "whose turn it was in this step"),
+            (theme.count(len(kinds)), "images in the batch", ""),
+            (
+                theme.percent(step["active"].mean(), 0),
+                "active",
+                f"anchors whose triplet violates the margin of {margin:g}",
+            ),
+            (theme.percent((kinds == miners.HARD).mean(), 0), "hard", "the negative is nearer than the positive"),
+            (theme.percent((kinds == miners.SEMI_HARD).mean(), 0), "semi-hard", "the negative lies inside the margin"),
+            (
+                f"{np.nanmean(step['d_ap']):.2f}",
+                "mean d(a, p)",
+                "in what the loss saw: a learner's own slice while they work apart",
+            ),
+            (
+                f"{np.nanmean(step['d_an']):.2f}",
+                "mean d(a, n)",
+                "in what the loss saw: a learner's own slice while they work apart",
+            ),
+        ]
+    )
+
+
+def _bag_words(step: dict[str, np.ndarray]) -> str:
+    if (step["role"] == 1).any():
+        return (
+            "How the batch came about: each seed was drawn at random, then classes out of the seed's hash bucket"
+            " were put"
+            " beside it, so that the loss meets classes that look alike. Bucket numbers are those of that moment."
+        )
+    return (
+        "This batch holds no bucket mates: its classes were drawn at random, as at the start of training, or by another"
+        " miner."
+    )
+
+
+def _which_anchors(view: View, step: dict[str, np.ndarray], kinds: np.ndarray) -> np.ndarray:
+    """Rows of the batch to show, those that violate the margin most first."""
+    choices = ["all", "active", *(["my selection"] if len(selection.ids()) else [])]
+    wanted = st.segmented_control(
+        "Anchors", choices, default="all", required=True, key=f"anchors-{len(choices)}", label_visibility="collapsed"
+    )
+    keep = kinds != ""
+    if wanted == "active":
+        keep &= step["active"]
+    elif wanted == "my selection":
+        keep &= np.isin(step["id"], selection.ids()) | np.isin(step["negative"], selection.ids())
+        if not keep.any():
+            theme.empty("No selected sample was in this batch.", "Move the slider, or look at all anchors.")
+    rows = np.flatnonzero(keep)
+    return rows[np.argsort((step["d_an"] - step["d_ap"])[rows], kind="stable")]
+
+
+def _triplet(step: dict[str, np.ndarray], kinds: np.ndarray, row: int) -> Triplet:
+    there = np.flatnonzero(step["id"] == step["negative"][row])
+    told = "negative"
+    if len(there):
+        told = ROLES[step["role"][there[0]]]
+        bucket = int(step["bucket"][there[0]])
+        same = bucket >= 0 and bucket == step["bucket"][row]
+        told += f" in {bucket:#x}" if bucket >= 0 else ""
+        told = f"{told}, the anchor's bucket" if same else told
+    return Triplet(
+        anchor=int(step["id"][row]),
+        positive=int(step["positive"][row]),
+        negative=int(step["negative"][row]),
+        d_ap=float(step["d_ap"][row]),
+        d_an=float(step["d_an"][row]),
+        kind=str(kinds[row]),
+        told=told,
+    )
+
+
+def _step_map(view: View, step: dict[str, np.ndarray], rows: np.ndarray) -> None:
+    where = view.snapshot.position_of
+    lines = [
+        (where[int(step["id"][row])], where[int(step["negative"][row])], theme.VERMILION)
+        for row in rows
+        if int(step["id"][row]) in where and int(step["negative"][row]) in where
+    ]
+    everybody = view.snapshot.positions(step["id"])
+    ends = np.array([end for line in lines for end in line[:2]], np.int64)
+    mini_map(view, key="step-map", lines=lines, lit=[(everybody, theme.BLUE), (ends, theme.VERMILION)])
+    theme.quiet(
+        "The batch (blue) on the map of the chosen checkpoint, with a line from each anchor shown to its negative."
+        " Short lines"
+        " are hard negatives."
+    )
+    st.button(
+        "Select this batch",
+        icon=":material/select:",
+        on_click=selection.put,
+        args=(step["id"],),
+        kwargs={"origin": f"batch of step {step['step'][0]}"},
+    )
+
+
+def _labels_of(view: View, ids: np.ndarray) -> np.ndarray:
+    """Class of each id, (n,); -1 for one that is not in the snapshot."""
+    where, labels = view.snapshot.position_of, view.snapshot.labels
+    return np.array([labels[where[int(i)]] if int(i) in where else -1 for i in ids])
+
+
+def _to_miners(identity: int | None) -> None:
+    """A click on a picture of the replay makes it the anchor of the miners' page."""
+    if identity is not None:
+        selection.put(np.array([identity]), origin="an anchor")
+        place.go("anchor", identity)
+        st.rerun()
+
+
+# Miners side by side --------------------------------------------------------------------------------------------------
+
+
+def _miners(view: View) -> None:
+    where = view.snapshot.position_of
+    fallback = view.selected[0] if len(view.selected) else view.rows[_most_wrong(view)]
+    anchor = place.number(
+        "anchor",
+        lambda identity: (
+            identity in where and view.snapshot.split[where[identity]] == view.snapshot.split[view.rows[0]]
+        ),
+        fallback=int(view.snapshot.ids[fallback]),
+        words="anchor",
+    )
+    row = where[anchor]
+    left, right = st.columns([1, 3.2], gap="large")
+    with left:
+        st.subheader(f"Anchor: {view.class_name(row)}", anchor=False)
+        gallery(view, np.array([anchor]), key="anchor-picture", size=92, borders=["query"])
+        with st.container(horizontal=True, gap="small"):
+            st.button(
+                "Draw again", icon=":material/casino:", on_click=_reroll, key="miners-reroll", help="Other random draws"
+            )
+            st.button("Another anchor", on_click=_random_anchor, args=(view,), key="miners-random")
+        candidates = view.selected[:40] if len(view.selected) else view.rows[_wrong_rows(view)[:24]]
+        theme.quiet("From the selection:" if len(view.selected) else "Or one that the model retrieves wrongly:")
+        picked = gallery(view, np.asarray(view.snapshot.ids)[candidates], key="anchor-candidates", size=38)
+    with right:
+        st.subheader("Which negative each miner would choose, and its rank", anchor=False)
+        theme.quiet(
+            "Rank 1 is the hardest negative in the split, at the left. Every miner is run on this checkpoint's"
+            " embedding; the"
+            " dot is one draw, thin ticks are others. Batches have the run's own shape."
+        )
+        choices = _choices(view, int(np.searchsorted(view.rows, row)))
+        if not choices:
+            theme.empty("There is no negative.", "The split holds a single class; choose another split in the header.")
+        else:
+            negatives = int((np.asarray(view.snapshot.labels)[view.rows] != view.snapshot.labels[row]).sum())
+            clicked = rank_gap(view, choices, negatives, key="rank-gap")
+            picked = clicked if picked is None else picked
+            _bucket_words(view, row)
+    if picked is not None:
+        place.go("anchor", picked)
+        st.rerun()
+
+
+def _choices(view: View, row: int) -> dict[str, Draws]:
+    shape = view.run.config.mining
+    snapshot = view.snapshot
+    return miners.side_by_side(
+        cached.vectors(view),
+        np.asarray(snapshot.labels)[view.rows],
+        np.asarray(snapshot.codes)[view.rows],
+        row,
+        classes=shape.classes,
+        images=shape.images,
+        groups=shape.groups,
+        seed=st.session_state.get("miners-seed", 0),
+    )
+
+
+def _bucket_words(view: View, row: int) -> None:
+    codes, labels = np.asarray(view.snapshot.codes)[view.rows], np.asarray(view.snapshot.labels)[view.rows]
+    mates = int(((codes == view.snapshot.codes[row]) & (labels != view.snapshot.labels[row])).sum())
+    origin = " (made afterwards)" if view.snapshot.meta["hasher_origin"] == "fitted" else ""
+    if mates:
+        theme.quiet(
+            f"The anchor's bucket {view.snapshot.codes[row]:#x}{origin} holds {theme.count(mates)} samples of other"
+            " classes:"
+            f" BoN looks at these, exact search at all {theme.count(len(view.rows))}."
+        )
+    else:
+        theme.quiet(f"The anchor's bucket{origin} holds no sample of another class, so BoN falls back to random ones.")
+
+
+def _reroll() -> None:
+    st.session_state["miners-seed"] = st.session_state.get("miners-seed", 0) + 1
+
+
+def _random_anchor(view: View) -> None:
+    place.go("anchor", int(np.random.default_rng().choice(view.ids)))
+
+
+def _wrong_rows(view: View) -> np.ndarray:
+    """Places among the view's rows, those retrieved wrongly and worst first."""
+    return np.argsort(-np.asarray(view.snapshot.hardness)[view.rows].astype(np.float32), kind="stable")
+
+
+def _most_wrong(view: View) -> int:
+    return int(_wrong_rows(view)[0])
+
+
+# Margin ---------------------------------------------------------------------------------------------------------------
+
+
+@st.fragment
+def _margin(view: View) -> None:
+    own = view.run.config.training.margin
+    last = _steps(view)[-LAST_STEPS:]
+    steps = _last_distances(view.run.path, _stamp(view), int(last[0]))
+    d_ap, d_an = steps
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        margin = st.slider("Margin", 0.0, 1.0, value=float(own), step=0.01, key="margin")
+        theme.figures([(theme.percent(miners.active_share(d_ap, d_an, margin), 0), "of these triplets are active", "")])
+        st.markdown(
+            "Each dot is a triplet that was mined in the last recorded steps. On the line the negative is exactly"
+            " one margin"
+            " farther than the positive. **Below the line** the loss is above zero and the network learns; above it,"
+            " the"
+            " triplet is dead weight.\n\nA larger margin wakes more triplets, and asks for more than may be possible."
+        )
+        theme.quiet(f"The run was trained with {own:g}. Steps {theme.count(last[0])} to {theme.count(last[-1])}.")
+    with right:
+        _distance_plot(d_ap, d_an, margin)
+
+
+def _distance_plot(d_ap: np.ndarray, d_an: np.ndarray, margin: float) -> None:
+    import altair as alt
+
+    known = np.flatnonzero(~(np.isnan(d_ap) | np.isnan(d_an)))
+    shown = np.random.default_rng(0).permutation(known)[:DOTS]
+    far = max(d_ap[known].max(), d_an[known].max()) if len(known) else 1.0
+    reach = float(max(1.05 * far, 1.4 * margin))
+    table = pd.DataFrame(
+        {
+            "d(a, p)": d_ap[shown],
+            "d(a, n)": d_an[shown],
+            "kind": miners.kinds_of(d_ap[shown], d_an[shown], margin),
+        }
+    )
+    shades = alt.Scale(
+        domain=[miners.HARD, miners.SEMI_HARD, miners.EASY], range=[theme.VERMILION, theme.ORANGE, theme.CONTEXT]
+    )
+    shapes = alt.Scale(domain=shades.domain, range=["diamond", "square", "circle"])
+    axis = alt.Scale(domain=[0, reach], nice=False)
+    legend = alt.Legend(title=None, orient="top")
+    dots = (
+        alt.Chart(table)
+        .mark_point(filled=True, size=20, opacity=0.55, clip=True)
+        .encode(
+            x=alt.X("d(a, p):Q", scale=axis, axis=alt.Axis(title="d(a, p), distance to the positive", tickCount=6)),
+            y=alt.Y("d(a, n):Q", scale=axis, axis=alt.Axis(title="d(a, n), distance to the negative", tickCount=6)),
+            color=alt.Color("kind:N", scale=shades, legend=legend),
+            shape=alt.Shape("kind:N", scale=shapes, legend=legend),
+        )
+    )
+    ends = pd.DataFrame({"d(a, p)": [0, reach], "d(a, n)": [margin, reach + margin]})
+    line = alt.Chart(ends).mark_line(color=theme.BLUE, strokeWidth=2, clip=True).encode(x="d(a, p):Q", y="d(a, n):Q")
+    canvas = {"embedOptions": {"renderer": "canvas"}}
+    chart = alt.layer(dots, line).properties(height=520, usermeta=canvas)
+    charts.show(
+        chart, key="distances", alt_text="Distances to positive and negative of mined triplets, with the margin line"
+    )
+
+
+# Triage ---------------------------------------------------------------------------------------------------------------
+
+
+def _triage(view: View) -> None:
+    pairs = _pairs(view.run.path, _stamp(view))
+    triage.show(view, pairs)
+
+
+# Records --------------------------------------------------------------------------------------------------------------
+
+
+def _stamp(view: View) -> tuple[int, int]:
+    """Changes when the audit log does: number of its parts, and when the newest was written."""
+    times = [path.stat().st_mtime_ns for path in (view.run.path / "audit").glob("part-*.parquet")]
+    return len(times), max(times, default=0)
+
+
+def _steps(view: View) -> np.ndarray:
+    return _recorded_steps(view.run.path, _stamp(view))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _recorded_steps(path: Path, stamp: tuple[int, int]) -> np.ndarray:
+    return audit_steps(path)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _last_distances(path: Path, stamp: tuple[int, int], first: int) -> tuple[np.ndarray, np.ndarray]:
+    mined = mined_pairs(path)
+    late = mined["step"] >= first
+    return mined["d_ap"][late], mined["d_an"][late]
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _pairs(path: Path, stamp: tuple[int, int]) -> miners.Pairs:
+    """The hardest pairs of the last third of the training: before, everything is hard."""
+    mined = mined_pairs(path)
+    late = mined["step"] >= mined["step"].max() * 2 / 3 if len(mined["step"]) else np.zeros(0, bool)
+    return miners.hardest_pairs({name: values[late] for name, values in mined.items()})
+
+
+PARTS: dict[str, Callable[[View], None]] = {REPLAY: _replay, SIDE_BY_SIDE: _miners, MARGIN: _margin, TRIAGE: _triage}
+main()

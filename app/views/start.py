@@ -1,0 +1,216 @@
+"""Start: the model at hand, opened on its map; what it finds hard; ways to train or bring something of one's own."""
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from app import jobs, pictures, selection, state, theme, uploads
+from app.analysis.retrieval import Confusion, confusions
+from app.state import View
+from app.widgets.colouring import colouring
+from app.widgets.point_map import point_map
+from bon_core.config import InputError
+from bon_core.mining.codes import entropy
+
+LEAD = "See what a metric-learning model finds hard, and why: its negatives, its hash buckets, its learners."
+ROOMS = (
+    ("map", "Map", "true neighbours, and where the map lies"),
+    ("buckets", "Hash buckets", "which images share a code"),
+    ("negatives", "Mined negatives", "what each anchor was trained against"),
+    ("clusters", "K clusters", "what each learner looks after"),
+    ("retrieval", "Retrieval", "ask with an image of your own"),
+)
+PAIRS = 3
+KINDS = ["zip", "npz", "npy", "parquet"]
+
+
+def main() -> None:
+    theme.style()
+    view = state.header()
+    state.heading("Bag of Negatives, divide and conquer", LEAD)
+    if view is None:
+        theme.empty("No model is here yet.", "Train one, or bring embeddings of your own: both below.")
+    else:
+        _model(view)
+    _ways(view)
+
+
+def _model(view: View) -> None:
+    wide, side = st.columns([2.1, 1], gap="large")
+    with wide:
+        colour = colouring(view)
+        colour.legend()
+        chosen = point_map(view, key="start-map", colour=colour, highlight=selection.ids(), height=500, zoom=False)
+        unseen = (
+            "" if view.split == "train" or view.snapshot.meta["origin"] != "trained" else " of a class never trained on"
+        )
+        theme.quiet(f"Each point is a sample{unseen}. Drag a box to look into a crowd, click a point to look closer.")
+    if chosen is not None:
+        if len(chosen) > 1:
+            selection.put(chosen, origin="box on the map", rule=view.box_rule(chosen))
+        st.switch_page("views/map.py", query_params={"at": str(chosen[0])} if len(chosen) == 1 else None)
+    with side:
+        _figures(view)
+        _hard_pairs(view)
+        _rooms()
+
+
+def _figures(view: View) -> None:
+    snapshot = view.snapshot
+    metrics = snapshot.metrics.get(view.split, {})
+    baseline = (snapshot.meta.get("baseline") or {}).get("recall@1")
+    share = entropy(np.asarray(snapshot.codes), snapshot.bits) / snapshot.bits
+    items = [
+        (
+            theme.percent(metrics.get("recall@1")),
+            f"Recall@1, {view.split}",
+            "How often the nearest neighbour of an image is of its own class. "
+            + metrics.get("protocol", "Each image is a query against all others of the split."),
+        ),
+        (
+            theme.percent(metrics.get("map@r")),
+            "MAP@R",
+            "How well all images of the own class are ranked before the others; 100 % is a perfect order.",
+        ),
+        (
+            theme.percent(share, 0),
+            "bucket entropy",
+            f"How evenly the samples fill the {2**snapshot.bits} hash buckets, as a share of the {snapshot.bits} bits"
+            " there are. High means that a bucket holds few, hard look-alikes.",
+        ),
+        (
+            str(snapshot.learners),
+            "learners" if snapshot.learners > 1 else "learner",
+            "Each learner owns one slice of the embedding and trained on one cluster of the data.",
+        ),
+    ]
+    if baseline is not None:
+        words = "Recall@1 of comparing the images pixel by pixel, without any network"
+        items.insert(1, (theme.percent(baseline), "raw pixels", words))
+    theme.figures(items)
+
+
+def _hard_pairs(view: View) -> None:
+    snapshot, rows = view.snapshot, view.rows
+    place_of = np.full(len(snapshot), -1)
+    place_of[rows] = np.arange(len(rows))
+    nearest = place_of[np.asarray(snapshot.neighbours)[rows, 0]]
+    labels, hardness = np.asarray(snapshot.labels)[rows], np.asarray(snapshot.hardness)[rows]
+    pairs = confusions(labels, nearest, hardness, top=PAIRS)
+    if not pairs:
+        return
+    st.markdown("**What it confuses most**")
+    for number, pair in enumerate(pairs):
+        _pair_row(view, number, pair)
+
+
+def _pair_row(view: View, number: int, pair: Confusion) -> None:
+    names = view.snapshot.class_names[pair.one], view.snapshot.class_names[pair.other]
+    ends = (pair.query, pair.found)
+    if int(view.snapshot.labels[view.rows[pair.query]]) != pair.one:
+        ends = ends[::-1]
+    faces = [pictures.picture(view, int(view.ids[place])) for place in ends]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False, key=f"pair-{number}"):
+        theme.pair(
+            names, [None if face is None else pictures.data_address(face, size=64) for face in faces], pair.count
+        )
+        if st.button("Look", key=f"look-{number}", help=f"Select all of {names[0]} and {names[1]} on the map"):
+            ids = np.concatenate([view.ids_of(f"class:{label}") for label in (pair.one, pair.other)])
+            selection.put(ids, origin=f"{names[0]} and {names[1]}")
+            st.switch_page("views/map.py", query_params={"at": str(int(view.ids[pair.query]))})
+
+
+def _rooms() -> None:
+    """Where to go from here."""
+    st.markdown("**Look into it**")
+    with st.container(gap=None):
+        for name, label, words in ROOMS:
+            st.page_link(f"views/{name}.py", label=f"**{label}** · :gray[{words}]")
+
+
+def _ways(view: View | None) -> None:
+    st.space("small")
+    here, own = st.columns([1, 1.6], gap="medium")
+    with here, st.container(border=True):
+        st.markdown("**Train a model**")
+        theme.quiet(
+            "Two minutes on this machine give a first one; you watch its map form. Compare miners and learners."
+        )
+        if st.button("Train", icon=":material/model_training:", type="primary", key="go-train"):
+            st.switch_page("views/train.py")
+    with here, st.container(border=True):
+        st.markdown("**Open another run**")
+        names = [name for name in state.explorable() if view is None or name != view.run.name]
+        if names:
+            theme.quiet("Trained here or brought; the menu at the top switches, too.")
+            for name in names[:4]:
+                st.button(
+                    name,
+                    key=f"open-{name}",
+                    type="tertiary",
+                    icon=":material/arrow_forward:",
+                    on_click=_open,
+                    args=(name,),
+                )
+        else:
+            theme.quiet("There is no other yet. Runs that you train, and embeddings that you bring, are listed here.")
+    with own, st.container(border=True):
+        _bring()
+
+
+def _open(name: str) -> None:
+    for key in ("epoch", "split", "colour"):
+        st.session_state.pop(key, None)
+    st.session_state["run"] = name
+
+
+def _bring() -> None:
+    st.markdown("**Bring your own data**")
+    theme.quiet(
+        "Images: a zip with a sub-folder for each class. Embeddings: npz, npy or parquet with vectors and labels."
+        " Nothing leaves this machine."
+    )
+    file = st.file_uploader("A file", type=KINDS, label_visibility="collapsed", key="upload")
+    path = st.text_input(
+        "or a path on this machine", key="upload-path", placeholder="~/pictures/birds or vectors.parquet"
+    )
+    try:
+        if file is not None:
+            _offer(_look_at_upload(file))
+        elif path.strip():
+            _offer(_look_at(Path(path.strip())))
+    except InputError as error:
+        theme.trouble(str(error))
+
+
+def _look_at_upload(file) -> uploads.Brought:
+    known = st.session_state.get("brought")
+    if known is None or known[0] != file.file_id:
+        with st.spinner("Looking into the file …"):
+            st.session_state["brought"] = known = (file.file_id, uploads.inspect(uploads.keep(file.name, file)))
+    return known[1]
+
+
+def _look_at(path: Path) -> uploads.Brought:
+    with st.spinner("Looking into it …"):
+        return uploads.inspect(path)
+
+
+def _offer(brought: uploads.Brought) -> None:
+    """Say what was found and what can be done with it."""
+    unit = "px" if brought.kind == "images" else "dimensions"
+    found = f"{theme.count(brought.samples)} {brought.kind} of {theme.count(brought.classes)} classes"
+    st.markdown(f"{found}, {brought.width} {unit}.")
+    if brought.kind == "images":
+        if st.button("Train on them", type="primary"):
+            st.session_state["train-data"] = str(brought.path.resolve())
+            st.switch_page("views/train.py")
+    elif st.button("Explore them", type="primary"):
+        name = jobs.free_name(brought.stem)
+        jobs.start(name, ["snapshot", "--embeddings", str(brought.path.resolve()), "--run", name])
+        st.session_state["watched"] = name
+        st.switch_page("views/train.py")
+
+
+main()

@@ -1,0 +1,266 @@
+"""Train: start a training, watch it, stop it; it goes on without this page."""
+
+import shutil
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import get_args
+
+import streamlit as st
+
+from app import jobs, live, state, theme
+from bon_core import runs
+from bon_core.config import (
+    Backbone,
+    DataConfig,
+    DivisionConfig,
+    InBatchMiner,
+    InputError,
+    Loss,
+    Miner,
+    MiningConfig,
+    NetworkConfig,
+    TrainingConfig,
+)
+from bon_core.datasets import NAMED_SETS
+from bon_core.datasets.image_set import TRAIN
+
+GUESSED_STEP_MS = 110.0  # of conv4 on 32 px and 128 images on two cores, before anything was measured here
+MINERS = {
+    "bon": "Bag of Negatives: bucket mates by hashing",
+    "uniform": "uniform: classes by chance",
+    "lsh": "random hyperplanes, not learnt",
+    "exact": "exact nearest classes (slow)",
+    "neighbours": "nearest neighbours, renewed now and then",
+}
+EVERY = 1.5  # seconds between two looks at an active run
+
+
+def main() -> None:
+    theme.style()
+    state.header()
+    state.heading("Train", "A training goes on when you close this page. Several queue up, one after the other.")
+    form, runs_column = st.columns([1, 2.2], gap="large")
+    with form:
+        _form()
+    with runs_column:
+        _watch()
+
+
+def _form() -> None:
+    """Settings, what they will cost, and the button."""
+    given = _data()
+    miner = st.selectbox("Miner", get_args(Miner), format_func=MINERS.get, key="train-miner")
+    left, right = st.columns(2)
+    learners = left.number_input(
+        "Learners K",
+        1,
+        32,
+        _default(DivisionConfig, "learners"),
+        help="1 trains one undivided embedding",
+        key="train-learners",
+    )
+    minutes = right.number_input("Minutes", 0.2, 600.0, 2.0, 0.5, help="The budget; turned into epochs below")
+    with st.expander("More settings"):
+        more = _more()
+    epochs = more.pop("--epochs") or _epochs(given, minutes, more["--backbone"])
+    suggested = jobs.free_name(f"{_stem(given)}-{miner}-k{learners}")
+    name = st.text_input("Name of the run", key="train-name", placeholder=suggested).strip() or suggested
+    options = {"--data": given, "--miner": miner, "--learners": learners, "--epochs": f"{epochs:.3g}", **more}
+    if st.button("Start training", type="primary", width="stretch", icon=":material/play_arrow:", key="train-start"):
+        _start(name, options)
+    with st.expander("The same on the command line"):
+        st.code(f"python -m bon_core train {_spelled(options)} --run {name}", language="bash", wrap_lines=True)
+
+
+def _data() -> str:
+    """The data set's name or path."""
+    brought = st.session_state.get("train-data")
+    choices = [*([brought] if brought else []), *NAMED_SETS, "a path …"]
+    chosen = st.selectbox("Data", choices, key="train-data-choice")
+    if chosen != choices[-1]:
+        return chosen
+    return st.text_input("Folder, zip or npz", key="train-path", placeholder="~/pictures/birds").strip()
+
+
+def _more() -> dict[str, object]:
+    """Options that have good defaults."""
+    left, right = st.columns(2)
+    backbone = left.selectbox("Backbone", get_args(Backbone), help="efficientnet-lite0 is for photographs")
+    loss = right.selectbox("Loss", get_args(Loss))
+    in_batch = left.selectbox("Choice inside a batch", get_args(InBatchMiner))
+    dim = right.number_input("Embedding width D", 2, 4096, _default(NetworkConfig, "dim"))
+    margin = left.number_input("Margin", 0.01, 2.0, _default(TrainingConfig, "margin"), 0.05)
+    rate = right.number_input("Learning rate", 1e-5, 1.0, _default(TrainingConfig, "learning_rate"), format="%.4f")
+    classes = left.number_input("Classes P in a batch", 2, 4096, _default(MiningConfig, "classes"))
+    images = right.number_input("Images m a class", 2, 64, _default(MiningConfig, "images"))
+    seed = left.number_input("Seed", 0, 2**31 - 1, _default(TrainingConfig, "seed"))
+    epochs = right.number_input("Epochs, not minutes", 0.0, 1e5, 0.0, help="0: by the minutes above")
+    return {
+        "--backbone": backbone,
+        "--loss": loss,
+        "--in-batch": in_batch,
+        "--dim": dim,
+        "--margin": f"{margin:g}",
+        "--lr": f"{rate:g}",
+        "--classes": classes,
+        "--images": images,
+        "--seed": seed,
+        "--epochs": epochs,
+    }
+
+
+def _epochs(data: str, minutes: float, backbone: str) -> float:
+    """The epochs that fit into the minutes, and a sentence on how that was worked out."""
+    count = _training_images(data)
+    if count is None:
+        theme.quiet("How long an epoch takes is known once the data is.")
+        return 1.0
+    step_ms, measured = _step_ms(data, backbone)
+    steps = max(count // MiningConfig().batch, 1)
+    epochs = max(minutes * 60_000 / (step_ms * steps), 0.1)
+    source = f"as {measured} took" if measured else "a guess until a first run has been measured here"
+    theme.quiet(
+        f"About {epochs:.3g} epochs of {theme.count(steps)} steps over {theme.count(count)} images,"
+        f" at {step_ms:.0f} ms a step ({source})."
+    )
+    return epochs
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _training_images(data: str) -> int | None:
+    from bon_core.datasets import load_images
+
+    try:
+        return int((load_images(DataConfig(name=data)).split == TRAIN).sum())
+    except InputError:
+        return None
+
+
+def _step_ms(data: str, backbone: str) -> tuple[float, str | None]:
+    """What a step took in the newest run with that backbone, and that run's name; else a guess and None."""
+    for run in runs.list_runs():
+        if run.config.network.backbone == backbone and run.config.data.name == data:
+            taken = [event["step_ms"] for event in run.events("step")[-50:]]
+            if taken:
+                return sum(taken) / len(taken), run.name
+    return GUESSED_STEP_MS, None
+
+
+def _start(name: str, options: dict[str, object]) -> None:
+    try:
+        if jobs.is_taken(name):
+            raise InputError(f"There is already a run named {name}; choose another name.")
+        jobs.start(name, ["train", *_words(options), "--run", name, "--queue"])
+    except InputError as error:
+        theme.trouble(str(error))
+        return
+    st.session_state["watched"] = name
+    st.rerun()
+
+
+def _words(options: dict[str, object]) -> list[str]:
+    return [word for option, value in options.items() for word in (option, str(value))]
+
+
+def _spelled(options: dict[str, object]) -> str:
+    """As one would type it: what has its default is left out."""
+    defaults = {
+        "--backbone": _default(NetworkConfig, "backbone"),
+        "--loss": _default(TrainingConfig, "loss"),
+        "--in-batch": _default(MiningConfig, "in_batch"),
+        "--dim": _default(NetworkConfig, "dim"),
+        "--margin": f"{_default(TrainingConfig, 'margin'):g}",
+        "--lr": f"{_default(TrainingConfig, 'learning_rate'):g}",
+        "--classes": _default(MiningConfig, "classes"),
+        "--images": _default(MiningConfig, "images"),
+    }
+    return " ".join(f"{option} {value}" for option, value in options.items() if defaults.get(option) != value)
+
+
+def _watch() -> None:
+    """The runs, and the one that is looked at: renewed by itself only while something is at work."""
+    busy = any(run.status().active for run in runs.list_runs()) or any(job.alive for job in jobs.waiting())
+    st.fragment(_board, run_every=EVERY if busy else None)(busy)
+
+
+def _board(was_busy: bool) -> None:
+    waiting, found = jobs.waiting(), runs.list_runs()
+    for job in waiting:
+        _starting(job)
+    if not found and not waiting:
+        theme.empty("No run yet.", "Start one on the left: two minutes are enough for a first map.")
+        return
+    states = {run.name: run.status() for run in found}
+    names = list(states)
+    active = [name for name in names if states[name].active]
+    if st.session_state.get("watched") in names:
+        first = names.index(st.session_state["watched"])
+    else:
+        first = names.index(active[0]) if active else 0
+    if names:
+        chosen = st.pills(
+            "Runs",
+            names,
+            default=names[first],
+            required=True,
+            format_func=lambda name: f"{name} · {live.STATES[states[name].state]}",
+            key=f"runs-{'-'.join(names)}"[:200],
+            label_visibility="collapsed",
+        )
+        st.session_state["watched"] = chosen
+        run = next(run for run in found if run.name == chosen)
+        _actions(run, states[chosen])
+        live.follow(run, states[chosen])
+    if was_busy and not active and not any(job.alive for job in waiting):
+        st.rerun()  # nothing is left to wait for: the page as a whole learns of it, and renewing ends
+
+
+def _starting(job: jobs.Job) -> None:
+    """A process without a run directory: on its way, or refused."""
+    if job.alive:
+        st.progress(0.0, text=f"{job.name}: starting …")
+        return
+    theme.trouble(f"{job.name} did not start. {job.last_words or 'Its process ended without a word.'}")
+    if st.button("Dismiss", key=f"dismiss-{job.name}"):
+        jobs.forget(job)
+        st.rerun(scope="fragment")
+
+
+def _actions(run: runs.Run, status: runs.Status) -> None:
+    with st.container(horizontal=True, gap="small"):
+        if run.snapshots() and st.button("Explore it", type="primary", icon=":material/scatter_plot:", key="explore"):
+            for key in ("epoch", "split", "colour"):
+                st.session_state.pop(key, None)
+            st.session_state["run"] = run.name
+            st.switch_page("views/map.py")
+        if status.active:
+            stopping = run.stop_requested()
+            label = "Stopping at the next checkpoint …" if stopping else "Stop"
+            if st.button(label, icon=":material/stop:", disabled=stopping, key="stop"):
+                run.request_stop()
+                st.rerun(scope="fragment")
+        if status.state in ("stopped", "interrupted") and st.button("Resume", icon=":material/resume:", key="resume"):
+            jobs.start(run.name, ["train", "--run", run.name, "--resume", "--queue"])
+            st.rerun()
+        if not run.bundled and not status.active:
+            with st.popover("Delete", icon=":material/delete:"):
+                st.markdown(f"Delete **{run.name}** with its checkpoints and snapshots? This cannot be undone.")
+                st.button("Delete it", key="delete", on_click=_delete, args=(run.path,))
+
+
+def _delete(path: Path) -> None:
+    if path.parent == runs.runs_folder():
+        shutil.rmtree(path)
+
+
+def _stem(data: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in Path(data).stem).strip("-") or "run"
+
+
+def _default(kind: type, name: str):
+    value = next(field.default for field in fields(kind) if field.name == name)
+    assert value is not MISSING
+    return value
+
+
+main()

@@ -1,0 +1,101 @@
+"""Boards: HTML drawn by Python whose parts can be clicked, and the sprite sheet that their pictures are cut from.
+
+An element with `data-pick="word"` answers to click, Enter and Space; the board then returns the word, once.
+"""
+
+import html
+from collections.abc import Iterable
+
+import numpy as np
+import streamlit as st
+
+from app import pictures
+from app.state import View
+
+COLUMNS = 20  # pictures a line of a sheet
+
+CSS = """
+.board {font: 13px var(--st-font); color: var(--st-text-color); line-height: 1.35; font-variant-numeric: tabular-nums}
+.board [data-pick] {cursor: pointer}
+.board button {font: inherit; color: inherit; background: none; border: 0; padding: 0; margin: 0; text-align: inherit}
+.board [data-pick]:hover, .board [data-pick]:focus-visible {outline: 2px solid var(--st-primary-color);
+  outline-offset: 1px; border-radius: 5px}
+.board .face {display: inline-block; width: var(--size); height: var(--size); border-radius: 4px;
+  background-color: #fff;
+  background-repeat: no-repeat; background-image: var(--sheet);
+  background-size: calc(var(--size) * var(--columns)) auto;
+  box-sizing: border-box; vertical-align: middle; flex: none}
+.board .word {display: inline-grid; place-items: center; width: var(--size); height: var(--size); border-radius: 4px;
+  background: var(--st-secondary-background-color); font-size: 11px; overflow: hidden; overflow-wrap: anywhere;
+  text-align: center; vertical-align: middle; flex: none; box-sizing: border-box}
+.board .dim {opacity: .66}
+"""
+JS = """
+export default function ({ parentElement, data, setTriggerValue }) {
+  const board = parentElement.querySelector(".board");
+  if (board.dataset.drawn !== data.drawn) {
+    board.innerHTML = data.html;
+    board.dataset.drawn = data.drawn;
+  }
+  const pick = (event) => {
+    const part = event.target.closest("[data-pick]");
+    if (part) setTriggerValue("picked", part.dataset.pick);
+  };
+  board.onclick = pick;
+}
+"""
+
+_board = st.components.v2.component("board", html='<div class="board"></div>', css=CSS, js=JS)
+
+
+def board(content: str, *, key: str, css: str = "") -> str | None:
+    """Draw `content`, HTML whose texts are escaped already; returns what was just picked on it, or None."""
+    drawn = f"<style>{css}</style>{content}" if css else content
+    picked = _board(
+        key=key, data={"html": drawn, "drawn": f"{hash(drawn):x}"}, on_picked_change=_nothing, height="content"
+    ).picked
+    return None if picked is None else str(picked)
+
+
+def text(words: object) -> str:
+    """`words` escaped for HTML."""
+    return html.escape(str(words))
+
+
+class Sheet:
+    """The pictures of some samples as one sprite; `face` cuts one out, `style` goes on an element around all faces."""
+
+    def __init__(self, view: View, ids: Iterable[int], *, size: int = 48):
+        self.view = view
+        known = view.snapshot.position_of
+        self.ids = [identity for identity in dict.fromkeys(int(i) for i in ids) if identity in known]
+        self.place = {identity: number for number, identity in enumerate(self.ids)}
+        self.columns = min(COLUMNS, max(len(self.ids), 1))
+        self.size = size
+        self.sprite = pictures.sprite(view, np.array(self.ids, np.int64), columns=self.columns)
+
+    @property
+    def style(self) -> str:
+        """CSS for the attribute `style` of the element around the faces."""
+        sheet = f"--sheet:url({self.sprite});" if self.sprite else ""
+        return f"{sheet}--columns:{self.columns};--size:{self.size}px"
+
+    def face(self, identity: int, *, pick: str | None = None, style: str = "", title: str | None = None) -> str:
+        """One picture; the class name on a chip where there are no images, a dash for a sample that is not here."""
+        identity = int(identity)
+        tag = f'button type="button" data-pick="{text(pick)}"' if pick else "span"
+        end = "button" if pick else "span"
+        row = self.view.snapshot.position_of.get(identity)
+        if row is None:
+            return f'<span class="word" style="{style}" title="not in this snapshot">–</span>'
+        name = self.view.class_name(row)
+        words = text(f"{name} · id {identity}" if title is None else title)
+        if self.sprite is None:
+            return f'<{tag} class="word" style="{style}" title="{words}" aria-label="{words}">{text(name)}</{end}>'
+        line, column = divmod(self.place[identity], self.columns)
+        at = f"background-position:calc(var(--size) * {-column}) calc(var(--size) * {-line})"
+        return f'<{tag} class="face" style="{at};{style}" title="{words}" aria-label="{words}"></{end}>'
+
+
+def _nothing() -> None:
+    """A trigger needs a callback to be reported at all."""

@@ -1,0 +1,111 @@
+"""Which colour a point gets: one place for the map, its legend and everything that is drawn beside it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from app import theme
+from app.state import View
+from bon_core.mining.codes import bits_of
+
+STEPS = 24  # of a continuous colour
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """A colour a point, for the rows of a view.
+
+    Categories: `values` are small whole numbers that index `colours` (several categories may share a hue).
+    Numbers: `values` run over `domain`, and `colours` is a ramp.
+    """
+
+    title: str
+    values: np.ndarray  # (n,) int16 or float32
+    colours: tuple[str, ...]
+    entries: tuple[tuple[str, str, int], ...] = ()  # legend: colour, name, count; empty for a ramp
+    domain: tuple[float, float] | None = None
+    ends: tuple[str, str] = ("", "")  # what the ends of a ramp mean
+    note: str = ""
+
+    @cached_property
+    def shades(self) -> tuple[str, ...]:
+        """The colours that `shade_numbers` index: those of the categories, or STEPS along the ramp."""
+        return self.colours if self.domain is None else _steps(self.colours)
+
+    @cached_property
+    def shade_numbers(self) -> np.ndarray:
+        """(n,) int16, for each point its colour as an index into `shades`."""
+        if self.domain is None:
+            return self.values
+        low, high = self.domain
+        return np.clip((self.values - low) / (high - low) * STEPS, 0, STEPS - 1).astype(np.int16)
+
+    def of(self, places: np.ndarray) -> list[str]:
+        """The colours of some points as CSS, by their place in the view's rows."""
+        return [self.shades[number] for number in self.shade_numbers[places]]
+
+    def legend(self) -> None:
+        """Draw what the colours mean."""
+        if self.domain is not None:
+            theme.ramp(self.colours, *self.ends)
+        elif self.entries:
+            theme.legend([(colour, name, theme.count(number)) for colour, name, number in self.entries])
+        else:
+            theme.quiet(self.note)
+
+
+def colouring(view: View, name: str | None = None, *, bit: int = 0) -> Colouring:
+    """The colouring `name` (the view's own by default) of the view's rows; `bit` is used by "bit" alone."""
+    name = name or view.colour
+    snapshot, rows = view.snapshot, view.rows
+    if name == "cluster":
+        clusters = np.asarray(snapshot.clusters)[rows]
+        word = "learner" if snapshot.meta["clusters_origin"] == "learners" else "cluster"
+        return _categories(word, clusters, [f"{word} {k}" for k in range(clusters.max(initial=0) + 1)])
+    if name == "class":
+        return _repeating("class", np.asarray(snapshot.labels)[rows], "classes")
+    if name == "bucket":
+        return _repeating("bucket", np.asarray(snapshot.codes)[rows], "buckets")
+    if name == "bit":
+        on = bits_of(np.asarray(snapshot.codes)[rows], snapshot.bits)[:, bit % snapshot.bits]
+        return _categories(f"bit {bit}", on.astype(np.int16), ["0", "1"], (theme.SKY, theme.VERMILION))
+    if name == "correct":
+        wrong = ~np.asarray(snapshot.correct)[rows]
+        return _categories("nearest", wrong.astype(np.int16), ["right", "wrong"], (theme.SKY, theme.WRONG))
+    if name == "hardness":
+        values = np.asarray(snapshot.hardness)[rows].astype(np.float32)
+        reach = max(float(np.nanquantile(np.abs(values), 0.98)) if len(values) else 0, 1e-3)
+        ends = ("easy", "retrieves a wrong class")
+        return Colouring("hardness", values, theme.DIVERGING, domain=(-reach, reach), ends=ends)
+    if name == "trust":
+        values = np.asarray(snapshot.trust)[rows].astype(np.float32)
+        ends = ("this region lies", "neighbours are real")
+        return Colouring("trust", values, tuple(reversed(theme.DIVERGING)), domain=(0, 1), ends=ends)
+    codes, names = snapshot.fields[name]
+    codes = np.asarray(codes)[rows]
+    if len(names) <= len(theme.HUES):
+        return _categories(name, codes, names)
+    return _repeating(name, codes, f"values of {name}")
+
+
+def _categories(title: str, values: np.ndarray, names: list[str], colours: tuple[str, ...] = ()) -> Colouring:
+    colours = colours or tuple(theme.hue(number) for number in range(max(len(names), 1)))
+    counts = np.bincount(values, minlength=len(names))
+    entries = tuple((colours[k], name, int(counts[k])) for k, name in enumerate(names) if counts[k])
+    return Colouring(title, values.astype(np.int16), colours, entries)
+
+
+def _repeating(title: str, values: np.ndarray, plural: str) -> Colouring:
+    """More categories than hues: each keeps one hue, neighbouring numbers get different ones."""
+    distinct = len(np.unique(values))
+    note = f"{theme.count(distinct)} {plural} share eight hues; a change of hue is a change of {title}."
+    return Colouring(title, (values % len(theme.HUES)).astype(np.int16), theme.HUES, note=note)
+
+
+def _steps(colours: tuple[str, ...]) -> tuple[str, ...]:
+    """STEPS colours evenly along a ramp of a few, mixed in RGB."""
+    corners = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in colours], np.float64)
+    at = np.linspace(0, len(colours) - 1, STEPS)
+    mixed = np.stack([np.interp(at, np.arange(len(colours)), corners[:, channel]) for channel in range(3)], axis=1)
+    return tuple("#{:02X}{:02X}{:02X}".format(*row) for row in mixed.round().astype(int))

@@ -1,0 +1,28 @@
+"""A button that copies the page's address, which holds all that is being looked at."""
+
+import streamlit as st
+
+HTML = """<button type="button" title="Copy a link to this view">Copy link</button>"""
+CSS = """
+button {font: inherit; font-size: .9rem; color: var(--st-text-color); background: transparent; cursor: pointer;
+  border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius, 7px); padding: .42rem .8rem;
+  white-space: nowrap}
+button:hover, button:focus-visible {border-color: var(--st-primary-color); color: var(--st-primary-color)}
+"""
+JS = """
+export default function ({ parentElement }) {
+  const button = parentElement.querySelector("button");
+  button.onclick = async () => {
+    await navigator.clipboard.writeText(window.location.href);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy link"; }, 1500);
+  };
+}
+"""
+
+_button = st.components.v2.component("copy_link", html=HTML, css=CSS, js=JS)
+
+
+def copy_link() -> None:
+    """Draw the button."""
+    _button(key="copy-link", height="content", width="content")

@@ -1,0 +1,45 @@
+"""What visits to the app share: a runs folder of their own, a tiny run in it, and a way to open a page."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from bon_core import runs
+from bon_core.runs import Run
+from tests.app.tiny import make_images, make_run
+
+MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
+
+
+@pytest.fixture
+def empty_runs(tmp_path, monkeypatch):
+    """A runs folder with nothing in it, bundled models out of sight."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    monkeypatch.setenv("BON_RUNS", str(folder))
+    monkeypatch.setattr(runs, "MODELS", tmp_path / "models")
+    return folder
+
+
+@pytest.fixture
+def tiny_run(empty_runs, tmp_path) -> Run:
+    """The run `tiny` with two snapshots, alone in the runs folder."""
+    return make_run(empty_runs, make_images(tmp_path), tmp_path / "tiny.npz")
+
+
+@pytest.fixture
+def visit():
+    """visit("map", run="tiny") -> the AppTest of that page after its first run."""
+
+    def open_page(name: str, **query: str) -> AppTest:
+        app = AppTest.from_file(MAIN, default_timeout=30)
+        for key, value in query.items():
+            app.query_params[key] = value
+        if name != "start":
+            app.switch_page(f"views/{name}.py")
+        app.run()
+        assert not app.exception, app.exception[0].stack_trace
+        return app
+
+    return open_page

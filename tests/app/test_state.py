@@ -1,0 +1,72 @@
+"""Run, checkpoint, split and colour in the address, and the View they make."""
+
+import numpy as np
+import pytest
+
+from app.state import View
+
+
+@pytest.fixture
+def view(tiny_run):
+    return View(tiny_run, tiny_run.snapshot(), "test", "cluster")
+
+
+def test_the_view_shows_one_split(view):
+    assert (np.asarray(view.snapshot.split)[view.rows] == 1).all()
+    assert len(view.rows) == 48
+    assert view.ids.tolist() == np.asarray(view.snapshot.ids)[view.rows].tolist()
+
+
+def test_among_leaves_out_ids_of_other_splits_and_unknown_ones(view):
+    training = np.asarray(view.snapshot.ids)[np.asarray(view.snapshot.split) == 0]
+    wanted = np.concatenate([view.ids[[5, 2]], training[:3], [10**12]])
+    assert view.among(wanted).tolist() == view.rows[[2, 5]].tolist()
+
+
+@pytest.mark.parametrize(("rule", "column"), [("class:5", "labels"), ("bucket:9", "codes"), ("cluster:1", "clusters")])
+def test_rules_name_samples_of_the_split(view, rule, column):
+    value = int(rule.split(":")[1])
+    expected = [int(view.snapshot.ids[row]) for row in view.rows if getattr(view.snapshot, column)[row] == value]
+    assert view.ids_of(rule).tolist() == expected
+
+
+@pytest.mark.parametrize("text", ["", "class:", "class:x", "class:-1", "nothing:3", "box:1,2,3", "box:a,b,c,d", "::"])
+def test_what_is_no_rule_names_nothing(view, text):
+    assert len(view.ids_of(text)) == 0
+
+
+def test_a_box_rule_gives_back_what_was_boxed(view):
+    xy = np.asarray(view.snapshot.xy)[view.rows]
+    boxed = view.ids[(xy[:, 0] > -1) & (xy[:, 1] < 2)]
+    assert sorted(view.ids_of(view.box_rule(boxed))) == sorted(boxed)
+
+
+def test_the_address_chooses_checkpoint_split_and_colour(visit, tiny_run):
+    app = visit("map", epoch="epoch 2", split="train", colour="class")
+    assert [app.selectbox(key=key).value for key in ("run", "epoch", "split", "colour")] == [
+        "tiny",
+        "epoch 2",
+        "train",
+        "class",
+    ]
+
+
+def test_without_an_address_the_newest_checkpoint_of_the_held_out_classes_is_shown(visit, tiny_run):
+    app = visit("map")
+    assert (app.selectbox(key="epoch").value, app.selectbox(key="split").value) == ("epoch 4", "test")
+
+
+def test_a_link_to_a_run_that_is_gone_says_so_and_shows_another(visit, tiny_run):
+    app = visit("map", run="gone")
+    assert app.selectbox(key="run").value == "tiny"
+    assert any("gone" in element.proto.body for element in app.get("html"))
+
+
+def test_the_selection_of_a_link_is_taken_over(visit, tiny_run):
+    app = visit("map", sel="class:6")
+    expected = [int(identity) for identity, label in zip(*_columns(tiny_run), strict=True) if label == 6]
+    assert app.session_state["selection"].now.ids.tolist() == sorted(expected)
+
+
+def _columns(run):
+    return run.snapshot().ids, run.snapshot().labels

@@ -1,0 +1,44 @@
+"""What somebody brings is looked at before anything starts on it."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import uploads
+from bon_core.config import InputError
+
+
+def test_vectors_are_counted(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "my vectors.npz", vectors=rng.standard_normal((30, 8)), labels=np.arange(30) % 5)
+    found = uploads.inspect(tmp_path / "my vectors.npz")
+    assert (found.kind, found.samples, found.classes, found.width) == ("vectors", 30, 5, 8)
+    assert found.stem == "my-vectors"
+
+
+def test_a_folder_of_images_is_counted(tmp_path):
+    rng = np.random.default_rng(0)
+    for label in range(6):
+        (tmp_path / "birds" / f"kind {label}").mkdir(parents=True)
+        for number in range(4):
+            image = Image.fromarray(rng.integers(0, 255, (20, 20, 3)).astype(np.uint8))
+            image.save(tmp_path / "birds" / f"kind {label}" / f"{number}.png")
+    found = uploads.inspect(tmp_path / "birds")
+    assert (found.kind, found.samples, found.classes) == ("images", 24, 6)
+
+
+@pytest.mark.parametrize("name", ["absent.zip", "torn.npz", "torn.zip", "notes.txt"])
+def test_what_cannot_be_used_is_said_in_a_sentence(tmp_path, name):
+    if name != "absent.zip":
+        (tmp_path / name).write_bytes(b"PK\x03\x04 not really")
+    with pytest.raises(InputError) as error:
+        uploads.inspect(tmp_path / name)
+    assert str(error.value).endswith(".")
+
+
+def test_an_upload_is_kept_under_a_harmless_name(empty_runs):
+    path = uploads.keep("../../.hidden dir/my file.npz", io.BytesIO(b"content"))
+    assert path.parent == empty_runs / uploads.FOLDER
+    assert path.name == "my-file.npz" and path.read_bytes() == b"content"

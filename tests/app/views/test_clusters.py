@@ -1,0 +1,69 @@
+"""A visit to the K clusters: divided and undivided runs, flows, selecting a cell."""
+
+import json
+
+import numpy as np
+import pytest
+
+from app import selection
+from tests.app.records import add_clusterings, words
+
+
+@pytest.fixture
+def divided(tiny_run):
+    add_clusterings(tiny_run)
+    return tiny_run
+
+
+def test_a_divided_run_shows_flows_recall_and_health(visit, divided):
+    text = words(visit("clusters"))
+    assert "8.0 % of the samples changed" not in text
+    assert f"{100 * 2 / 48:.1f} % of the samples changed" in text
+    assert "Together the slices reach 80.0 %, the best alone 70.0 %" in text
+    assert "Health over clusterings" in text
+
+
+def test_raw_names_show_what_matching_undid(visit, divided):
+    app = visit("clusters")
+    app.segmented_control(key="flow-names").set_value("raw").run()
+    assert f"{100 * 46 / 48:.1f} % of the samples changed" in words(app)
+
+
+def test_a_click_on_a_cell_selects_the_class_in_the_cluster(visit, divided):
+    snapshot = divided.snapshot()
+    inside = np.asarray(snapshot.labels) == 6
+    app = visit("clusters")
+    cluster = int(np.asarray(snapshot.clusters)[inside][0])
+    app.session_state["class-chart-True"] = {"selection": {"cell": [{"class": 6, "cluster": cluster}]}}
+    app.run()
+    wanted = np.asarray(snapshot.ids)[inside & (np.asarray(snapshot.clusters) == cluster)]
+    assert app.session_state[selection.KEY].now.ids.tolist() == sorted(wanted.tolist())
+
+
+@pytest.mark.parametrize("link", ["0", "2", "first"])
+def test_a_clustering_that_is_not_there_is_said(visit, divided, link):
+    text = words(visit("clusters", clustering=link))
+    assert f"The link names the clustering {link}, which is not there" in text
+    assert "of the samples changed" in text
+
+
+def test_an_undivided_run_says_what_to_do(visit, tiny_run):
+    path = tiny_run.snapshot_path(40) / "meta.json"
+    meta = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(
+        json.dumps({**meta, "learners": 1, "clusters_origin": "fitted", "division": None}), encoding="utf-8"
+    )
+    text = words(visit("clusters"))
+    assert "This run was trained undivided" in text
+    assert "There are no two clusterings to compare." in text
+    assert "Which classes a cluster holds" in text
+    assert "complement" not in text
+
+
+def test_a_learner_without_variance_has_gaps_in_the_matrices(visit, tiny_run):
+    path = tiny_run.snapshot_path(40) / "meta.json"
+    meta = json.loads(path.read_text(encoding="utf-8"))
+    meta["division"]["matrix"][0][1] = None
+    meta["division"]["correlation"] = [[None, None], [None, 1.0]]
+    path.write_text(json.dumps(meta), encoding="utf-8")
+    assert "Do the learners complement each other?" in words(visit("clusters"))

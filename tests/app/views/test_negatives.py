@@ -1,0 +1,113 @@
+"""A visit to the mined negatives: replay, side by side, margin, triage, and a run without records."""
+
+import numpy as np
+import pytest
+
+from app import selection
+from tests.app.records import add_audit, at, words
+
+REPLAY, SIDE_BY_SIDE = "Replay a step", "Miners side by side"
+MARGIN, TRIAGE = "Drag the margin", "Find label errors"
+
+
+@pytest.fixture
+def recorded(tiny_run):
+    add_audit(tiny_run)
+    return tiny_run
+
+
+def show(app, part: str):
+    return app.segmented_control(key="show").set_value(part).run()
+
+
+def test_the_last_recorded_step_is_replayed(visit, recorded):
+    app = visit("negatives")
+    assert app.slider(key="step").value == 30
+    assert "each seed was drawn at random" in words(app)
+    assert "50 %" in words(app), "half of the anchors are active"
+
+
+def test_stepping_stops_at_the_ends(visit, recorded):
+    app = visit("negatives", step="10")
+    assert app.slider(key="step").value == 10
+    for _ in range(3):
+        app.button(key="step-back").click().run()
+    assert app.slider(key="step").value == 0
+    app.button(key="step-on").click().run()
+    assert app.slider(key="step").value == 10
+
+
+@pytest.mark.parametrize("step", ["31", "-10", "last"])
+def test_a_step_that_was_not_recorded_is_said(visit, recorded, step):
+    app = visit("negatives", step=step)
+    assert f"The link names the step {step}, which was not recorded" in words(app)
+    assert app.slider(key="step").value == 30
+
+
+def test_a_batch_without_the_selection_says_so(visit, recorded):
+    app = visit("negatives", sel="class:6")
+    app.segmented_control(key="anchors-3").set_value("my selection").run()
+    assert "No selected sample was in this batch." in words(app)
+
+
+def test_the_batch_can_be_selected(visit, recorded):
+    app = visit("negatives")
+    next(button for button in app.button if button.label == "Select this batch").click().run()
+    assert len(app.session_state[selection.KEY].now.ids) == 8
+
+
+def test_side_by_side_takes_the_anchor_from_the_selection(visit, recorded):
+    snapshot = recorded.snapshot()
+    ids = np.asarray(snapshot.ids)[np.asarray(snapshot.labels) == 6]
+    app = show(visit("negatives", sel="class:6"), SIDE_BY_SIDE)
+    assert "Anchor: G" in words(app)
+    assert at(app, "anchor") in ids
+
+
+@pytest.mark.parametrize("anchor", ["1234567", "none"])
+def test_an_anchor_that_is_gone_is_said(visit, recorded, anchor):
+    app = show(visit("negatives", anchor=anchor), SIDE_BY_SIDE)
+    assert f"The link names the anchor {anchor}, which is not there" in words(app)
+    assert "Anchor: " in words(app)
+
+
+def test_the_share_of_active_triplets_follows_the_margin(visit, recorded):
+    app = show(visit("negatives"), MARGIN)
+    assert "50 %" in words(app)
+    app.slider(key="margin").set_value(0.9).run()
+    assert "100 %" in words(app)
+
+
+def test_triage_judges_undoes_and_selects(visit, recorded):
+    app = show(visit("negatives"), TRIAGE)
+    pairs = len(app.get("progress")) and app.get("progress")[0].proto.text
+    assert pairs.startswith("0 of ")
+    app.button(key="verdict-1").click().run()
+    app.button(key="verdict-3").click().run()
+    assert app.get("progress")[0].proto.text.startswith("2 of ")
+    app.button(key="triage-undo").click().run()
+    assert app.get("progress")[0].proto.text.startswith("1 of ")
+    app.button(key="triage-select").click().run()
+    assert len(app.session_state[selection.KEY].now.ids) == 2
+
+
+def test_a_run_without_records_still_compares_miners(visit, tiny_run):
+    app = visit("negatives")
+    assert "Anchor: " in words(app)
+    for part in (REPLAY, MARGIN, TRIAGE):
+        assert "This run kept no record of its batches." in words(show(app, part))
+
+
+def test_samples_of_the_record_that_are_gone_do_no_harm(visit, recorded, monkeypatch):
+    from bon_core.training import audit
+
+    real = audit.read_step
+    gone = 10**9
+
+    def forgetful(folder, step):
+        found = dict(real(folder, step))
+        found["id"] = np.where(np.arange(len(found["id"])) == 0, gone, found["id"])
+        return found
+
+    monkeypatch.setattr(audit, "read_step", forgetful)
+    assert "The triplets" in words(visit("negatives"))

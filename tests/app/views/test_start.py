@@ -1,0 +1,54 @@
+"""A visit to the first page."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+MAIN = Path(__file__).resolve().parents[3] / "app" / "main.py"
+HEAVY = ("torch", "umap", "faiss", "sklearn", "scipy", "altair", "numba")
+
+
+def bodies(app) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def test_it_opens_on_the_model_with_its_map_and_figures(visit, tiny_run):
+    app = visit("start")
+    assert app.selectbox(key="run").value == "tiny"
+    assert len(app.get("vega_lite_chart")) == 1
+    assert "80.0 %" in bodies(app) and "30.0 %" in bodies(app)
+
+
+def test_without_any_run_it_says_what_to_do(visit, empty_runs):
+    app = visit("start")
+    assert "No model is here yet" in bodies(app)
+    assert not app.get("vega_lite_chart")
+
+
+def test_looking_at_a_confused_pair_selects_both_classes(visit, tiny_run):
+    app = visit("start")
+    app.button(key="look-0").click().run()
+    chosen = app.session_state["selection"].now.ids
+    snapshot = tiny_run.snapshot()
+    assert len(np.unique(np.asarray(snapshot.labels)[snapshot.positions(chosen)])) == 2
+    assert len(chosen) == 24
+
+
+def test_a_path_to_nothing_is_answered_in_a_sentence(visit, tiny_run):
+    app = visit("start")
+    app.text_input(key="upload-path").input("/nowhere/at/all.zip").run()
+    assert "There is nothing at" in bodies(app)
+
+
+def test_the_first_page_loads_nothing_heavy(tiny_run):
+    """The whole first visit, in a process of its own."""
+    script = (
+        "import sys; from streamlit.testing.v1 import AppTest\n"
+        f"app = AppTest.from_file({str(MAIN)!r}, default_timeout=30).run()\n"
+        "assert not app.exception and app.get('vega_lite_chart'), app.exception\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=MAIN.parent.parent)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr

@@ -1,0 +1,42 @@
+"""Colours of points: categories, ramps, counts in the legend."""
+
+import numpy as np
+import pytest
+
+from app import theme
+from app.state import COLOURS, View
+from app.widgets.colouring import STEPS, colouring
+
+
+@pytest.fixture
+def view(tiny_run):
+    return View(tiny_run, tiny_run.snapshot(), "test", "cluster")
+
+
+@pytest.mark.parametrize("name", [*COLOURS, "style"])
+def test_every_point_has_a_colour(view, name):
+    found = colouring(view, name)
+    assert len(found.shade_numbers) == len(view.rows)
+    assert found.shade_numbers.min() >= 0 and found.shade_numbers.max() < len(found.shades)
+    assert all(shade.startswith("#") for shade in found.of(np.arange(5)))
+    assert sum(count for _, _, count in found.entries) in (0, len(view.rows))
+
+
+def test_the_bit_is_the_one_asked_for(view):
+    codes = np.asarray(view.snapshot.codes)[view.rows]
+    for bit in range(view.snapshot.bits):
+        assert colouring(view, "bit", bit=bit).values.tolist() == ((codes >> bit) & 1).tolist()
+
+
+def test_wrong_retrievals_have_the_colour_of_wrong(view):
+    found = colouring(view, "correct")
+    wrong = np.flatnonzero(~np.asarray(view.snapshot.correct)[view.rows])
+    assert set(found.of(wrong)) == {theme.WRONG}
+
+
+def test_a_ramp_runs_from_end_to_end(view):
+    found = colouring(view, "trust")
+    assert (found.shades[0], found.shades[-1]) == (found.colours[0], found.colours[-1])
+    assert len(found.shades) == STEPS
+    order = np.argsort(found.values)
+    assert (np.diff(found.shade_numbers[order].astype(int)) >= 0).all()

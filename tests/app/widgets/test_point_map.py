@@ -1,0 +1,37 @@
+"""The map's thinning and box."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.widgets.point_map import CELLS, thin, within
+
+
+@given(st.integers(0, 10_000), st.integers(50, 4000))
+def test_few_points_are_all_kept_and_many_come_down_to_about_the_limit(count, most):
+    xy = np.random.default_rng(count).standard_normal((count, 2))
+    kept = thin(xy, most)
+    assert len(np.unique(kept)) == len(kept)
+    assert len(kept) == count if count <= most else len(kept) <= most + CELLS * CELLS
+
+
+def test_a_lonely_point_survives_and_a_crowd_stays_the_larger():
+    rng = np.random.default_rng(0)
+    crowd, few = rng.normal(0, 0.1, (9000, 2)), rng.normal(5, 0.1, (900, 2))
+    xy = np.concatenate([crowd, few, [[-40.0, 30.0]]])
+    kept = thin(xy, 1000)
+    assert 9900 in kept
+    assert 6 < (kept < 9000).sum() / ((kept >= 9000) & (kept < 9900)).sum() < 14
+
+
+def test_only_the_marked_points_are_thinned_among_themselves():
+    xy = np.random.default_rng(1).random((500, 2))
+    marked = np.arange(100, 200)
+    assert thin(xy, 1000, among=marked).tolist() == marked.tolist()
+    assert set(thin(xy, 20, among=marked)) <= set(marked)
+
+
+def test_a_box_holds_its_edges_and_may_be_drawn_backwards():
+    xy = np.array([[0.0, 0.0], [1.0, 2.0], [2.0, 1.0], [3.0, 3.0]])
+    assert within(xy, {"x": [2.0, 0.0], "y": [0.0, 1.0]}).tolist() == [True, False, True, False]
+    assert within(xy, {"x": [1.0, 3.0]}).tolist() == [False, True, True, True]
