@@ -32,17 +32,17 @@ html, body, [data-testid="stApp"] {font-variant-numeric: tabular-nums}
 .legend b {font-weight: 500; opacity: .6; margin-left: .35rem}
 .legend .ramp {width: 9rem; border-radius: 3px; margin: 0 .5rem}
 .portrait {display: flex; gap: 1rem; align-items: flex-start}
-.portrait img {width: 108px; height: 108px; border-radius: 7px; background: #fff; object-fit: contain;
-  box-shadow: 0 0 0 1px rgba(128,128,128,.25)}
+.portrait img {width: 108px; height: 108px; border-radius: 7px; object-fit: contain; box-sizing: border-box;
+  border: 1px solid rgba(128,128,128,.3)}
 .portrait b {font-size: 1.15rem; font-weight: 620}
 .portrait dl {display: grid; grid-template-columns: auto 1fr; gap: 0 .8rem; margin: .3rem 0 0; padding: 0;
   font-size: .82rem}
 .portrait dt {opacity: .62}
 .portrait dd {margin: 0; overflow-wrap: anywhere}
 .pair {display: flex; align-items: center; gap: .5rem; font-size: .9rem; line-height: 1.35}
-.pair img, .pair em {width: 52px; height: 52px; border-radius: 6px; background: #fff; flex: none;
-  box-shadow: 0 0 0 1px rgba(128,128,128,.25)}
-.pair em {display: grid; place-items: center; color: #1B1F26; font-style: normal; font-size: .75rem; overflow: hidden}
+.pair img, .pair em {width: 52px; height: 52px; border-radius: 6px; flex: none; box-sizing: border-box;
+  border: 1px solid rgba(128,128,128,.3)}
+.pair em {display: grid; place-items: center; font-style: normal; font-size: .75rem; overflow: hidden}
 .pair b {font-weight: 620}
 .pair small {opacity: .66}
 .quiet {opacity: .66; font-size: .86rem; line-height: 1.45}

@@ -6,7 +6,7 @@ from typing import Any
 
 from bon_core.files import write_text
 from bon_core.runs import Run
-from bon_core.survey import PROTOCOL
+from bon_core.survey import DISJOINT, PROTOCOL
 
 PACKAGES = ("torch", "pytorch-metric-learning", "faiss-cpu", "umap-learn", "numpy")
 
@@ -41,7 +41,7 @@ def write_card(run: Run) -> None:
         f"Raw pixels on the same held-out images: Recall@1 {shot.meta['baseline']['recall@1']:.3f}."
         if shot.meta["baseline"]
         else "",
-        f"Protocol: {PROTOCOL}. One seed, so no interval.",
+        f"Protocol: {PROTOCOL + DISJOINT}. One seed, so no interval.",
         "",
         "## Curve on held-out classes",
         "",

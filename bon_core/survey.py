@@ -22,10 +22,8 @@ from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
 from bon_core.slices import slices
 from bon_core.snapshot import NEIGHBOURS_KEPT, Snapshot, write
 
-PROTOCOL = (
-    "each image queries all others of its split; Euclidean distance between unit vectors;"
-    " test and validation classes were not trained on"
-)
+PROTOCOL = "each sample queries all others of its split; Euclidean distance between unit vectors"
+DISJOINT = "; test and validation classes were not trained on"
 MOST_NEIGHBOURS = 1024  # classes larger than this get no MAP@R and no R-Precision: the table would outgrow memory
 
 Progress = Callable[[float, str], None]
@@ -90,7 +88,7 @@ def take(
         metrics[SPLIT_NAMES[code]] = {
             **_metrics(table.part(rows), labels[rows]),
             "nmi": nmi(vectors[rows], labels[rows], seed=seed),
-            "protocol": PROTOCOL,
+            "protocol": PROTOCOL + (DISJOINT if meta["origin"] == "trained" else ""),
         }
 
     progress(0.4, "placing clusters")

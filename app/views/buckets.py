@@ -96,7 +96,7 @@ def _figures(view: View, table: BucketTable) -> None:
     )
     if share < COLLAPSE:
         theme.trouble(
-            f"The buckets are uneven: their entropy is {theme.percent(share, 0)} of the possible {bits} bits. Below"
+            f"The buckets are uneven: their entropy is {theme.percent(share)} of the possible {bits} bits. Below"
             " 80 %"
             " most samples crowd into a few buckets and a draw from a bucket is hardly better than chance."
         )
@@ -242,7 +242,7 @@ def _actions(view: View, rows: np.ndarray, code: int) -> None:
         )
         if st.button("What was mined from here", key="bucket-mined", icon=":material/compare_arrows:"):
             _select(ids, code, origin=origin, rule=rule)
-            st.switch_page("views/negatives.py")
+            st.switch_page("views/negatives.py", query_params={})
 
 
 def _select(ids: np.ndarray, code: int, *, origin: str, mode: Literal["new", "add"] = "new", rule: str = "") -> None:

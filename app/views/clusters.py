@@ -30,8 +30,11 @@ def main() -> None:
     )
     learners = view.snapshot.meta["clusters_origin"] == "learners"
     if view.snapshot.learners == 1:
+        brought = view.snapshot.meta["origin"] == "embeddings"
         theme.empty(
-            "This run was trained undivided: one learner, one embedding.",
+            "These embeddings came from a file: there are no learners in them."
+            if brought
+            else "This run was trained undivided: one learner, one embedding.",
             "The clusters below were made afterwards, to look at. Train with more than one learner on the Train page"
             " to see"
             " who looks after what.",

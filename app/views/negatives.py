@@ -110,12 +110,10 @@ def _choose_step(steps: np.ndarray) -> int:
         theme.trouble(f"The link names the step {asked}, which was not recorded; the last one is shown.")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.button(
-            ":material/chevron_left:", key="step-back", help="Step back", on_click=_move_step, args=(-stride, low, high)
+            "Back", key="step-back", help="The recorded step before", on_click=_move_step, args=(-stride, low, high)
         )
         value = st.slider("Training step", low, high, value=high, step=stride, key="step", bind="query-params")
-        st.button(
-            ":material/chevron_right:", key="step-on", help="Step on", on_click=_move_step, args=(stride, low, high)
-        )
+        st.button("Next", key="step-on", help="The recorded step after", on_click=_move_step, args=(stride, low, high))
     return int(steps[np.argmin(np.abs(steps - value))])
 
 
@@ -268,10 +266,10 @@ def _miners(view: View) -> None:
         picked = gallery(view, np.asarray(view.snapshot.ids)[candidates], key="anchor-candidates", size=38)
     with right:
         st.subheader("Which negative each miner would choose, and its rank", anchor=False)
+        shape = view.run.config.mining
         theme.quiet(
-            "Rank 1 is the hardest negative in the split, at the left. Every miner is run on this checkpoint's"
-            " embedding; the"
-            " dot is one draw, thin ticks are others. Batches have the run's own shape."
+            "Rank 1, at the left, is the hardest negative in the split. Every miner is run on this checkpoint's embedding;"
+            f" the dot is one draw, thin ticks are others. Batches hold {shape.classes} classes of {shape.images} images."
         )
         choices = _choices(view, int(np.searchsorted(view.rows, row)))
         if not choices:

@@ -49,7 +49,7 @@ def _model(view: View) -> None:
     if chosen is not None:
         if len(chosen) > 1:
             selection.put(chosen, origin="box on the map", rule=view.box_rule(chosen))
-        st.switch_page("views/map.py", query_params={"at": str(chosen[0])} if len(chosen) == 1 else None)
+        st.switch_page("views/map.py", query_params={"at": str(chosen[0])} if len(chosen) == 1 else {})
     with side:
         _figures(view)
         _hard_pairs(view)
@@ -138,7 +138,7 @@ def _ways(view: View | None) -> None:
             "Two minutes on this machine give a first one; you watch its map form. Compare miners and learners."
         )
         if st.button("Train", icon=":material/model_training:", type="primary", key="go-train"):
-            st.switch_page("views/train.py")
+            st.switch_page("views/train.py", query_params={})
     with here, st.container(border=True):
         st.markdown("**Open another run**")
         names = [name for name in state.explorable() if view is None or name != view.run.name]
@@ -205,12 +205,12 @@ def _offer(brought: uploads.Brought) -> None:
     if brought.kind == "images":
         if st.button("Train on them", type="primary"):
             st.session_state["train-data"] = str(brought.path.resolve())
-            st.switch_page("views/train.py")
+            st.switch_page("views/train.py", query_params={})
     elif st.button("Explore them", type="primary"):
         name = jobs.free_name(brought.stem)
         jobs.start(name, ["snapshot", "--embeddings", str(brought.path.resolve()), "--run", name])
         st.session_state["watched"] = name
-        st.switch_page("views/train.py")
+        st.switch_page("views/train.py", query_params={})
 
 
 main()

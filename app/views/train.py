@@ -232,7 +232,7 @@ def _actions(run: runs.Run, status: runs.Status) -> None:
             for key in ("epoch", "split", "colour"):
                 st.session_state.pop(key, None)
             st.session_state["run"] = run.name
-            st.switch_page("views/map.py")
+            st.switch_page("views/map.py", query_params={})
         if status.active:
             stopping = run.stop_requested()
             label = "Stopping at the next checkpoint …" if stopping else "Stop"

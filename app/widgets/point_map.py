@@ -17,7 +17,7 @@ from app.widgets.colouring import Colouring, colouring
 
 MOST_POINTS = 20_000
 CELLS = 64  # the histogram over which a larger set is thinned has CELLS x CELLS cells
-MOST_FACES = 300  # thumbnails drawn at once on the map
+MOST_FACES = 400  # thumbnails drawn at once on the map
 FACE = 26  # px of such a thumbnail
 REACH = {"stroke": "black", "strokeOpacity": 0, "strokeWidth": 7}  # unseen, so that small points are easy to hit
 PAN = "[pointerdown[event.shiftKey], window:pointerup] > window:pointermove!"
@@ -70,7 +70,9 @@ def point_map(
     marked = np.flatnonzero(np.isin(view.ids, np.empty(0, np.int64) if highlight is None else highlight))
     dimmed = len(marked) > 0 if dimmed is None else dimmed
     shown = thin(xy, MOST_POINTS)
-    window = st.session_state.get(f"{key}-window", {})
+    window = ((st.session_state.get(key) or {}).get("selection") or {}).get(
+        "zoom"
+    ) or {}  # known before the chart is drawn
     numbers = np.full(len(shown), -1, np.int16) if dimmed else colour.shade_numbers[shown]
     drawn = thin(xy, MOST_POINTS, among=marked)
     datasets = {
@@ -91,9 +93,6 @@ def point_map(
             f"{theme.count(len(shown))} of {theme.count(len(view.rows))} points are drawn, spread evenly over the map;"
             " a box selects all that lie in it."
         )
-    if zoom and event["selection"].get("zoom", {}) != window:
-        st.session_state[f"{key}-window"] = event["selection"]["zoom"]
-        st.rerun()
     return _news(view, event["selection"], key)
 
 

@@ -173,13 +173,11 @@ class BagOfNegatives:
         ids = accept_ids(ids, index.count, self.device)
         own = index.label[ids]
         near, order = self._near(ids)
-        order = torch.where((order < 1) & (index.label[near] != own[:, None]), order, torch.inf)
+        order = torch.where(index.label[near] != own[:, None], order, torch.inf)
         far = self._far(own, k)
         listed = (table.codes[far][:, :, None] == self._looked_up(ids)[:, None, :]).any(2) & table.holds(far)
-        fallback = torch.where(
-            listed, 3, 2 + torch.arange(k, device=self.device) / k
-        )  # (B, k), 3: already among `near`
-        order, column = torch.cat((order, fallback), 1).topk(k, dim=1, largest=False)
+        behind = torch.where(listed, torch.inf, 1 + torch.arange(k, device=self.device))  # (B, k)
+        order, column = torch.cat((order, behind), 1).topk(k, dim=1, largest=False)
         found = order < 1
         self._served.note((~found).float().mean(), (~found[:, 0]).float().mean())
         return torch.cat((near, far), 1).gather(1, column), found
@@ -288,13 +286,13 @@ class BagOfNegatives:
         return torch.where(codes < 0, -1, torch.cat((codes, codes ^ self._flips), 1))
 
     def _near(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Entries (n, K) of the buckets of `ids` (n,), and their random order: below 1 where live, own bucket first."""
+        """Entries (n, K) of the buckets of `ids` (n,), and their random order: own bucket first, infinite if dead."""
         entries, live = self.table.read(self._looked_up(ids))  # (n, 1 or 1 + S, C)
         order = uniform(tuple(entries.shape), self.generator, self.device)
         if self.hamming:
             order[:, 1:] += 1
             order /= 2
-        return entries.flatten(1), torch.where(live, order, 1).flatten(1)
+        return entries.flatten(1), torch.where(live, order, torch.inf).flatten(1)
 
     def _far(self, own: Tensor, k: int) -> Tensor:
         """k distinct random samples of other classes than `own` (B,): (B, k) int64."""

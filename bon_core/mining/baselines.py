@@ -232,6 +232,6 @@ class Exact:
 
 
 def _by_rank(near: Tensor) -> Tensor:
-    """Order (G, K) of neighbours listed nearest first, for `choose_mates`; 1 where there is none (-1)."""
+    """Order (G, K) of neighbours listed nearest first, for `choose_mates`; infinite where there is none (-1)."""
     rank = torch.arange(1, near.shape[1] + 1, dtype=torch.float64, device=near.device) / (near.shape[1] + 1)
-    return torch.where(near < 0, 1, rank)
+    return torch.where(near < 0, torch.inf, rank)

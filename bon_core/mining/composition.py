@@ -91,6 +91,7 @@ class ClassIndex:
     members : (N,) int64, samples sorted by class
     place : (N + 1,) int64, where in `members` a sample stands
     start, size : (classes + 1,) int64, where in `members` a class stands
+    key : (classes + 1,) float64, number of a class that can be in a batch, infinite for singletons and nobody's class
     eligible : number of classes with two images or more
     pool : number of samples in them
     singletons : number of classes with a single image
@@ -135,6 +136,8 @@ class ClassIndex:
         self.place = kept(members.argsort(), 0)
         self.start = kept(size.cumsum(0) - size, 0)
         self.size = kept(size, 2)
+        key = torch.arange(len(size) + 1, dtype=torch.float64)
+        self.key = torch.where(key < self.eligible, key, torch.inf).to(device)
         self.device = self.label.device
 
 
@@ -200,7 +203,7 @@ def choose_mates(index: ClassIndex, seeds: Tensor, candidates: Tensor, order: Te
     ----------
     seeds : (G,) int64
     candidates : (G, K) int64
-    order : (G, K) float64 above 0, lowest first; 1 or more means no candidate
+    order : (G, K) float64 between 0 and 1, lowest first; infinite means no candidate
     mates : how many are wanted in all
 
     Returns
@@ -208,12 +211,12 @@ def choose_mates(index: ClassIndex, seeds: Tensor, candidates: Tensor, order: Te
     (mates,) int64, shorter if K is; entry j belongs to seed j mod G, nobody where that seed has no more
     """
     groups, width = candidates.shape
-    classes = index.label[candidates]
-    key = torch.where((order < 1) & (classes < index.eligible), classes + order, torch.inf)
-    first = first_of_class(torch.cat((index.label[seeds], key.view(-1))))[groups:].view_as(order)
+    key = index.key[index.label[torch.cat((seeds, candidates.view(-1)))]]
+    key[groups:] += order.view(-1)
+    first = first_of_class(key)[groups:].view_as(order)
     each = min(-(-mates // groups), width)
-    best, column = torch.where(first, order, 1).topk(each, dim=1, largest=False)  # (G, mates a seed)
-    chosen = torch.where(best < 1, candidates.gather(1, column), index.count)
+    best, column = torch.where(first, order, torch.inf).topk(each, dim=1, largest=False)  # (G, mates a seed)
+    chosen = torch.where(best < torch.inf, candidates.gather(1, column), index.count)
     return chosen.t().reshape(-1)[:mates]
 
 
@@ -242,9 +245,8 @@ def compose(
             " lower the classes of a batch or add data."
         )
     ids = torch.cat((seeds, mates, _random_members(index, shape.classes, generator)))
-    order = torch.arange(len(ids), dtype=torch.float64, device=index.device).div_(len(ids))  # the earlier the better
-    classes = index.label[ids]
-    first = first_of_class(torch.where(classes < index.eligible, classes + order, torch.inf))
+    order = torch.linspace(0, 0.5, len(ids), dtype=torch.float64, device=index.device)  # the earlier the better
+    first = first_of_class(index.key[index.label[ids]] + order)
     place = first.to(torch.uint8).argsort(descending=True, stable=True)[: shape.classes]  # (P,)
     anchors = ids[place]
     return Composition(
