@@ -376,6 +376,7 @@ class Trainer:
             replace(
                 status,
                 state="running",
+                message="",
                 step=self.step,
                 steps=self.steps,
                 seconds_left=seconds_a_step * (self.steps - self.step),
