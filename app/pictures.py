@@ -115,7 +115,7 @@ def _is_dark() -> bool:
 
 
 @lru_cache(maxsize=3)
-def _ground(images: ImageSet) -> int | None:
+def ground_of(images: ImageSet) -> int | None:
     """The grey that most edge pixels have, if nearly all have it; None for photographs."""
     if images.channels != 1:
         return None
@@ -126,7 +126,7 @@ def _ground(images: ImageSet) -> int | None:
 
 
 def _shown(images: ImageSet, image: np.ndarray, dark: bool) -> np.ndarray:
-    ground = _ground(images)
+    ground = ground_of(images)
     return image if ground is None or (ground < 128) == dark else 255 - image
 
 

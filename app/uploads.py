@@ -4,7 +4,7 @@ import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -54,6 +54,19 @@ def inspect(path: Path) -> Brought:
     path = Path(path).expanduser()
     check(path.exists(), f"There is nothing at {path}; check the path, it must be one on the machine of the explorer.")
     return _vectors(path) if _holds_vectors(path) else _images(path)
+
+
+class TrainingPart(NamedTuple):
+    """The training half of a data set: its images, and its classes of two images or more."""
+
+    images: int
+    classes: int
+
+
+def training_part(data: str) -> TrainingPart:
+    """What there is to train on in a named set or a path; raises as `load_images`."""
+    labels = load_images(DataConfig(name=data)).part("train").labels
+    return TrainingPart(len(labels), int((np.bincount(labels) >= 2).sum()))
 
 
 def _holds_vectors(path: Path) -> bool:

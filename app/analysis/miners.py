@@ -113,6 +113,18 @@ def side_by_side(
     return {name: anchor.draws([one() for _ in range(1 if name == "exact" else draws)]) for name, one in choose.items()}
 
 
+def typical_ranks(
+    vectors: np.ndarray, labels: np.ndarray, codes: np.ndarray, *, anchors: int = 60, seed: int = 0, **shape: int
+) -> dict[str, float]:
+    """Median rank of each miner's choice over random anchors, one draw each; `shape` is classes, images, groups."""
+    rows = np.random.default_rng(seed).choice(len(labels), min(anchors, len(labels)), replace=False)
+    found: dict[str, list[int]] = {}
+    for row in rows:
+        for name, draws in side_by_side(vectors, labels, codes, int(row), draws=1, seed=seed, **shape).items():
+            found.setdefault(name, []).append(int(draws.ranks[0]))
+    return {name: float(np.median(ranks)) for name, ranks in found.items()}
+
+
 class _Drawer:
     """Draws classes other than the anchor's, and members of classes."""
 

@@ -339,7 +339,8 @@ def _health_chart(view: View) -> None:
             "They are written while a run trains with the miner bon; start one on the Train page.",
         )
         return
-    low, last = min(events, key=lambda event: event["entropy_share"]), events[-1]
+    settled = events[len(events) // 20 :]  # before, the table is still filling
+    low, last = min(settled, key=lambda event: event["entropy_share"]), events[-1]
     apart = " While learners work apart, the figures are those of the learner whose turn it is."
     if last["entropy_share"] < COLLAPSE:
         theme.trouble(

@@ -333,11 +333,9 @@ def _division(view: View) -> None:
     division = view.snapshot.meta["division"]
     recall = division["slice_recall"]
     learners = [f"learner {k}" for k in range(len(recall))]
-    best = max(recall)
-    verdict = (
-        f"Together the slices reach {theme.percent(division['whole'])}, the best alone {theme.percent(best)}: the"
-        " learners" + (" complement each other." if division["whole"] > best else " add nothing to the best of them.")
-    )
+    best, whole = max(recall), division["whole"]
+    gain = f"together they gain {100 * (whole - best):.1f} points." if whole > best else "together they gain nothing."
+    verdict = f"The best slice alone reaches {theme.percent(best)}, all of them {theme.percent(whole)}: {gain}"
     st.subheader("Do the learners complement each other?", anchor=False)
     theme.quiet(f"{verdict} Recall@1 on samples that were not trained on.")
     first, second, third = st.columns([1, 1.15, 1.15], gap="large")

@@ -23,6 +23,7 @@ from bon_core.training.audit import PHASES, audit_steps, mined_pairs, read_step
 ROWS = 16  # triplets shown at once
 LAST_STEPS = 30  # recorded steps in the plot of distances
 DOTS = 2500
+ANCHORS = 60  # from which the miners are compared in general
 REPLAY, SIDE_BY_SIDE, MARGIN, TRIAGE = (  # also the words in the address
     "Replay a step",
     "Miners side by side",
@@ -268,8 +269,10 @@ def _miners(view: View) -> None:
         st.subheader("Which negative each miner would choose, and its rank", anchor=False)
         shape = view.run.config.mining
         theme.quiet(
-            "Rank 1, at the left, is the hardest negative in the split. Every miner is run on this checkpoint's embedding;"
-            f" the dot is one draw, thin ticks are others. Batches hold {shape.classes} classes of {shape.images} images."
+            "Rank 1, at the left, is the hardest negative in the split. Every miner is run on this checkpoint's"
+            " embedding;"
+            f" the dot is one draw, thin ticks are others. Batches hold {shape.classes} classes of {shape.images}"
+            " images."
         )
         choices = _choices(view, int(np.searchsorted(view.rows, row)))
         if not choices:
@@ -279,24 +282,33 @@ def _miners(view: View) -> None:
             clicked = rank_gap(view, choices, negatives, key="rank-gap")
             picked = clicked if picked is None else picked
             _bucket_words(view, row)
+            st.subheader("And for other anchors?", anchor=False)
+            theme.quiet(f"Median rank of the choice over {ANCHORS} random anchors of the split; lower is harder.")
+            theme.figures([(theme.count(rank), name, "") for name, rank in _typical(view, cached.stamp(view)).items()])
     if picked is not None:
         place.go("anchor", picked)
         st.rerun()
 
 
 def _choices(view: View, row: int) -> dict[str, Draws]:
-    shape = view.run.config.mining
-    snapshot = view.snapshot
-    return miners.side_by_side(
-        cached.vectors(view),
-        np.asarray(snapshot.labels)[view.rows],
-        np.asarray(snapshot.codes)[view.rows],
-        row,
-        classes=shape.classes,
-        images=shape.images,
-        groups=shape.groups,
-        seed=st.session_state.get("miners-seed", 0),
-    )
+    seed = st.session_state.get("miners-seed", 0)
+    return miners.side_by_side(*_arrays(view), row, **_batch_shape(view), seed=seed)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _typical(_view: View, stamp: tuple) -> dict[str, float]:
+    return miners.typical_ranks(*_arrays(_view), anchors=ANCHORS, **_batch_shape(_view))
+
+
+def _arrays(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vectors, labels and codes of the view's rows."""
+    snapshot, rows = view.snapshot, view.rows
+    return cached.vectors(view), np.asarray(snapshot.labels)[rows], np.asarray(snapshot.codes)[rows]
+
+
+def _batch_shape(view: View) -> dict[str, int]:
+    mining = view.run.config.mining
+    return {"classes": mining.classes, "images": mining.images, "groups": mining.groups}
 
 
 def _bucket_words(view: View, row: int) -> None:

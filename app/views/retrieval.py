@@ -2,6 +2,7 @@
 
 import html
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,11 @@ from app.widgets.mini_map import mini_map
 from app.widgets.neighbour_strip import neighbour_strip
 from bon_core.commands import embed_image
 from bon_core.config import InputError
-from bon_core.datasets.image_set import SPLIT_NAMES
+from bon_core.datasets.image_set import SPLIT_NAMES, ImageSet
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 FOUND = 16
 PAIRS = 24
@@ -156,7 +161,7 @@ def _hardest(view: View) -> None:
         _query_by(int(worst[(now[0] + 1) % len(worst)] if len(now) else worst[0]))
 
 
-def _uploaded(view: View, upload) -> np.ndarray | None:
+def _uploaded(view: View, upload: "UploadedFile") -> np.ndarray | None:
     """The vector of an uploaded picture, (D,) float32; None, with a sentence, if it cannot be asked with."""
     from PIL import Image, UnidentifiedImageError
 
@@ -166,24 +171,39 @@ def _uploaded(view: View, upload) -> np.ndarray | None:
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         theme.trouble(f"{upload.name} is no picture that can be read; try a PNG or JPEG.")
         return None
+    asked, inverted = _on_the_ground_of(pictures.image_set(view.run), image)
     try:
         with st.spinner("Embedding your picture; the first time takes a few seconds."):
-            vector = _embedded(view, upload.file_id, image)
+            vector = _embedded(view.run.path, upload.file_id, view, asked)
     except InputError as error:
         theme.trouble(str(error))
         return None
     st.subheader("Query: your picture", anchor=False)
     st.image(image, width=110)
+    if inverted:
+        theme.quiet("Light and dark were swapped before asking: the model was trained on the opposite ground.")
     return vector
 
 
+def _on_the_ground_of(images: ImageSet | None, image: "Image.Image") -> tuple["Image.Image", bool]:
+    """The picture with light and dark swapped if that brings its edge nearer to the data set's ground; and whether."""
+    from PIL import Image, ImageOps
+
+    ground = None if images is None else pictures.ground_of(images)
+    if ground is None:
+        return image, False
+    whole = image.convert("RGBA")
+    grey = Image.alpha_composite(Image.new("RGBA", image.size, "white"), whole).convert("L")
+    pixels = np.asarray(grey)
+    edge = float(np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])))
+    if abs(255 - edge - ground) < abs(edge - ground):
+        return ImageOps.invert(grey), True
+    return image, False
+
+
 @st.cache_data(max_entries=32, show_spinner=False)
-def _embedded_at(path: Path, file_id: str, _view: View, _image) -> np.ndarray:
+def _embedded(path: Path, file_id: str, _view: View, _image: "Image.Image") -> np.ndarray:
     return embed_image(_view.run, _image)
-
-
-def _embedded(view: View, file_id: str, image) -> np.ndarray:
-    return _embedded_at(view.run.path, file_id, view, image)
 
 
 def _found_words(view: View, found: list[Neighbour], label: int | None) -> None:

@@ -8,10 +8,10 @@ from typing import get_args
 import streamlit as st
 
 from app import jobs, live, state, theme
+from app.uploads import TrainingPart, training_part
 from bon_core import runs
 from bon_core.config import (
     Backbone,
-    DataConfig,
     DivisionConfig,
     InBatchMiner,
     InputError,
@@ -22,7 +22,6 @@ from bon_core.config import (
     TrainingConfig,
 )
 from bon_core.datasets import NAMED_SETS
-from bon_core.datasets.image_set import TRAIN
 
 GUESSED_STEP_MS = 110.0  # of conv4 on 32 px and 128 images on two cores, before anything was measured here
 MINERS = {
@@ -60,9 +59,10 @@ def _form() -> None:
         key="train-learners",
     )
     minutes = right.number_input("Minutes", 0.2, 600.0, 2.0, 0.5, help="The budget; turned into epochs below")
+    brought = _brought(given)
     with st.expander("More settings"):
-        more = _more()
-    epochs = more.pop("--epochs") or _epochs(given, minutes, more["--backbone"])
+        more = _more(brought)
+    epochs = more.pop("--epochs") or _epochs(given, brought, minutes, more)
     suggested = jobs.free_name(f"{_stem(given)}-{miner}-k{learners}")
     name = st.text_input("Name of the run", key="train-name", placeholder=suggested).strip() or suggested
     options = {"--data": given, "--miner": miner, "--learners": learners, "--epochs": f"{epochs:.3g}", **more}
@@ -82,8 +82,9 @@ def _data() -> str:
     return st.text_input("Folder, zip or npz", key="train-path", placeholder="~/pictures/birds").strip()
 
 
-def _more() -> dict[str, object]:
-    """Options that have good defaults."""
+def _more(brought: TrainingPart | None) -> dict[str, object]:
+    """Options that have good defaults; the batch takes no more classes than the data has."""
+    most = brought.classes if brought else 4096
     left, right = st.columns(2)
     backbone = left.selectbox("Backbone", get_args(Backbone), help="efficientnet-lite0 is for photographs")
     loss = right.selectbox("Loss", get_args(Loss))
@@ -91,7 +92,8 @@ def _more() -> dict[str, object]:
     dim = right.number_input("Embedding width D", 2, 4096, _default(NetworkConfig, "dim"))
     margin = left.number_input("Margin", 0.01, 2.0, _default(TrainingConfig, "margin"), 0.05)
     rate = right.number_input("Learning rate", 1e-5, 1.0, _default(TrainingConfig, "learning_rate"), format="%.4f")
-    classes = left.number_input("Classes P in a batch", 2, 4096, _default(MiningConfig, "classes"))
+    default = min(_default(MiningConfig, "classes"), most)
+    classes = left.number_input("Classes P in a batch", 2, max(most, 2), max(default, 2), key=f"classes-of-{most}")
     images = right.number_input("Images m a class", 2, 64, _default(MiningConfig, "images"))
     seed = left.number_input("Seed", 0, 2**31 - 1, _default(TrainingConfig, "seed"))
     epochs = right.number_input("Epochs, not minutes", 0.0, 1e5, 0.0, help="0: by the minutes above")
@@ -104,34 +106,33 @@ def _more() -> dict[str, object]:
         "--lr": f"{rate:g}",
         "--classes": classes,
         "--images": images,
+        "--groups": min(_default(MiningConfig, "groups"), classes),
         "--seed": seed,
         "--epochs": epochs,
     }
 
 
-def _epochs(data: str, minutes: float, backbone: str) -> float:
+def _epochs(data: str, brought: TrainingPart | None, minutes: float, more: dict[str, object]) -> float:
     """The epochs that fit into the minutes, and a sentence on how that was worked out."""
-    count = _training_images(data)
-    if count is None:
+    if brought is None:
         theme.quiet("How long an epoch takes is known once the data is.")
         return 1.0
-    step_ms, measured = _step_ms(data, backbone)
-    steps = max(count // MiningConfig().batch, 1)
+    step_ms, measured = _step_ms(data, str(more["--backbone"]))
+    steps = max(brought.images // (int(more["--classes"]) * int(more["--images"])), 1)
     epochs = max(minutes * 60_000 / (step_ms * steps), 0.1)
     source = f"as {measured} took" if measured else "a guess until a first run has been measured here"
     theme.quiet(
-        f"About {epochs:.3g} epochs of {theme.count(steps)} steps over {theme.count(count)} images,"
+        f"About {epochs:.3g} epochs of {theme.count(steps)} steps over {theme.count(brought.images)} images,"
         f" at {step_ms:.0f} ms a step ({source})."
     )
     return epochs
 
 
-@st.cache_data(show_spinner=False, max_entries=16)
-def _training_images(data: str) -> int | None:
-    from bon_core.datasets import load_images
-
+@st.cache_data(show_spinner="Looking at the data …", max_entries=16)
+def _brought(data: str) -> TrainingPart | None:
+    """What can be trained on; None while there is no such data."""
     try:
-        return int((load_images(DataConfig(name=data)).split == TRAIN).sum())
+        return training_part(data)
     except InputError:
         return None
 
@@ -173,6 +174,7 @@ def _spelled(options: dict[str, object]) -> str:
         "--lr": f"{_default(TrainingConfig, 'learning_rate'):g}",
         "--classes": _default(MiningConfig, "classes"),
         "--images": _default(MiningConfig, "images"),
+        "--groups": _default(MiningConfig, "groups"),
     }
     return " ".join(f"{option} {value}" for option, value in options.items() if defaults.get(option) != value)
 
@@ -235,7 +237,7 @@ def _actions(run: runs.Run, status: runs.Status) -> None:
             st.switch_page("views/map.py", query_params={})
         if status.active:
             stopping = run.stop_requested()
-            label = "Stopping at the next checkpoint …" if stopping else "Stop"
+            label = "Stopping …" if stopping else "Stop"
             if st.button(label, icon=":material/stop:", disabled=stopping, key="stop"):
                 run.request_stop()
                 st.rerun(scope="fragment")

@@ -24,7 +24,7 @@ CSS = """
   background-color: #fff;
   background-repeat: no-repeat; background-image: var(--sheet);
   background-size: calc(var(--size) * var(--columns)) auto;
-  box-sizing: border-box; vertical-align: middle; flex: none}
+  box-sizing: border-box; vertical-align: middle; flex: none; box-shadow: inset 0 0 0 1px rgba(128,128,128,.16)}
 .board .word {display: inline-grid; place-items: center; width: var(--size); height: var(--size); border-radius: 4px;
   background: var(--st-secondary-background-color); font-size: 11px; overflow: hidden; overflow-wrap: anywhere;
   text-align: center; vertical-align: middle; flex: none; box-sizing: border-box}

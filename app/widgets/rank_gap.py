@@ -13,7 +13,7 @@ from app.widgets.board import Sheet, board, text
 MINERS = {  # name: what it does, in words
     "uniform": "a random negative",
     "in-batch": "hardest in a uniform batch",
-    "XBM": "hardest in a memory of 1,024",
+    "XBM": "hardest in a fresh memory of 1,024",
     "BoN draw": "a random one from the bucket",
     "BoN batch": "hardest in a batch made of buckets",
     "exact": "hardest of all, by full search",

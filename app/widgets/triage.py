@@ -12,6 +12,7 @@ from app.analysis.miners import Pairs
 from app.state import View
 from app.widgets.gallery import gallery
 
+FRAME = "rgba(128, 128, 128, 0.35)"
 VERDICTS = {"1": "label error", "2": "true look-alike", "3": "fine"}
 
 
@@ -71,7 +72,7 @@ def _pair(view: View, pairs: Pairs, place: int) -> None:
     ids = np.array([pairs.one[place], pairs.other[place]])
     names = [_name(view, identity) for identity in ids]
     st.subheader(f"{names[0]}  or  {names[1]}?", anchor=False)
-    gallery(view, ids, key="triage-pair", captions=names, size=150)
+    gallery(view, ids, key="triage-pair", captions=names, size=150, borders=[FRAME] * 2)
     theme.figures(
         [
             (f"{place + 1} / {len(pairs)}", "pair", ""),

@@ -173,7 +173,7 @@ class BagOfNegatives:
         ids = accept_ids(ids, index.count, self.device)
         own = index.label[ids]
         near, order = self._near(ids)
-        order = torch.where(index.label[near] != own[:, None], order, torch.inf)
+        order = torch.where((near < index.count) & (index.label[near] != own[:, None]), order, torch.inf)
         far = self._far(own, k)
         listed = (table.codes[far][:, :, None] == self._looked_up(ids)[:, None, :]).any(2) & table.holds(far)
         behind = torch.where(listed, torch.inf, 1 + torch.arange(k, device=self.device))  # (B, k)
@@ -202,8 +202,8 @@ class BagOfNegatives:
             raise InputError(
                 f"The code is {code}, but codes of {self.table.bits} bits run from 0 to {self.table.nowhere - 1}."
             )
-        entries, live = self.table.read(torch.tensor([code], device=self.device))
-        return entries[live].sort().values
+        entries = self.table.read(torch.tensor([code], device=self.device))
+        return entries[entries < self.index.count].sort().values
 
     def stats(self) -> dict[str, float]:
         """Health of the bag. The only call that waits for the device, and O(N); rates fade over about 50 steps.
@@ -286,13 +286,13 @@ class BagOfNegatives:
         return torch.where(codes < 0, -1, torch.cat((codes, codes ^ self._flips), 1))
 
     def _near(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Entries (n, K) of the buckets of `ids` (n,), and their random order: own bucket first, infinite if dead."""
-        entries, live = self.table.read(self._looked_up(ids))  # (n, 1 or 1 + S, C)
+        """Candidates (n, K) out of the buckets of `ids` (n,), nobody among them, and an order: own bucket first."""
+        entries = self.table.read(self._looked_up(ids))  # (n, 1 or 1 + S, C)
         order = uniform(tuple(entries.shape), self.generator, self.device)
         if self.hamming:
             order[:, 1:] += 1
             order /= 2
-        return entries.flatten(1), torch.where(live, order, torch.inf).flatten(1)
+        return entries.flatten(1), order.flatten(1)
 
     def _far(self, own: Tensor, k: int) -> Tensor:
         """k distinct random samples of other classes than `own` (B,): (B, k) int64."""

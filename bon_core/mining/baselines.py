@@ -100,7 +100,8 @@ class ClassNeighbours:
         seeds = draw_seeds(index, groups, self.generator)
         near = self._near[index.label[seeds]]  # (G, K)
         image = (uniform(tuple(near.shape), self.generator, self.device) * index.size[near]).long()
-        mates = choose_mates(index, seeds, index.members[index.start[near] + image], _by_rank(near), shape.mates)
+        candidates = torch.where(near < 0, index.count, index.members[index.start[near] + image])
+        mates = choose_mates(index, seeds, candidates, _by_rank(near), shape.mates)
         self.last = compose(index, seeds, mates, shape, self.generator)
         if shape.mates:
             self._served.note_mates(mates == index.count, groups)
@@ -176,7 +177,7 @@ class Exact:
         shape = BatchShape.of(classes, images, groups, mate_share)
         seeds = draw_seeds(self.index, groups, self.generator)
         near = self._search(seeds)
-        mates = choose_mates(self.index, seeds, near.clamp_min(0), _by_rank(near), shape.mates)
+        mates = choose_mates(self.index, seeds, near, _by_rank(near), shape.mates)
         self.last = compose(self.index, seeds, mates, shape, self.generator)
         if shape.mates:
             self._served.note_mates(mates == self.index.count, groups)
@@ -194,18 +195,20 @@ class Exact:
             self._rebuild()
 
     def _search(self, seeds: Tensor) -> Tensor:
-        """Ids (G, K) of the indexed samples nearest to the latest embeddings of the seeds; -1 where there are fewer."""
+        """Ids (G, K) of the indexed samples nearest to the latest embeddings of the seeds; N where there are fewer."""
         wanted = min(NEIGHBOURS + self.index.largest, self.index.count)
         _, rows = self._faiss.search(self._latest[seeds.cpu()].numpy(), wanted)
-        near = torch.where(torch.from_numpy(rows) < 0, -1, self._ids[rows])
-        return torch.where(self._latest[seeds.cpu()].any(1, keepdim=True), near, -1).to(self.device)
+        known = self._latest[seeds.cpu()].any(1, keepdim=True)
+        return torch.where(known, self._ids[rows], self.index.count).to(self.device)
 
     def _rebuild(self) -> None:
         """A faiss index of the samples seen before the last refresh."""
         import faiss  # a large import that only this composer needs
 
         seen = self._indexed.any(1)
-        self._ids = torch.cat((seen.nonzero()[:, 0], torch.tensor([-1])))  # row of the index -> id; -1 -> -1
+        self._ids = torch.cat(
+            (seen.nonzero()[:, 0], torch.tensor([self.index.count]))
+        )  # row of the index; -1 is nobody
         self._faiss = faiss.IndexFlatIP(self.dim)
         self._faiss.add(self._indexed[seen].numpy())
 
@@ -232,6 +235,6 @@ class Exact:
 
 
 def _by_rank(near: Tensor) -> Tensor:
-    """Order (G, K) of neighbours listed nearest first, for `choose_mates`; infinite where there is none (-1)."""
+    """Order (G, K) of neighbours (G, K) listed nearest first, for `choose_mates`."""
     rank = torch.arange(1, near.shape[1] + 1, dtype=torch.float64, device=near.device) / (near.shape[1] + 1)
-    return torch.where(near < 0, torch.inf, rank)
+    return rank.repeat(len(near), 1)

@@ -96,10 +96,11 @@ class BucketTable:
         self._head[codes] = ((head + newcomers) % self.capacity).int()
         return torch.where(number < self.capacity, slots, self._lost)
 
-    def read(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Entries (..., C) int64 of the buckets `codes` (...), and which are live, (..., C) bool; -1 reads none."""
+    def read(self, codes: Tensor) -> Tensor:
+        """Ids (..., C) int64 in the buckets `codes` (...), slot by slot; N where a slot is free, or the code is -1."""
         entries = self._rows[codes].long()
-        return entries, self._position[entries] == codes[..., None] * self.capacity + self._columns
+        live = self._position[entries] == codes[..., None] * self.capacity + self._columns
+        return torch.where(live, entries, self.nobody)
 
     def holds(self, ids: Tensor) -> Tensor:
         """Which of `ids` (...) are in the table, (...) bool."""

@@ -202,8 +202,8 @@ def choose_mates(index: ClassIndex, seeds: Tensor, candidates: Tensor, order: Te
     Parameters
     ----------
     seeds : (G,) int64
-    candidates : (G, K) int64
-    order : (G, K) float64 between 0 and 1, lowest first; infinite means no candidate
+    candidates : (G, K) int64, nobody where there is none
+    order : (G, K) float64 between 0 and 1, lowest first
     mates : how many are wanted in all
 
     Returns

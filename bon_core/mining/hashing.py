@@ -101,20 +101,19 @@ class _RunningMean:
 
     def __init__(self, dim: int, device: torch.device | str):
         self.value = torch.zeros(dim, device=device)
-        self._sum = torch.zeros(dim, device=device)
-        self._weight = torch.zeros((), device=device)
+        self._weight = torch.zeros((), device=device)  # of all that the value still remembers
 
     def learn(self, vectors: Tensor, weights: Tensor) -> None:
-        self._sum.mul_(MEMORY).add_(weights @ vectors)
-        self._weight.mul_(MEMORY).add_(weights.sum())
-        torch.div(self._sum, self._weight.clamp_min(1e-12), out=self.value)
+        total = weights.sum()
+        self._weight.mul_(MEMORY).add_(total)
+        pull = torch.addcmul(weights @ vectors, total, self.value, value=-1)  # (D,)
+        self.value.addcdiv_(pull, self._weight.clamp_min(1e-12))
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {"mean": self.value.clone(), "mean_sum": self._sum.clone(), "mean_weight": self._weight.clone()}
+        return {"mean": self.value.clone(), "mean_weight": self._weight.clone()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         self.value.copy_(state["mean"])
-        self._sum.copy_(state["mean_sum"])
         self._weight.copy_(state["mean_weight"])
 
 

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from app.analysis.miners import Anchor, active_share, bag_groups, hardest_pairs, kinds_of, side_by_side
+from app.analysis.miners import (
+    Anchor,
+    active_share,
+    bag_groups,
+    hardest_pairs,
+    kinds_of,
+    side_by_side,
+    typical_ranks,
+)
 
 
 def arc(count: int) -> np.ndarray:
@@ -65,6 +73,13 @@ def test_draws_repeat_with_the_seed_and_change_with_it(line):
     one = side_by_side(*line, 7, **SHAPE, seed=1)["uniform"].rows
     assert np.array_equal(one, side_by_side(*line, 7, **SHAPE, seed=1)["uniform"].rows)
     assert not np.array_equal(one, side_by_side(*line, 7, **SHAPE, seed=2)["uniform"].rows)
+
+
+def test_over_many_anchors_the_miners_stand_in_their_order(line):
+    ranks = typical_ranks(*line, anchors=40, **SHAPE)
+    assert ranks["exact"] == 1
+    assert ranks["BoN batch"] < ranks["in-batch"] < ranks["uniform"]
+    assert ranks["BoN batch"] <= ranks["BoN draw"] < ranks["uniform"]
 
 
 def test_an_empty_bucket_falls_back_to_random(line):

@@ -88,11 +88,31 @@ def test_a_picture_for_a_run_without_weights_is_said(visit, tiny_run):
     assert "Nearest first" in text
 
 
-def test_an_uploaded_picture_is_asked_with(visit, tiny_run, monkeypatch):
+@pytest.fixture
+def asked(tiny_run, monkeypatch):
+    """The pictures that reached the network, which answers with the vector of sample 50."""
     from bon_core import commands
 
+    seen = []
     vector = np.asarray(tiny_run.snapshot().embedding().vectors[50])
-    monkeypatch.setattr(commands, "embed_image", lambda run, image: vector)
+
+    def embed(run, image):
+        seen.append(np.asarray(image.convert("L")))
+        return vector
+
+    monkeypatch.setattr(commands, "embed_image", embed)
+    return seen
+
+
+def test_an_uploaded_picture_is_asked_with(visit, tiny_run, asked):
     app = upload(visit("retrieval"), "letter.png", picture())
     assert "Query: your picture" in words(app)
     assert "weighted by nearness" in words(app)
+    assert asked[0].min() == asked[0].max() == 90, "a data set without a plain ground takes the picture as it is"
+
+
+def test_light_and_dark_are_swapped_for_a_data_set_on_the_opposite_ground(visit, tiny_run, asked, monkeypatch):
+    monkeypatch.setattr("app.pictures.ground_of", lambda images: 255)
+    app = upload(visit("retrieval"), "letter.png", picture())
+    assert "Light and dark were swapped" in words(app)
+    assert asked[0][0, 0] == 255 - 90

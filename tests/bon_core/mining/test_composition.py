@@ -83,10 +83,10 @@ def test_mates_are_the_first_of_other_classes_and_no_class_comes_twice():
     """Two seeds of classes 0 and 1, candidates in the order given; class 2 goes to the seed that wants it more."""
     index = ClassIndex(torch.arange(12) // 2)  # sample s has class s // 2
     seeds = torch.tensor([0, 2])
-    candidates = torch.tensor([[1, 4, 5, 6], [3, 5, 8, 10]])
-    order = torch.tensor([[0.1, 0.3, 0.2, 0.4], [0.1, 0.25, 0.5, torch.inf]], dtype=torch.float64)
+    candidates = torch.tensor([[1, 4, 5, 6], [3, 5, 8, 12]])  # 12 is nobody
+    order = torch.tensor([[0.1, 0.3, 0.2, 0.4], [0.1, 0.25, 0.5, 0.05]], dtype=torch.float64)
     mates = choose_mates(index, seeds, candidates, order, 4)
-    assert mates.tolist() == [5, 8, 6, 12]  # first mates of both seeds, then second ones; 10 is no candidate
+    assert mates.tolist() == [5, 8, 6, 12]  # first mates of both seeds, then the second ones
     assert choose_mates(index, seeds, candidates, order, 1).tolist() == [5]
     assert choose_mates(index, seeds, candidates, order, 0).tolist() == []
 
