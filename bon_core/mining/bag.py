@@ -140,7 +140,7 @@ class BagOfNegatives:
             cannot raise without waiting, so there such rows are left out and counted in `stats()["refused_rows"]`.
         """
         ids, vectors = accept_rows(ids, embeddings, self.index.count, self.dim, self.device)
-        weights = self._drawn[ids]
+        weights = self._drawn.take(ids)
         if seeds is not None:
             weights = (ids < self.index.count) & torch.as_tensor(seeds, device=self.device)
         self.hasher.learn(vectors, weights.float())
@@ -272,7 +272,7 @@ class BagOfNegatives:
         return {"drawn": self._drawn, "served": self._served.tally, "kept": self._kept, "refused": self._refused}
 
     def _insert(self, ids: Tensor, vectors: Tensor) -> None:
-        codes, before = self.hasher.codes(vectors), self.table.codes[ids]
+        codes, before = self.hasher.codes(vectors), self.table.codes.take(ids)
         self._kept.mul_(RECENT).add_(torch.stack((before == codes, before >= 0)).sum(1))
         if self.device.type != "cpu":
             self._refused += (ids == self.index.count).sum()
@@ -280,7 +280,7 @@ class BagOfNegatives:
 
     def _looked_up(self, ids: Tensor) -> Tensor:
         """Codes (n, 1) of the buckets to look in for the neighbours of `ids` (n,); with `hamming`, (n, 1 + S)."""
-        codes = self.table.codes[ids].long()[:, None]
+        codes = self.table.codes.take(ids).long()[:, None]
         if not self.hamming:
             return codes
         return torch.where(codes < 0, -1, torch.cat((codes, codes ^ self._flips), 1))

@@ -70,14 +70,15 @@ class BucketTable:
         again = torch.zeros_like(ids, dtype=torch.bool)
         torch.eq(ids[:-1], ids[1:], out=again[:-1])
         ids = torch.where(again, self.nobody, ids)
-        self._position[ids] = self._lost
+        self._position.index_fill_(0, ids, self._lost)
 
-        codes, rows = torch.where(ids == self.nobody, self.nowhere, codes[rows]).sort(stable=True)
-        ids = ids[rows]
-        slots = self._free_slots(codes).int()
-        self._slots[slots] = ids.int()
-        self._position[ids] = slots
-        self.codes[ids] = codes.int()
+        codes = torch.where(ids == self.nobody, self.nowhere, codes.take(rows))
+        codes, rows = codes.sort(stable=True)
+        ids = ids.take(rows)
+        slots = self._free_slots(codes)
+        self._slots.scatter_(0, slots, ids.int())
+        self._position.scatter_(0, ids, slots.int())
+        self.codes.scatter_(0, ids, codes.int())
         self._slots[self._lost] = self.nobody  # repair what rows without effect have written
         self._position[self.nobody] = self._lost
         self.codes[self.nobody] = -1
@@ -87,24 +88,24 @@ class BucketTable:
         first = torch.searchsorted(codes, codes)
         newcomers = (torch.searchsorted(codes, codes, right=True) - first).clamp_max_(self.capacity)
         number = torch.arange(len(codes), device=codes.device) - first
-        head = self._head[codes]
+        head = self._head.take(codes)
         stride = newcomers.clamp_min(self.capacity // PROBES)
         steps = number[:, None] + stride[:, None] * self._probes  # (B, PROBES)
-        slots = codes[:, None] * self.capacity + (head[:, None] + steps) % self.capacity
-        free = (self._position[self._slots[slots]] != slots) & (steps < self.capacity)
+        slots = (head[:, None] + steps).remainder_(self.capacity) + (codes * self.capacity)[:, None]
+        free = (self._position.take(self._slots.take(slots).long()) != slots).logical_and_(steps < self.capacity)
         slots = slots.gather(1, free.to(torch.uint8).argmax(1, keepdim=True))[:, 0]  # the first free, else the first
-        self._head[codes] = ((head + newcomers) % self.capacity).int()
+        self._head.scatter_(0, codes, (head + newcomers).remainder_(self.capacity).int())
         return torch.where(number < self.capacity, slots, self._lost)
 
     def read(self, codes: Tensor) -> Tensor:
         """Ids (..., C) int64 in the buckets `codes` (...), slot by slot; N where a slot is free, or the code is -1."""
         entries = self._rows[codes].long()
-        live = self._position[entries] == codes[..., None] * self.capacity + self._columns
+        live = self._position.take(entries) == codes[..., None] * self.capacity + self._columns
         return torch.where(live, entries, self.nobody)
 
     def holds(self, ids: Tensor) -> Tensor:
         """Which of `ids` (...) are in the table, (...) bool."""
-        return self._slots[self._position[ids]] == ids
+        return self._slots.take(self._position.take(ids).long()) == ids
 
     def state_dict(self) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in self._tensors().items()}

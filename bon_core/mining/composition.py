@@ -91,7 +91,6 @@ class ClassIndex:
     members : (N,) int64, samples sorted by class
     place : (N + 1,) int64, where in `members` a sample stands
     start, size : (classes + 1,) int64, where in `members` a class stands
-    key : (classes + 1,) float64, number of a class that can be in a batch, infinite for singletons and nobody's class
     eligible : number of classes with two images or more
     pool : number of samples in them
     singletons : number of classes with a single image
@@ -136,9 +135,24 @@ class ClassIndex:
         self.place = kept(members.argsort(), 0)
         self.start = kept(size.cumsum(0) - size, 0)
         self.size = kept(size, 2)
-        key = torch.arange(len(size) + 1, dtype=torch.float64)
-        self.key = torch.where(key < self.eligible, key, torch.inf).to(device)
         self.device = self.label.device
+        self._worst = torch.full(
+            (len(size) + 1,), -1.0, dtype=torch.float64, device=device
+        )  # order, none for singletons
+        self._worst[: self.eligible] = torch.inf
+        self._best = self._worst.clone()
+
+    def first(self, classes: Tensor, order: Tensor, taken: Tensor | None = None) -> Tensor:
+        """Mark the entry of lowest order in each class, but in none of the classes `taken`, nor a singleton or nobody's.
+
+        classes (L,) int64, order (L,) float64 from 0 on and without ties, taken (T,) int64; gives (L,) bool. Works in a
+        table of all classes, but touches only these.
+        """
+        self._best.scatter_(0, classes, self._worst.take(classes))
+        if taken is not None:
+            self._best.index_fill_(0, taken, -1.0)
+        self._best.scatter_reduce_(0, classes, order, "amin")
+        return self._best.take(classes) == order
 
 
 class ServedRates:
@@ -179,21 +193,9 @@ def spaced(below: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return (start + stride * torch.arange(count, device=below.device)).remainder_(below)
 
 
-def first_of_class(key: Tensor) -> Tensor:
-    """Mark the lowest entry of each class, (L,) bool.
-
-    `key` (L,) float64 is class + an order in [0, 1), or infinite for an entry to leave out.
-    """
-    key, place = key.sort()
-    first = key < torch.inf
-    key.floor_()
-    first[1:].logical_and_(key[1:] != key[:-1])
-    return torch.empty_like(first).index_copy_(0, place, first)
-
-
 def draw_seeds(index: ClassIndex, groups: int, generator: torch.Generator) -> Tensor:
     """Samples (G,) int64, uniform over those of classes with two images or more."""
-    return index.members[(uniform((groups,), generator, index.device) * index.pool).long()]
+    return index.members.take((uniform((groups,), generator, index.device) * index.pool).long())
 
 
 def choose_mates(index: ClassIndex, seeds: Tensor, candidates: Tensor, order: Tensor, mates: int) -> Tensor:
@@ -210,12 +212,11 @@ def choose_mates(index: ClassIndex, seeds: Tensor, candidates: Tensor, order: Te
     -------
     (mates,) int64, shorter if K is; entry j belongs to seed j mod G, nobody where that seed has no more
     """
-    groups, width = candidates.shape
-    key = index.key[index.label[torch.cat((seeds, candidates.view(-1)))]]
-    key[groups:] += order.view(-1)
-    first = first_of_class(key)[groups:].view_as(order)
-    each = min(-(-mates // groups), width)
-    best, column = torch.where(first, order, torch.inf).topk(each, dim=1, largest=False)  # (G, mates a seed)
+    classes, order = index.label.take(candidates).view(-1), order.view(-1)
+    first = index.first(classes, order, taken=index.label.take(seeds))
+    order = torch.where(first, order, torch.inf).view_as(candidates)
+    each = min(-(-mates // len(seeds)), candidates.shape[1])
+    best, column = order.topk(each, dim=1, largest=False)  # (G, mates a seed)
     chosen = torch.where(best < torch.inf, candidates.gather(1, column), index.count)
     return chosen.t().reshape(-1)[:mates]
 
@@ -246,24 +247,24 @@ def compose(
         )
     ids = torch.cat((seeds, mates, _random_members(index, shape.classes, generator)))
     order = torch.linspace(0, 0.5, len(ids), dtype=torch.float64, device=index.device)  # the earlier the better
-    first = first_of_class(index.key[index.label[ids]] + order)
-    place = first.to(torch.uint8).argsort(descending=True, stable=True)[: shape.classes]  # (P,)
-    anchors = ids[place]
+    first = index.first(index.label.take(ids), order)
+    place = torch.where(first, order, torch.inf).topk(shape.classes, largest=False).indices  # (P,), sorted
+    anchors = ids.take(place)
     return Composition(
         ids=draw_images(index, anchors, shape.images, generator).view(-1),
         place=place,
         seeds=len(seeds),
         led=len(seeds) + len(mates),
-        codes=torch.full_like(anchors, -1) if codes is None else codes[anchors],
+        codes=torch.full_like(anchors, -1) if codes is None else codes.take(anchors),
     )
 
 
 def draw_images(index: ClassIndex, anchors: Tensor, images: int, generator: torch.Generator) -> Tensor:
     """Each anchor (P,) and m - 1 others of its class: (P, m) int64, none twice unless the class has fewer than m."""
-    classes = index.label[anchors]
-    start, size = index.start[classes], index.size[classes, None]
-    place = (index.place[anchors] - start + 1)[:, None] + spaced(size - 1, images - 1, generator)  # behind the anchor's
-    return torch.cat((anchors[:, None], index.members[start[:, None] + place.remainder_(size)]), 1)
+    classes = index.label.take(anchors)
+    start, size = index.start.take(classes)[:, None], index.size.take(classes)[:, None]
+    behind = index.place.take(anchors)[:, None] - start + 1 + spaced(size - 1, images - 1, generator)
+    return torch.cat((anchors[:, None], index.members.take(start + behind.remainder_(size))), 1)
 
 
 def _random_members(index: ClassIndex, classes: int, generator: torch.Generator) -> Tensor:
@@ -273,5 +274,5 @@ def _random_members(index: ClassIndex, classes: int, generator: torch.Generator)
         drawn = uniform((index.eligible,), generator, index.device).argsort()
     else:
         drawn = (uniform((draws,), generator, index.device) * index.eligible).long()
-    image = uniform((len(drawn),), generator, index.device) * index.size[drawn]
-    return index.members[index.start[drawn] + image.long()]
+    image = uniform((len(drawn),), generator, index.device) * index.size.take(drawn)
+    return index.members.take(index.start.take(drawn) + image.long())

@@ -32,7 +32,15 @@ def server(tmp_path_factory):
     """The explorer on a free port of this machine, with a runs folder of its own."""
     runs = tmp_path_factory.mktemp("runs")
     port = _free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.headless", "true", "--server.port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app/main.py",
+        "--server.headless=true",
+        f"--server.port={port}",
+    ]
     log = tmp_path_factory.mktemp("log") / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -14,7 +14,6 @@ from bon_core.mining.composition import (
     compose,
     draw_images,
     draw_seeds,
-    first_of_class,
     spaced,
 )
 
@@ -25,9 +24,22 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_the_lowest_entry_of_each_class_is_marked():
-    key = torch.tensor([2.5, 0.3, 2.1, torch.inf, 0.2, 1.9, torch.inf], dtype=torch.float64)
-    assert first_of_class(key).tolist() == [False, False, True, False, True, True, False]
+def test_the_lowest_entry_of_each_class_is_marked_unless_it_is_taken():
+    index = ClassIndex(torch.tensor([0, 0, 1, 1, 2, 2, 3]))  # 3 is a singleton, 4 is nobody's class
+    classes = torch.tensor([2, 0, 2, 4, 0, 1, 3])
+    order = torch.tensor([0.5, 0.3, 0.1, 0.0, 0.2, 0.9, 0.4], dtype=torch.float64)
+    assert index.first(classes, order).tolist() == [False, False, True, False, True, True, False]
+    taken = torch.tensor([0, 4])
+    assert index.first(classes, order, taken).tolist() == [False, False, True, False, False, True, False]
+    assert index.first(classes, order).tolist() == [
+        False,
+        False,
+        True,
+        False,
+        True,
+        True,
+        False,
+    ]  # nothing is left over
 
 
 @settings(max_examples=100, deadline=None)
