@@ -167,7 +167,8 @@ def report(rows: list[dict], peers: list[dict], load: float) -> str:
         "",
         f"Compose + update of one step, milliseconds: median wall / median CPU / fastest twentieth (wall). D = {DIM},"
         f" {IMAGES} images a class, G = {GROUPS}; {IMAGES_A_CLASS} images a class in the data. Refreshes of `exact` and"
-        f" `neighbours` are spread over the steps of an epoch. Load of the machine before: {load:.1f} (0 is quiet).",
+        f" `neighbours` are spread over the steps of an epoch. Load of the machine before: {load:.1f} (0 is quiet; on a"
+        " busy one, two threads wait for each other, and their figures mean little).",
         "",
         "## Bars",
         "",
@@ -213,7 +214,7 @@ def bars(rows: list[dict]) -> list[str]:
     size = max(r["bytes"] for r in bon.values())
     verdict = {True: "held", False: "**missed**"}
     return [
-        f"- compose + update, B = 128, N = {largest:,}, {threads} threads: {cost:.2f} ms wall,"
+        f"- compose + update, B = 128, N = {largest:,}, {threads} thread(s): {cost:.2f} ms wall,"
         f" bar 0.5 ms: {verdict[cost <= 0.5]}",
         f"- N = {largest:,} over N = {smallest:,}: {ratio:.2f}, bar 2: {verdict[ratio <= 2]}",
         f"- {size:.0f} bytes a sample at most, bar 64: {verdict[size <= 64]}",

@@ -6,6 +6,7 @@ so that `--help` answers at once. Exit codes: 0 done, 2 wrong input (one sentenc
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -103,6 +104,9 @@ EXAMPLES = """examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
+    # Threads that wait by spinning make a step ten times slower once another process wants a core, such as the app
+    # that shows this training. Has to be said before torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         result = _COMMANDS[options.command](options)
     except InputError as error:
@@ -251,7 +255,7 @@ def _spelled(options: argparse.Namespace) -> str:
             if isinstance(value, bool):
                 words.append(flag if value else f"--no-{field.name.replace('_', '-')}")
             else:
-                words.append(f"{flag} {value}")
+                words.append(f"{flag} {value:g}" if isinstance(value, float) else f"{flag} {value}")
     return " ".join([*words, f"--run {options.run}"])
 
 

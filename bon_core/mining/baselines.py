@@ -235,6 +235,7 @@ class Exact:
 
 
 def _by_rank(near: Tensor) -> Tensor:
-    """Order (G, K) of neighbours (G, K) listed nearest first, for `choose_mates`."""
-    rank = torch.arange(1, near.shape[1] + 1, dtype=torch.float64, device=near.device) / (near.shape[1] + 1)
-    return rank.repeat(len(near), 1)
+    """Order (G, K) without ties of neighbours (G, K) listed nearest first, for `choose_mates`."""
+    groups, width = near.shape
+    place = torch.arange(1, groups * width + 1, dtype=torch.float64, device=near.device).view(width, groups).t()
+    return place / (groups * width + 1)

@@ -136,17 +136,15 @@ class ClassIndex:
         self.start = kept(size.cumsum(0) - size, 0)
         self.size = kept(size, 2)
         self.device = self.label.device
-        self._worst = torch.full(
-            (len(size) + 1,), -1.0, dtype=torch.float64, device=device
-        )  # order, none for singletons
-        self._worst[: self.eligible] = torch.inf
-        self._best = self._worst.clone()
+        worst = torch.full((len(size) + 1,), -1.0, dtype=torch.float64)  # nothing is lower: never the first
+        worst[: self.eligible] = torch.inf
+        self._worst, self._best = worst.to(device), worst.clone().to(device)
 
     def first(self, classes: Tensor, order: Tensor, taken: Tensor | None = None) -> Tensor:
-        """Mark the entry of lowest order in each class, but in none of the classes `taken`, nor a singleton or nobody's.
+        """Mark the entry of lowest order in each class; none in a class `taken`, a singleton or nobody's.
 
         classes (L,) int64, order (L,) float64 from 0 on and without ties, taken (T,) int64; gives (L,) bool. Works in a
-        table of all classes, but touches only these.
+        table of all classes, but touches only those given.
         """
         self._best.scatter_(0, classes, self._worst.take(classes))
         if taken is not None:
@@ -159,9 +157,7 @@ class ServedRates:
     """How often mates were wanted and not there; fading, kept on the device, read by `stats` alone."""
 
     def __init__(self, device: torch.device | str):
-        self.tally = torch.zeros(
-            3, device=device
-        )  # share of places without a mate, of seeds without any, and one a batch
+        self.tally = torch.zeros(3, device=device)  # places without a mate, seeds without any: shares; and batches
         self._one = torch.ones((), device=device)
 
     def note(self, fallback: Tensor, unserved: Tensor) -> None:
@@ -212,7 +208,7 @@ def choose_mates(index: ClassIndex, seeds: Tensor, candidates: Tensor, order: Te
     -------
     (mates,) int64, shorter if K is; entry j belongs to seed j mod G, nobody where that seed has no more
     """
-    classes, order = index.label.take(candidates).view(-1), order.view(-1)
+    classes, order = index.label.take(candidates).view(-1), order.reshape(-1)
     first = index.first(classes, order, taken=index.label.take(seeds))
     order = torch.where(first, order, torch.inf).view_as(candidates)
     each = min(-(-mates // len(seeds)), candidates.shape[1])
