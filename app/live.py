@@ -69,7 +69,7 @@ def _figures(steps: list[dict], evaluations: pd.DataFrame) -> None:
     items = [
         (theme.percent(recall), "held-out Recall@1", "On classes that the training never sees"),
         (f"{last['loss']:.3f}", "loss", ""),
-        (theme.percent(last["active"], 0), "active", "Share of anchors whose triplet still has a loss"),
+        (theme.percent(last["active"], 0), "active", "Share of anchors whose triplet violates the margin"),
         (f"{last['mining_ms']:.1f} ms", "mining", f"{theme.percent(share)} of a step of {last['step_ms']:.0f} ms"),
         (theme.count(last["images_per_second"]), "images a second", ""),
         (f"{last['epoch']:.1f}", "epochs", PHASE_WORDS.get(last["phase"], "")),

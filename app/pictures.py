@@ -84,17 +84,20 @@ async def _serve(request: Request) -> Response:
     content = await run_in_threadpool(_thumb, asked["run"], asked["identity"], asked["ground"] == "dark")
     if content is None:
         return Response(status_code=404)
-    return Response(content, media_type="image/png", headers={"Cache-Control": "max-age=86400"})
+    return Response(content, media_type="image/png", headers={"Cache-Control": "max-age=300"})
+
+
+def _thumb(run_name: str, identity: int, dark: bool) -> bytes | None:
+    try:
+        images = image_set(open_run(run_name))
+    except InputError:
+        return None
+    return None if images is None else _encoded(images, identity, dark)
 
 
 @lru_cache(maxsize=4096)
-def _thumb(run_name: str, identity: int, dark: bool) -> bytes | None:
-    try:
-        run = open_run(run_name)
-        images = image_set(run)
-    except InputError:
-        return None
-    row = None if images is None else _row_of(images).get(identity)
+def _encoded(images: ImageSet, identity: int, dark: bool) -> bytes | None:
+    row = _row_of(images).get(identity)
     return None if row is None else _png(_resized(_shown(images, images.images[row], dark), 72))
 
 

@@ -147,7 +147,7 @@ def _rest_of_header(run: Run) -> View:
     view = View(run, snapshot, split, colour)
     selection.read_link(view.ids_of)
     selection.chip(len(view.rows))
-    copy_link()
+    copy_link({"run": run.name, "epoch": f"epoch {snapshot.meta['epoch']:g}", "split": split, "colour": words})
     selection.write_link()
     return view
 

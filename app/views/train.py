@@ -35,6 +35,7 @@ EVERY = 1.5  # seconds between two looks at an active run
 
 
 def main() -> None:
+    _explore(st.session_state.pop("asked-for", None))
     theme.style()
     state.header()
     state.heading("Train", "A training goes on when you close this page. Several queue up, one after the other.")
@@ -43,6 +44,15 @@ def main() -> None:
         _form()
     with runs_column:
         _watch()
+
+
+def _explore(name: str | None) -> None:
+    """Go to the map of a run that was asked for."""
+    if name is not None:
+        for key in ("epoch", "split", "colour"):
+            st.session_state.pop(key, None)
+        st.session_state["run"] = name
+        st.switch_page("views/map.py", query_params={})
 
 
 def _form() -> None:
@@ -209,7 +219,8 @@ def _board(was_busy: bool) -> None:
             key=f"runs-{'-'.join(names)}"[:200],
             label_visibility="collapsed",
         )
-        st.session_state["watched"] = chosen
+        if st.session_state.get("watched") not in [job.name for job in waiting]:  # one that starts is shown when there
+            st.session_state["watched"] = chosen
         run = next(run for run in found if run.name == chosen)
         _actions(run, states[chosen])
         live.follow(run, states[chosen])
@@ -231,10 +242,8 @@ def _starting(job: jobs.Job) -> None:
 def _actions(run: runs.Run, status: runs.Status) -> None:
     with st.container(horizontal=True, gap="small"):
         if run.snapshots() and st.button("Explore it", type="primary", icon=":material/scatter_plot:", key="explore"):
-            for key in ("epoch", "split", "colour"):
-                st.session_state.pop(key, None)
-            st.session_state["run"] = run.name
-            st.switch_page("views/map.py", query_params={})
+            st.session_state["asked-for"] = run.name
+            st.rerun()  # the whole page: from within a fragment a switch would leave the old address
         if status.active:
             stopping = run.stop_requested()
             label = "Stopping …" if stopping else "Stop"

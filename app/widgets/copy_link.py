@@ -10,10 +10,12 @@ button {font: inherit; font-size: .9rem; color: var(--st-text-color); background
 button:hover, button:focus-visible {border-color: var(--st-primary-color); color: var(--st-primary-color)}
 """
 JS = """
-export default function ({ parentElement }) {
+export default function ({ parentElement, data }) {
   const button = parentElement.querySelector("button");
   button.onclick = async () => {
-    await navigator.clipboard.writeText(window.location.href);
+    const link = new URL(window.location.href);
+    for (const [name, value] of Object.entries(data)) link.searchParams.set(name, value);
+    await navigator.clipboard.writeText(link.href);
     button.textContent = "Copied";
     setTimeout(() => { button.textContent = "Copy link"; }, 1500);
   };
@@ -23,6 +25,6 @@ export default function ({ parentElement }) {
 _button = st.components.v2.component("copy_link", html=HTML, css=CSS, js=JS)
 
 
-def copy_link() -> None:
-    """Draw the button."""
-    _button(key="copy-link", height="content", width="content")
+def copy_link(view: dict[str, str]) -> None:
+    """Draw the button. `view` says what the header shows: the address leaves out what is the default of the moment."""
+    _button(key="copy-link", data=view, height="content", width="content")

@@ -1,4 +1,4 @@
-"""Augmentation on the device, by kornia, seeded by step so that a resumed run sees the same pictures."""
+"""Augmentation on the device, by kornia."""
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +8,10 @@ class Augmentation(nn.Module):
     """Small shifts, turns and scalings for grey images (a mirrored letter is another letter); for colour photographs
     crops, mirroring and mild colour changes."""
 
-    def __init__(self, channels: int, *, seed: int):
+    def __init__(self, channels: int):
         super().__init__()
         from kornia import augmentation as ka
 
-        self.seed = seed
         if channels == 1:
             steps = [ka.RandomAffine(degrees=8.0, translate=(0.06, 0.06), scale=(0.9, 1.1), shear=4.0, p=1.0)]
         else:
@@ -24,8 +23,6 @@ class Augmentation(nn.Module):
         self.steps = nn.Sequential(*steps)
 
     @torch.no_grad()
-    def forward(self, images: Tensor, step: int) -> Tensor:
-        """images (B, channels, H, W) float in [0, 1]; the same step gives the same changes."""
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(self.seed * 1_000_003 + step)
-            return self.steps(images)
+    def forward(self, images: Tensor) -> Tensor:
+        """images (B, channels, H, W) float in [0, 1]; draws from the global generator."""
+        return self.steps(images)

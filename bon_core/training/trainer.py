@@ -26,6 +26,7 @@ from bon_core.runs import Run
 from bon_core.slices import slices
 from bon_core.training.audit import PHASES, AuditLog
 from bon_core.training.augmentation import Augmentation
+from bon_core.training.chance import chance_of
 from bon_core.training.checkpoint import load_tree, save_tree
 from bon_core.training.events import EventLog
 from bon_core.training.objectives import Objective, Outcome
@@ -86,7 +87,7 @@ class Trainer:
             config.network, learners=division.learners, channels=train_set.channels, seed=settings.seed
         ).to(self.device)
         self.objective = Objective(settings.loss, mining.in_batch, settings.margin).to(self.device)
-        self.augment = Augmentation(train_set.channels, seed=settings.seed) if settings.augment else None
+        self.augment = Augmentation(train_set.channels) if settings.augment else None
         self.optimizer = torch.optim.AdamW(
             [*self.network.parameters(), *self.objective.parameters()],
             lr=settings.learning_rate,
@@ -123,7 +124,7 @@ class Trainer:
         Raises
         ------
         InputError
-            If the loss is no longer a number; the last checkpoint stays.
+            If the embeddings are no longer numbers; the last checkpoint stays.
         """
         settings = self.config.training
         evaluate_every = max(1, round(settings.evaluate_every * self.steps_per_epoch))
@@ -148,11 +149,13 @@ class Trainer:
             batch = self.teams.compose(phase.cluster, share)
             mining = time.perf_counter() - clock
 
-            images = batch_of(self.images[batch.positions], self.device)  # (B, channels, H, W)
-            if self.augment is not None:
-                images = self.augment(images, self.step)
-            embeddings = self.network(images, phase.learner)  # (B, D) or (B, D / K)
-            outcome = self.objective(embeddings, self.labels[batch.positions])
+            with chance_of(settings.seed, self.step, self.device):
+                images = batch_of(self.images[batch.positions], self.device)  # (B, channels, H, W)
+                if self.augment is not None:
+                    images = self.augment(images)
+                embeddings = self.network(images, phase.learner)  # (B, D) or (B, D / K)
+                self._check_finite(embeddings)
+                outcome = self.objective(embeddings, self.labels[batch.positions])
             self.optimizer.zero_grad(set_to_none=True)  # learners that rest have no gradient, so Adam leaves them alone
             outcome.loss.backward()
             self.optimizer.step()
@@ -269,6 +272,12 @@ class Trainer:
         ramp = mining.mate_ramp * self.steps
         return mining.mate_share * (1.0 if self.step >= ramp else self.step / ramp)
 
+    def _check_finite(self, embeddings: Tensor) -> None:
+        if not bool(embeddings.isfinite().all()):
+            raise InputError(
+                f"The embeddings are no longer finite numbers at step {self.step}; lower --lr and train again."
+            )
+
     # Records ------------------------------------------------------------------------------------------------------
 
     def _record(self, phase: Phase, batch: Batch, outcome: Outcome) -> None:
@@ -297,10 +306,6 @@ class Trainer:
             [outcome.loss.detach(), outcome.active.float().mean(), outcome.d_ap.nanmean(), outcome.d_an.nanmean()]
         )
         loss, active, d_ap, d_an = figures.tolist()
-        if not math.isfinite(loss):
-            raise InputError(
-                f"The loss is {loss} at step {self.step}, but must be a number; lower --lr and train again."
-            )
         self.figures["loss"] = loss
         health = self.teams.of(phase.cluster).composer.stats()
         names = ("entropy", "entropy_share", "fallback_rate", "staleness", "empty_share")

@@ -54,6 +54,7 @@ def test_a_picture_of_the_replay_becomes_the_anchor(page, server, recorded):
     page.get_by_text("Miners side by side", exact=True).click()
     heading(page, "Which negative each miner would choose")
     page.wait_for_url("**anchor=**")
+    page.locator(".gap .line").nth(6).wait_for()
     assert page.locator(".gap .line").count() == 7  # the scale and six miners
 
 

@@ -11,11 +11,12 @@ from bon_core.division.schedule import Phase, Schedule
 
 
 def schedule(total: int = 100, epoch: int = 7, seed: int = 0, **division) -> Schedule:
+    division = {"warmup": 0.3, "split": 0.4, "conquer": 0.05} | division
     return Schedule(DivisionConfig(**division), total_steps=total, steps_per_epoch=epoch, seed=seed)
 
 
 def test_phases_by_hand():
-    plan = schedule(learners=4, warmup=0.3, split=0.4, conquer=0.05)
+    plan = schedule(learners=4)
     names = [plan.phase(step).name for step in range(100)]
     assert names == ["joint"] * 30 + ["split"] * 40 + ["clustered"] * 25 + ["conquer"] * 5
     assert plan.phase(0) == Phase("joint", None, None) and plan.phase(99) == Phase("conquer", None, None)
