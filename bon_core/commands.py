@@ -191,7 +191,7 @@ def embed_image(run: Run, image: Any) -> np.ndarray:
     images = load_images(run.config.data)
     network = load_network(run, images.channels)
     pixels = prepare(image, size=images.size, grey=images.channels == 1)
-    return embed_images(network, pixels[None], device="cpu")[0]
+    return embed_images(network, pixels[None].copy(), device="cpu")[0]
 
 
 def load_network(run: Run, channels: int) -> Any:

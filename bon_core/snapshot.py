@@ -5,7 +5,7 @@ Neighbours are searched within a split, so that test samples are only ever retri
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -176,6 +176,3 @@ def write(
         whole_meta = {"version": VERSION, "samples": len(arrays["ids"]), "fields": listed, **meta}
         (temporary / "meta.json").write_text(json.dumps(whole_meta, ensure_ascii=False), encoding="utf-8")
     return Snapshot.open(path)
-
-
-Progress = Callable[[float, str], None]

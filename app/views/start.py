@@ -10,6 +10,7 @@ from app.analysis.retrieval import Confusion, confusions
 from app.state import View
 from app.widgets.colouring import colouring
 from app.widgets.point_map import point_map
+from bon_core import runs
 from bon_core.config import InputError
 from bon_core.mining.codes import entropy
 
@@ -154,7 +155,10 @@ def _ways(view: View | None) -> None:
                     args=(name,),
                 )
         else:
-            theme.quiet("There is no other yet. Runs that you train, and embeddings that you bring, are listed here.")
+            theme.quiet(
+                "There is no other yet. Runs that you train, embeddings that you bring, and run folders put into"
+                f" {runs.runs_folder()} are listed here."
+            )
     with own, st.container(border=True):
         _bring()
 
