@@ -96,8 +96,7 @@ def _figures(view: View, table: BucketTable) -> None:
     )
     if share < COLLAPSE:
         theme.trouble(
-            f"The buckets are uneven: their entropy is {theme.percent(share)} of the possible {bits} bits. Below"
-            " 80 %"
+            f"The buckets are uneven: their entropy is {theme.percent(share)} of the possible {bits} bits. Below 80 %"
             " most samples crowd into a few buckets and a draw from a bucket is hardly better than chance."
         )
 
@@ -345,14 +344,12 @@ def _health_chart(view: View) -> None:
     if last["entropy_share"] < COLLAPSE:
         theme.trouble(
             f"At the end entropy was {theme.percent(last['entropy_share'], 0)} of S; below 80 % buckets crowd and"
-            " mining"
-            " weakens. Train with more seeds (--groups) or fewer bits."
+            " mining weakens. Train with more seeds (--groups) or fewer bits."
         )
     elif low["entropy_share"] < COLLAPSE:
         theme.quiet(
             f"Entropy fell to {theme.percent(low['entropy_share'], 0)} of S at step {theme.count(low['step'])} and"
-            " came back"
-            f" to {theme.percent(last['entropy_share'], 0)}; above 80 % is healthy.{apart}"
+            f" came back to {theme.percent(last['entropy_share'], 0)}; above 80 % is healthy.{apart}"
         )
     else:
         theme.quiet(f"Entropy stayed above 80 % of S: the codes did not collapse.{apart}")

@@ -25,8 +25,7 @@ def main() -> None:
     view = state.page(
         "K clusters",
         "Divide and conquer splits the data into K clusters and the embedding into K slices; each learner trains one"
-        " slice"
-        " on one cluster, where everything looks alike and only fine differences are left to learn.",
+        " slice on one cluster, where everything looks alike and only fine differences are left to learn.",
     )
     learners = view.snapshot.meta["clusters_origin"] == "learners"
     if view.snapshot.learners == 1:
@@ -36,8 +35,7 @@ def main() -> None:
             if brought
             else "This run was trained undivided: one learner, one embedding.",
             "The clusters below were made afterwards, to look at. Train with more than one learner on the Train page"
-            " to see"
-            " who looks after what.",
+            " to see who looks after what.",
         )
     word = "learner" if learners else "cluster"
     clusterings = _clusterings(view.run.path, _stamp(view.run))

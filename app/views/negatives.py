@@ -36,8 +36,7 @@ def main() -> None:
     view = state.page(
         "Mined negatives",
         "An anchor is pulled towards a positive, of its own class, and pushed off a negative, of another. Negatives"
-        " that"
-        " are far away already teach nothing; here is which ones were found, and what finding them took.",
+        " that are far away already teach nothing; here is which ones were found, and what finding them took.",
     )
     recorded = len(_steps(view)) > 0
     chosen = st.segmented_control(
@@ -154,12 +153,12 @@ def _bag_words(step: dict[str, np.ndarray]) -> str:
     if (step["role"] == 1).any():
         return (
             "How the batch came about: each seed was drawn at random, then classes out of the seed's hash bucket"
-            " were put"
-            " beside it, so that the loss meets classes that look alike. Bucket numbers are those of that moment."
+            " were put beside it, so that the loss meets classes that look alike. Bucket numbers are those of that"
+            " moment."
         )
     return (
-        "This batch holds no bucket mates: its classes were drawn at random, as at the start of training, or by another"
-        " miner."
+        "This batch holds no bucket mates: its classes were drawn at random, as at the start of training, or by"
+        " another miner."
     )
 
 
@@ -212,8 +211,7 @@ def _step_map(view: View, step: dict[str, np.ndarray], rows: np.ndarray) -> None
     mini_map(view, key="step-map", lines=lines, lit=[(everybody, theme.BLUE), (ends, theme.VERMILION)])
     theme.quiet(
         "The batch (blue) on the map of the chosen checkpoint, with a line from each anchor shown to its negative."
-        " Short lines"
-        " are hard negatives."
+        " Short lines are hard negatives."
     )
     st.button(
         "Select this batch",
@@ -270,9 +268,8 @@ def _miners(view: View) -> None:
         shape = view.run.config.mining
         theme.quiet(
             "Rank 1, at the left, is the hardest negative in the split. Every miner is run on this checkpoint's"
-            " embedding;"
-            f" the dot is one draw, thin ticks are others. Batches hold {shape.classes} classes of {shape.images}"
-            " images."
+            f" embedding; the dot is one draw, thin ticks are others. Batches hold {shape.classes} classes of"
+            f" {shape.images} images."
         )
         choices = _choices(view, int(np.searchsorted(view.rows, row)))
         if not choices:
@@ -318,8 +315,7 @@ def _bucket_words(view: View, row: int) -> None:
     if mates:
         theme.quiet(
             f"The anchor's bucket {view.snapshot.codes[row]:#x}{origin} holds {theme.count(mates)} samples of other"
-            " classes:"
-            f" BoN looks at these, exact search at all {theme.count(len(view.rows))}."
+            f" classes: BoN looks at these, exact search at all {theme.count(len(view.rows))}."
         )
     else:
         theme.quiet(f"The anchor's bucket{origin} holds no sample of another class, so BoN falls back to random ones.")
@@ -357,10 +353,9 @@ def _margin(view: View) -> None:
         theme.figures([(theme.percent(miners.active_share(d_ap, d_an, margin), 0), "of these triplets are active", "")])
         st.markdown(
             "Each dot is a triplet that was mined in the last recorded steps. On the line the negative is exactly"
-            " one margin"
-            " farther than the positive. **Below the line** the loss is above zero and the network learns; above it,"
-            " the"
-            " triplet is dead weight.\n\nA larger margin wakes more triplets, and asks for more than may be possible."
+            " one margin farther than the positive. **Below the line** the loss is above zero and the network"
+            " learns; above it, the triplet is dead weight.\n\nA larger margin wakes more triplets, and asks for"
+            " more than may be possible."
         )
         theme.quiet(f"The run was trained with {own:g}. Steps {theme.count(last[0])} to {theme.count(last[-1])}.")
     with right:

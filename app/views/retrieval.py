@@ -43,8 +43,7 @@ def main() -> None:
     view = state.page(
         "Retrieval",
         "Ask with one picture, get those that the model finds most alike. It is right when the nearest is of the"
-        " same class;"
-        " where it is wrong, look at what it mixed up.",
+        " same class; where it is wrong, look at what it mixed up.",
     )
     _ask(view)
     st.divider()
@@ -217,8 +216,7 @@ def _found_words(view: View, found: list[Neighbour], label: int | None) -> None:
         theme.legend([(theme.hue(k), f"learner {k}", "") for k in range(learners)])
         theme.quiet(
             "The bar is the squared distance, made up exactly of the learners' parts; the numbers are the ranks that"
-            " each learner"
-            " alone would have given, the best in bold: that learner brought it."
+            " each learner alone would have given, the best in bold: that learner brought it."
         )
 
 
