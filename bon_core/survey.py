@@ -82,14 +82,9 @@ def take(
     table = _table(vectors, labels, split)
 
     progress(0.2, "measuring retrieval")
-    metrics = {}
-    for code in np.unique(split):
-        rows = np.flatnonzero(split == code)
-        metrics[SPLIT_NAMES[code]] = {
-            **_metrics(table.part(rows), labels[rows]),
-            "nmi": nmi(vectors[rows], labels[rows], seed=seed),
-            "protocol": PROTOCOL + (DISJOINT if meta["origin"] == "trained" else ""),
-        }
+    metrics = _metrics_by_split(table, vectors, labels, split, seed)
+    for found in metrics.values():
+        found["protocol"] = PROTOCOL + (DISJOINT if meta["origin"] == "trained" else "")
 
     progress(0.4, "placing clusters")
     centroids, clusters, to_centroid = _clusters(vectors, division)
@@ -152,6 +147,17 @@ def _metrics(table: NeighbourTable, labels: np.ndarray) -> dict[str, Any]:
     if table.k < neighbours_needed(labels):
         return {**recall(table, labels), "r_precision": None, "map@r": None, **counts}
     return {**counts, **retrieval_metrics(table, labels)}
+
+
+def _metrics_by_split(
+    table: NeighbourTable, vectors: np.ndarray, labels: np.ndarray, split: np.ndarray, seed: int
+) -> dict[str, dict[str, Any]]:
+    metrics = {}
+    for code in np.unique(split):
+        rows = np.flatnonzero(split == code)
+        found = _metrics(table.part(rows), labels[rows])
+        metrics[SPLIT_NAMES[code]] = {**found, "nmi": nmi(vectors[rows], labels[rows], seed=seed)}
+    return metrics
 
 
 def _hardness(table: NeighbourTable, labels: np.ndarray) -> np.ndarray:
