@@ -1,6 +1,5 @@
 """Networks: the split head against hand-made twins, seeds, sizes, embedding of a set."""
 
-import importlib.util
 import math
 
 import numpy as np
@@ -166,9 +165,6 @@ def test_the_pretrained_backbone_asks_for_its_packages(monkeypatch):
         build_network(NetworkConfig(backbone="efficientnet-lite0"), learners=1, channels=3, seed=0)
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("efficientnet_lite_pytorch") is None, reason="the extra [pretrained] is not installed"
-)
 def test_the_pretrained_backbone_takes_grey_and_colour_images_of_any_size():
     network = build_network(NetworkConfig(backbone="efficientnet-lite0", dim=8), learners=2, channels=1, seed=0).eval()
     images = grey(2, size=45)

@@ -199,8 +199,7 @@ def test_a_checkpoint_of_another_network_is_refused(small_images):
         Trainer(wider, small_images.part("train"), trainer.run).load()
 
 
-def test_a_device_that_is_not_there_is_refused(small_images):
-    if torch.cuda.is_available():
-        pytest.skip("this machine has a CUDA device")
+def test_a_device_that_is_not_there_is_refused(small_images, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="no CUDA device"):
         trainer_of(with_section(CONFIG, "training", device="cuda"), small_images)
