@@ -1,0 +1,28 @@
+"""Loads what the first pages need while the browser is still busy with its shell, so that nobody waits for it."""
+
+from importlib import import_module
+from threading import Thread
+
+from app import pictures
+from bon_core import runs
+from bon_core.config import InputError
+
+FIRST = ("pandas", "pyarrow", "PIL.Image", "PIL.PngImagePlugin", "bon_core.mining.codes")  # for the first map
+LATER = ("altair",)  # for the charts of the other pages
+
+
+def begin() -> None:
+    """Start loading in the background; once for the server."""
+    Thread(target=_load, name="warm-up", daemon=True).start()
+
+
+def _load() -> None:
+    for name in FIRST:
+        import_module(name)
+    try:
+        for run in [run for run in runs.list_runs() if run.bundled][:1]:
+            pictures.image_set(run)
+    except InputError:
+        return  # the page itself will say what is wrong with the run
+    for name in LATER:
+        import_module(name)
