@@ -61,7 +61,8 @@ def test_a_training_leaves_a_whole_run(run, trained, small_images):
         "previews",
         "snapshots",
     }
-    assert run.events("evaluation")[-1]["recall@1"] == trained[1]["metrics"]["test"]["recall@1"]
+    measured = trained[1]["metrics"]["test"]["recall@1"]
+    assert run.events("evaluation")[-1]["recall@1"] == pytest.approx(measured, abs=1e-6)
     assert run.events("message")[0]["text"].startswith("python -m bon_core train --data")
     card = (run.path / "card.md").read_text()
     assert f"{trained[1]['metrics']['test']['recall@1']:.3f}" in card and "--learners 3" in card
