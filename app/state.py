@@ -147,7 +147,7 @@ def _rest_of_header(run: Run) -> View:
     view = View(run, snapshot, split, colour)
     selection.read_link(view.ids_of)
     selection.chip(len(view.rows))
-    copy_link({"run": run.name, "epoch": f"epoch {snapshot.meta['epoch']:g}", "split": split, "colour": words})
+    copy_link({"run": run.name, "epoch": f"epoch {snapshot.meta['epoch']:.4g}", "split": split, "colour": words})
     selection.write_link()
     return view
 
@@ -167,7 +167,7 @@ def _epochs(path, steps: tuple[int, ...]) -> dict[str, int]:
     found = {}
     for step in steps:
         meta = json.loads((Run(path).snapshot_path(step) / "meta.json").read_text(encoding="utf-8"))
-        found[f"epoch {meta['epoch']:g}"] = step
+        found[f"epoch {meta['epoch']:.4g}"] = step
     return found
 
 
