@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from bon_core.config import (
     DataConfig,
@@ -172,8 +172,15 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """Answers a wrong option with one sentence, as everything else here does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{message[0].upper()}{message[1:]}; see {self.prog} --help.\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m bon_core",
         description="Deep metric learning with Bag of Negatives and divide and conquer: train, look, take away.",
         epilog=EXAMPLES,

@@ -174,6 +174,24 @@ def test_wrong_input_is_answered_with_one_sentence(run, small_file, capsys, line
     assert sorted(path.name for path in run.path.parent.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    "line,sentence",
+    [
+        ("train --run x --miner magic", "invalid choice: 'magic'"),
+        ("train --run x --epochs many", "invalid float value: 'many'"),
+        ("train", "required: --run"),
+        ("train --run x --epoch 3", "Unrecognized arguments: --epoch"),
+        ("fly", "invalid choice: 'fly'"),
+    ],
+)
+def test_wrong_options_are_answered_with_one_sentence(line, sentence, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(line.split())
+    assert ended.value.code == 2
+    shown = capsys.readouterr().err
+    assert sentence in shown and shown.count("\n") == 1 and shown.endswith("--help.\n")
+
+
 @pytest.mark.parametrize("command", ["", "train", "evaluate", "embed", "snapshot", "mine", "export"])
 def test_help_is_there_for_every_command(command, capsys):
     with pytest.raises(SystemExit) as ended:
