@@ -127,23 +127,6 @@ def per_query(table: NeighbourTable, labels: np.ndarray) -> QueryResults:
     return QueryResults(relevant, first, r_precision, ap_at_r)
 
 
-def confused_pairs(table: NeighbourTable, labels: np.ndarray, *, top: int = 50) -> np.ndarray:
-    """Which classes are taken for which: queries by their class and the class of their nearest neighbour.
-
-    Returns
-    -------
-    (M, 3) int64 rows (query's class, neighbour's class, queries), most queries first, M <= `top`; classes differ
-    """
-    _check_labels(table, labels)
-    names, classes = np.unique(labels, return_inverse=True)
-    taken_for = classes[table.indices[:, 0]]
-    wrong = classes != taken_for
-    pairs, counts = np.unique(classes[wrong] * len(names) + taken_for[wrong], return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:top]
-    query, neighbour = np.divmod(pairs[order], len(names))
-    return np.column_stack([names[query], names[neighbour], counts[order]]).astype(np.int64)
-
-
 def nmi(vectors: np.ndarray, labels: np.ndarray, *, seed: int) -> float:
     """Normalised mutual information (0 to 1) of the classes and a k-means of `vectors` (N, D) into P clusters.
 

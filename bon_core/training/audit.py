@@ -12,14 +12,13 @@ import numpy as np
 from bon_core.config import InputError, check
 from bon_core.files import whole_file
 
-SEED, BUCKET_MATE, RANDOM_FILL = 0, 1, 2  # roles
 PHASES = ("joint", "split", "clustered", "conquer")
 COLUMNS = {
     "step": np.int32,
     "phase": np.int8,  # index in PHASES
     "learner": np.int8,  # -1: the whole embedding
     "id": np.int64,
-    "role": np.int8,
+    "role": np.int8,  # 0 seed, 1 bucket mate, 2 random fill, as in mining/composition.py
     "bucket": np.int32,  # the code a seed or bucket mate was found under; -1: none
     "positive": np.int64,  # ids; -1: none was chosen
     "negative": np.int64,

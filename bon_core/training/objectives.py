@@ -1,7 +1,7 @@
 """Loss and in-batch miner, both from pytorch-metric-learning, and what they chose, for the audit log.
 
 Any loss runs with any in-batch miner. Miners work on the embedding the loss sees: in the split phase that is one
-learner's slice, so that distance weighting uses the slice's own width (see shared spec, "Defects to avoid").
+learner's slice, so that distance weighting uses the slice's own width.
 """
 
 from dataclasses import dataclass

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from bon_core.config import InputError
 from bon_core.retrieval import metrics
 from bon_core.retrieval.metrics import (
-    confused_pairs,
     neighbours_needed,
     nmi,
     per_query,
@@ -119,7 +118,7 @@ def test_refuses_labels_that_do_not_fit_or_have_no_pair():
     with pytest.raises(InputError, match="single sample"):
         retrieval_metrics(table, np.arange(15))
     with pytest.raises(InputError, match="one label a sample"):
-        confused_pairs(table, np.zeros(14, np.int64))
+        retrieval_metrics(table, np.zeros(14, np.int64))
 
 
 def test_memory_does_not_grow_with_the_number_of_classes():
@@ -128,19 +127,9 @@ def test_memory_does_not_grow_with_the_number_of_classes():
     labels = np.arange(4000) // 2 * 10**9  # a table of 2,000 x 2,000 classes alone would take 32 MB
     tracemalloc.start()
     retrieval_metrics(table, labels)
-    confused_pairs(table, labels)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 3_000_000
-
-
-def test_confused_pairs_are_directed_counted_and_ranked():
-    labels = np.array([0, 0, 1, 1, 2])
-    nearest_one = np.array([[2], [3], [3], [0], [2]], dtype=np.int32)
-    table = NeighbourTable(nearest_one, np.zeros((5, 1), np.float32))
-    assert confused_pairs(table, labels).tolist() == [[0, 1, 2], [1, 0, 1], [2, 1, 1]]
-    assert confused_pairs(table, labels, top=1).tolist() == [[0, 1, 2]]
-    assert confused_pairs(table, np.zeros(5, np.int64)).shape == (0, 3)
 
 
 def test_nmi_is_one_for_clear_classes_and_near_nothing_for_random_ones():
