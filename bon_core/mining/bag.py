@@ -43,6 +43,7 @@ from bon_core.mining.inputs import accept_ids, accept_rows
 
 HASHERS = {"autoencoder": OnlineHasher, "lsh": RandomHyperplanes}
 OCCUPANCY = 32  # samples a bucket that the default number of bits aims at
+STAND_INS = 7  # classmates that a seed without a code asks for theirs
 HEADROOM = 4  # capacity over mean occupancy
 
 
@@ -116,7 +117,7 @@ class BagOfNegatives:
         shape = BatchShape.of(classes, images, groups, mate_share)
         with torch.inference_mode():  # a tenth faster than no_grad
             seeds = draw_seeds(self.index, groups, self.generator)
-            candidates, order = self._near(seeds)
+            candidates, order = self._near(self._seen(seeds))
             mates = choose_mates(self.index, seeds, candidates, order, shape.mates)
             drawn = compose(self.index, seeds, mates, shape, self.generator, self.table.codes)
             self._drawn[drawn.ids.view(classes, images)] = (drawn.place < groups)[:, None]
@@ -277,6 +278,12 @@ class BagOfNegatives:
         if self.device.type != "cpu":
             self._refused += (ids == self.index.count).sum()
         self.table.insert(ids, codes)
+
+    def _seen(self, seeds: Tensor) -> Tensor:
+        """Each seed (G,), or in place of one without a code yet, a classmate that has one, if a few draws find any."""
+        classmates = draw_images(self.index, seeds, 1 + STAND_INS, self.generator)  # (G, 1 + STAND_INS), seeds first
+        known = self.table.codes.take(classmates) >= 0
+        return classmates.gather(1, known.to(torch.uint8).argmax(1, keepdim=True))[:, 0]
 
     def _looked_up(self, ids: Tensor) -> Tensor:
         """Codes (n, 1) of the buckets to look in for the neighbours of `ids` (n,); with `hamming`, (n, 1 + S)."""

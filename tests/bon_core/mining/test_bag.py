@@ -81,6 +81,20 @@ def test_a_seed_gets_all_the_mates_it_wants_where_its_bucket_has_them():
     assert bag.stats()["fallback_rate"] == 0
 
 
+def test_a_seed_without_a_code_is_stood_in_for_by_a_classmate():
+    """16 classes in two buckets, but of each class only the last image was seen: most seeds have no code."""
+    labels = [label for label in range(16) for _ in range(4)]
+    bag = coded_bag(labels, [label % 2 if place % 4 == 3 else -1 for place, label in enumerate(labels)], bits=1)
+    unseen = 0
+    for _ in range(40):
+        rows = bag.compose(8, 2, 1).view(8, 2)
+        unseen += int(rows[0, 0] % 4 != 3)
+        assert bag.last.roles[::2].tolist() == [SEED] + 7 * [MATE]
+        assert len({labels[row[0]] % 2 for row in rows.tolist()}) == 1
+        assert (rows[1:, 0] % 4 == 3).all()  # mates have codes
+    assert 20 <= unseen < 40  # three in four: seeds stay uniform over all samples
+
+
 def test_seeds_of_one_class_bring_one_class_and_the_batch_stays_full():
     labels = [0] * 20 + [1, 1, 2, 2, 3, 3, 4, 4]
     bag = coded_bag(labels, [0] * 28, bits=1, capacity=28)
