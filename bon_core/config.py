@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 Backbone = Literal["conv4", "efficientnet-lite0"]
-Miner = Literal["bon", "uniform", "lsh", "exact", "neighbours"]
+BatchComposer = Literal["bon", "uniform", "lsh", "exact", "neighbours"]
 InBatchMiner = Literal["distance-weighted", "batch-hard", "semi-hard", "multi-similarity"]
+Miner = Literal[BatchComposer, "xbm", InBatchMiner]  # those that do not compose choose out of uniform batches
+MateSchedule = Literal["ramp", "active"]
 Loss = Literal["margin", "triplet", "contrastive", "multi-similarity"]
 ClusterFeature = Literal["embedding", "penultimate"]
 Matching = Literal["hungarian", "none"]
@@ -80,15 +82,18 @@ class MiningConfig:
     """How batches are composed, and what is chosen inside them."""
 
     miner: Miner = "bon"
-    in_batch: InBatchMiner = "distance-weighted"
+    in_batch: InBatchMiner = "distance-weighted"  # unless the miner itself is one
     classes: int = 32  # P
     images: int = 4  # m
     groups: int = 8  # G, seeds of a batch
     bits: int | None = None  # S; None: clamp(round(log2(N / 32)), 4, 20)
     capacity: int | None = None  # C; None: 4 * ceil(N / 2^S)
-    mate_share: float = 1.0  # of the P - G places open to bucket mates, the share they get at the end of the ramp
-    mate_ramp: float = 0.3  # share of the training over which mate_share grows from 0
+    mate_share: float = 1.0  # of the P - G places open to bucket mates, the largest share that they get
+    mate_schedule: MateSchedule = "ramp"
+    mate_ramp: float = 0.3  # share of the training over which the ramp grows from 0
+    active_goal: float = 0.6  # share of anchors that violate the margin: "active" adds mates below it
     hamming: bool = False  # look into the S Hamming-1 buckets before falling back to random
+    memory: int = 2048  # latest embeddings that xbm chooses from
 
     def __post_init__(self) -> None:
         _check_choices(self)
@@ -116,7 +121,25 @@ class MiningConfig:
             0 <= self.mate_share <= 1,
             f"The share of bucket mates is {self.mate_share}, but a share lies between 0 and 1.",
         )
+        check(
+            self.miner != "xbm" or self.memory >= self.batch,
+            f"A memory of {self.memory} embeddings does not hold a batch of {self.batch}; give {self.batch} or more.",
+        )
+        check(
+            0 < self.active_goal < 1,
+            f"The goal for active anchors is {self.active_goal}, but must lie between 0 and 1; try 0.6.",
+        )
         check(0 <= self.mate_ramp <= 1, f"The ramp of bucket mates is {self.mate_ramp}, but must lie between 0 and 1.")
+
+    @property
+    def composer(self) -> BatchComposer:
+        """Who composes the batches."""
+        return self.miner if self.miner in get_args(BatchComposer) else "uniform"
+
+    @property
+    def chooser(self) -> InBatchMiner:
+        """Who chooses inside a batch, or in XBM's memory."""
+        return self.miner if self.miner in get_args(InBatchMiner) else self.in_batch
 
     @property
     def batch(self) -> int:

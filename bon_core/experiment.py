@@ -200,7 +200,7 @@ def _take_snapshot(run: Run, images: ImageSet, *, device: str) -> dict[str, Any]
     _save_weights(run, trainer.network)
     vectors = embed(trainer.network, images.images, device=device_for(device))
     train_rows = np.flatnonzero(images.split == TRAIN)
-    if config.mining.miner in ("bon", "lsh"):
+    if config.mining.composer in ("bon", "lsh"):
         hashing = hashing_of(trainer.teams.joint.composer, train_rows, len(images), origin="mined")
     else:
         hashing = fitted_hashing(vectors)

@@ -27,9 +27,14 @@ GUESSED_STEP_MS = 110.0  # of conv4 on 32 px and 128 images on two cores, before
 MINERS = {
     "bon": "Bag of Negatives: bucket mates by hashing",
     "uniform": "uniform: classes by chance",
-    "lsh": "random hyperplanes, not learnt",
-    "exact": "exact nearest classes (slow)",
-    "neighbours": "nearest neighbours, renewed now and then",
+    "lsh": "LSH: buckets of random hyperplanes",
+    "exact": "exact: nearest samples, renewed each epoch",
+    "neighbours": "class neighbours: nearest centroids",
+    "xbm": "XBM: uniform, with a memory across batches",
+    "distance-weighted": "uniform, distance-weighted inside",
+    "batch-hard": "uniform, batch-hard inside",
+    "semi-hard": "uniform, semi-hard inside",
+    "multi-similarity": "uniform, multi-similarity inside",
 }
 EVERY = 1.5  # seconds between two looks at an active run
 
@@ -71,7 +76,7 @@ def _form() -> None:
     minutes = right.number_input("Minutes", 0.2, 600.0, 2.0, 0.5, help="The budget; turned into epochs below")
     brought = _brought(given)
     with st.expander("More settings"):
-        more = _more(brought)
+        more = _more(brought, miner)
     epochs = more.pop("--epochs") or _epochs(given, brought, minutes, more)
     suggested = jobs.free_name(f"{_stem(given)}-{miner}-k{learners}")
     name = st.text_input("Name of the run", key="train-name", placeholder=suggested).strip() or suggested
@@ -92,13 +97,19 @@ def _data() -> str:
     return st.text_input("Folder, zip or npz", key="train-path", placeholder="~/pictures/birds").strip()
 
 
-def _more(brought: TrainingPart | None) -> dict[str, object]:
+def _more(brought: TrainingPart | None, miner: str) -> dict[str, object]:
     """Options that have good defaults; the batch takes no more classes than the data has."""
     most = brought.classes if brought else 4096
     left, right = st.columns(2)
     backbone = left.selectbox("Backbone", get_args(Backbone), help="efficientnet-lite0 is for photographs")
     loss = right.selectbox("Loss", get_args(Loss))
-    in_batch = left.selectbox("Choice inside a batch", get_args(InBatchMiner))
+    chooses = miner in get_args(InBatchMiner)
+    in_batch = left.selectbox(
+        "Choice inside a batch",
+        [miner] if chooses else get_args(InBatchMiner),
+        disabled=chooses,
+        key=f"in-batch-of-{miner if chooses else 'composers'}",
+    )
     dim = right.number_input("Embedding width D", 2, 4096, _default(NetworkConfig, "dim"))
     margin = left.number_input("Margin", 0.01, 2.0, _default(TrainingConfig, "margin"), 0.05)
     rate = right.number_input("Learning rate", 1e-5, 1.0, _default(TrainingConfig, "learning_rate"), format="%.4f")

@@ -38,7 +38,7 @@ def make_composer(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> Composer:
-    """The composer that `mining.miner` names, for samples of `labels` (N,) and embeddings of width `dim`."""
+    """The composer of `mining.composer`, for samples of `labels` (N,) and embeddings of width `dim`."""
     bag = partial(BagOfNegatives, bits=mining.bits, capacity=mining.capacity, hamming=mining.hamming)
     composers: dict[str, Callable[..., Composer]] = {
         "bon": bag,
@@ -47,4 +47,4 @@ def make_composer(
         "exact": Exact,
         "neighbours": ClassNeighbours,
     }
-    return composers[mining.miner](labels, dim=dim, device=device, seed=seed)
+    return composers[mining.composer](labels, dim=dim, device=device, seed=seed)

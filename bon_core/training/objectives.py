@@ -1,9 +1,13 @@
 """Loss and in-batch miner, both from pytorch-metric-learning, and what they chose, for the audit log.
 
-Any loss runs with any in-batch miner. Miners work on the embedding the loss sees: in the split phase that is one
-learner's slice, so that distance weighting uses the slice's own width.
+Any loss runs with any in-batch miner, inside the batch or over a memory of the latest ones. Miners work on the
+embedding the loss sees: in the split phase that is one learner's slice, so that distance weighting uses the slice's
+own width.
+
+Legend: B batch, d width of the embedding that the loss sees, M embeddings remembered.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -15,10 +19,10 @@ from bon_core.config import InBatchMiner, Loss, check
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one batch gave. Rows are anchors; indices point into the batch.
+    """What one batch gave. Rows are anchors.
 
     loss : () float32, with gradient
-    positive, negative : (B,) int64, the hardest that the miner chose for the anchor; -1 where it chose none
+    positive, negative : (B,) int64, id of the hardest that the miner chose for the anchor; -1 where it chose none
     d_ap, d_an : (B,) float32, Euclidean; NaN where none was chosen
     active : (B,) bool, the anchor's triplet violates the margin
     """
@@ -32,31 +36,49 @@ class Outcome:
 
 
 class Objective(nn.Module):
-    """Loss on what the in-batch miner chose. Its own parameters (beta of the margin loss) belong in the optimiser."""
+    """Loss on what the in-batch miner chose. Its own parameters (beta of the margin loss) belong in the optimiser.
 
-    def __init__(self, loss: Loss, in_batch: InBatchMiner, margin: float):
+    Parameters
+    ----------
+    memory : M; with M > 0 positives and negatives come out of the M latest embeddings (XBM, Wang et al., CVPR 2020)
+    widths : with a memory, the width d of the whole embedding, then of each learner's slice: each has its own memory
+    """
+
+    def __init__(
+        self, loss: Loss, in_batch: InBatchMiner, margin: float, *, memory: int = 0, widths: Sequence[int] = ()
+    ):
         super().__init__()
         check(loss in get_args(Loss), f"The loss {loss!r} is not known; use one of {', '.join(get_args(Loss))}.")
         self.margin = margin
         self.loss = _loss(loss, margin)
         self.miner = _miner(in_batch, margin)
+        self.memories = nn.ModuleList(Memory(memory, width) for width in widths if memory)
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Outcome:
-        """embeddings (B, d) unit rows; labels (B,) int64."""
-        chosen = self.miner(embeddings, labels)
-        loss = self.loss(embeddings, labels, chosen)
-        with torch.no_grad():
-            return self._outcome(loss, embeddings.detach(), chosen)
+    def forward(self, embeddings: Tensor, labels: Tensor, ids: Tensor, learner: int | None = None) -> Outcome:
+        """embeddings (B, d) unit rows; labels and ids (B,) int64; `learner` says whose slice this is, None: whole."""
+        if not self.memories:
+            chosen = self.miner(embeddings, labels)
+            loss = self.loss(embeddings, labels, chosen)
+            return self._outcome(loss, embeddings, chosen, embeddings, ids)
+        memory = self.memories[0 if learner is None else 1 + learner]
+        places = memory.add(embeddings, labels, ids)
+        remembered = memory.embeddings[: memory.filled], memory.labels[: memory.filled]
+        chosen = without_oneself(self.miner(embeddings, labels, *remembered), places)
+        loss = self.loss(embeddings, labels, chosen, *remembered)
+        return self._outcome(loss, embeddings, chosen, remembered[0], memory.ids[: memory.filled])
 
-    def _outcome(self, loss: Tensor, embeddings: Tensor, chosen: tuple[Tensor, ...]) -> Outcome:
-        size = len(embeddings)
+    @torch.no_grad()
+    def _outcome(
+        self, loss: Tensor, embeddings: Tensor, chosen: tuple[Tensor, ...], others: Tensor, other_ids: Tensor
+    ) -> Outcome:
+        """`chosen` are triplets or pairs of PML: rows of `embeddings`, and of `others` (n, d) with ids (n,)."""
         if len(chosen) == 3:
             anchors, positives, negatives = chosen
             other_anchors = anchors
         else:
             anchors, positives, other_anchors, negatives = chosen
-        distance = (2 - 2 * embeddings @ embeddings.T).clamp_min(0).sqrt()  # (B, B)
-        positive_pairs = torch.zeros(size, size, dtype=torch.bool, device=embeddings.device)
+        distance = (2 - 2 * embeddings @ others.T).clamp_min(0).sqrt()  # (B, n)
+        positive_pairs = torch.zeros_like(distance, dtype=torch.bool)
         negative_pairs = torch.zeros_like(positive_pairs)
         positive_pairs[anchors, positives] = True
         negative_pairs[other_anchors, negatives] = True
@@ -65,12 +87,54 @@ class Objective(nn.Module):
         has_positive, has_negative = positive_pairs.any(dim=1), negative_pairs.any(dim=1)
         return Outcome(
             loss=loss,
-            positive=positive.masked_fill(~has_positive, -1),
-            negative=negative.masked_fill(~has_negative, -1),
+            positive=other_ids[positive].masked_fill(~has_positive, -1),
+            negative=other_ids[negative].masked_fill(~has_negative, -1),
             d_ap=d_ap.masked_fill(~has_positive, torch.nan),
             d_an=d_an.masked_fill(~has_negative, torch.nan),
             active=has_positive & has_negative & (d_ap - d_an + self.margin > 0),
         )
+
+
+class Memory(nn.Module):
+    """Ring of the M latest embeddings, detached, with labels and ids.
+
+    PML's own CrossBatchMemory keeps its place in the ring out of its state and tells nobody what it chose: no resume,
+    no audit.
+    """
+
+    def __init__(self, size: int, width: int):
+        super().__init__()
+        self.size, self.seen = size, 0
+        self.register_buffer("embeddings", torch.zeros(size, width))
+        self.register_buffer("labels", torch.full((size,), -1))
+        self.register_buffer("ids", torch.full((size,), -1))
+
+    @property
+    def filled(self) -> int:
+        """How many places are taken; they are the first ones."""
+        return min(self.seen, self.size)
+
+    @torch.no_grad()
+    def add(self, embeddings: Tensor, labels: Tensor, ids: Tensor) -> Tensor:
+        """Put a batch in the place of the oldest; returns the places (B,) int64."""
+        places = torch.arange(self.seen, self.seen + len(ids), device=ids.device) % self.size
+        self.embeddings[places], self.labels[places], self.ids[places] = embeddings.float(), labels, ids
+        self.seen += len(ids)
+        return places
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(self.seen)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.seen = int(state)
+
+
+def without_oneself(chosen: tuple[Tensor, ...], places: Tensor) -> tuple[Tensor, ...]:
+    """PML's triplets or pairs without those whose positive is the anchor itself; places (B,) of anchors in memory."""
+    kept = places[chosen[0]] != chosen[1]
+    if len(chosen) == 3:
+        return tuple(part[kept] for part in chosen)
+    return chosen[0][kept], chosen[1][kept], *chosen[2:]
 
 
 def _loss(name: Loss, margin: float) -> nn.Module:

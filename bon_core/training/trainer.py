@@ -21,6 +21,7 @@ from bon_core.division.clustering import Clustering, cluster, match
 from bon_core.division.diagnostics import kept
 from bon_core.division.schedule import Phase, Schedule
 from bon_core.files import whole_file
+from bon_core.mining.curriculum import MateShare
 from bon_core.networks import EmbeddingNetwork, batch_of, build_network, embed
 from bon_core.runs import Run
 from bon_core.slices import slices
@@ -34,6 +35,7 @@ from bon_core.training.teams import Batch, Teams
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG_EVERY = 10  # steps
+LOW_ENTROPY = 0.8  # of S bits
 STATUS_EVERY = 1.0  # seconds
 
 Evaluate = Callable[[EmbeddingNetwork, int], dict[str, Any]]
@@ -86,7 +88,13 @@ class Trainer:
         self.network = build_network(
             config.network, learners=division.learners, channels=train_set.channels, seed=settings.seed
         ).to(self.device)
-        self.objective = Objective(settings.loss, mining.in_batch, settings.margin).to(self.device)
+        self.objective = Objective(
+            settings.loss,
+            mining.chooser,
+            settings.margin,
+            memory=min(mining.memory, len(train_set)) if mining.miner == "xbm" else 0,
+            widths=[config.network.dim, *(part.stop - part.start for part in self.network.head.slices)],
+        ).to(self.device)
         self.augment = Augmentation(train_set.channels) if settings.augment else None
         self.optimizer = torch.optim.AdamW(
             [*self.network.parameters(), *self.objective.parameters()],
@@ -106,9 +114,11 @@ class Trainer:
         self.schedule = Schedule(
             division, total_steps=self.steps, steps_per_epoch=self.steps_per_epoch, seed=settings.seed
         )
+        self.mates = MateShare(mining, self.steps)
         self.clustering: Clustering | None = None
         self.step = 0
         self.seconds = 0.0  # of training so far, evaluation apart
+        self.warned = False  # of crowded buckets
         self.figures: dict[str, float] = {}  # the last loss and recall, to show
         self.events = EventLog(run.path)
         self.audit = AuditLog(run.path)
@@ -144,7 +154,7 @@ class Trainer:
                 self._rejoin()
 
             self._set_learning_rate()
-            share = self._mate_share()
+            share = self.mates.at(self.step)
             clock = time.perf_counter()
             batch = self.teams.compose(phase.cluster, share)
             mining = time.perf_counter() - clock
@@ -155,7 +165,9 @@ class Trainer:
                     images = self.augment(images)
                 embeddings = self.network(images, phase.learner)  # (B, D) or (B, D / K)
                 self._check_finite(embeddings)
-                outcome = self.objective(embeddings, self.labels[batch.positions])
+                outcome = self.objective(
+                    embeddings, self.labels[batch.positions], self.ids[batch.positions], phase.learner
+                )
             self.optimizer.zero_grad(set_to_none=True)  # learners that rest have no gradient, so Adam leaves them alone
             outcome.loss.backward()
             self.optimizer.step()
@@ -191,6 +203,8 @@ class Trainer:
             "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "teams": self.teams.state_dict(),
+            "mates": self.mates.state_dict(),
+            "warned": self.warned,
             "clusters": None if self.clustering is None else torch.from_numpy(self.clustering.labels),
             "centroids": None if self.clustering is None else torch.from_numpy(self.clustering.centroids),
         }
@@ -216,6 +230,8 @@ class Trainer:
             self.objective.load_state_dict(state["objective"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.teams.load_state_dict(state["teams"])
+            self.mates.load_state_dict(state["mates"])
+            self.warned = state["warned"]
             if state["clusters"] is not None:
                 self.clustering = Clustering(
                     labels=state["clusters"].numpy(), centroids=state["centroids"].numpy(), objective=math.nan
@@ -266,12 +282,6 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.training.learning_rate * factor
 
-    def _mate_share(self) -> float:
-        """Hardness too early costs: the share of bucket mates grows from nothing over the ramp."""
-        mining = self.config.mining
-        ramp = mining.mate_ramp * self.steps
-        return mining.mate_share * (1.0 if self.step >= ramp else self.step / ramp)
-
     def _check_finite(self, embeddings: Tensor) -> None:
         if not bool(embeddings.isfinite().all()):
             raise InputError(
@@ -281,20 +291,16 @@ class Trainer:
     # Records ------------------------------------------------------------------------------------------------------
 
     def _record(self, phase: Phase, batch: Batch, outcome: Outcome) -> None:
-        def ids_at(rows: Tensor) -> Tensor:
-            return torch.where(rows >= 0, ids[rows.clamp_min(0)], -1)
-
-        ids = self.ids[batch.positions]  # (B,)
         self.audit.add(
             self.step,
             {
                 "phase": PHASES.index(phase.name),
                 "learner": -1 if phase.learner is None else phase.learner,
-                "id": ids,
+                "id": self.ids[batch.positions],
                 "role": batch.roles,
                 "bucket": batch.buckets,
-                "positive": ids_at(outcome.positive),
-                "negative": ids_at(outcome.negative),
+                "positive": outcome.positive,
+                "negative": outcome.negative,
                 "d_ap": outcome.d_ap,
                 "d_an": outcome.d_an,
                 "active": outcome.active,
@@ -307,7 +313,9 @@ class Trainer:
         )
         loss, active, d_ap, d_an = figures.tolist()
         self.figures["loss"] = loss
+        self.mates.observe(active)
         health = self.teams.of(phase.cluster).composer.stats()
+        self._warn_of_collapse(health)
         names = ("entropy", "entropy_share", "fallback_rate", "staleness", "empty_share")
         self.events.write(
             "step",
@@ -327,6 +335,19 @@ class Trainer:
             mate_share=share,
             **{name: health.get(name) for name in names},
         )
+
+    def _warn_of_collapse(self, health: dict[str, float]) -> None:
+        """Say so once when, after an epoch, samples crowd in few buckets: then mining dies in silence."""
+        share = health.get("entropy_share", 1.0)
+        low = self.step >= self.steps_per_epoch and share < LOW_ENTROPY
+        if low and not self.warned:
+            self.events.write(
+                "warning",
+                step=self.step,
+                text=f"The buckets' entropy is {share:.0%} of what {health['bits']:.0f} bits hold, below"
+                f" {LOW_ENTROPY:.0%}: samples crowd in few buckets; lower --bits or --mate-share.".replace("%", " %"),
+            )
+        self.warned = low
 
     def _log_clustering(self, raw: Clustering, current: Clustering, paired: np.ndarray, *, milliseconds: float) -> None:
         learners = self.config.division.learners

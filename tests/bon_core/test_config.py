@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from bon_core.config import (
     DataConfig,
     DivisionConfig,
     InputError,
+    Miner,
     MiningConfig,
     NetworkConfig,
     RunConfig,
@@ -32,7 +34,7 @@ def test_defaults_are_valid_and_survive_json():
         ),
         mining=st.builds(
             MiningConfig,
-            miner=st.sampled_from(["bon", "uniform", "lsh", "exact", "neighbours"]),
+            miner=st.sampled_from(get_args(Miner)),
             bits=st.none() | st.integers(1, 30),
             mate_share=st.floats(0, 1),
             hamming=st.booleans(),
@@ -53,6 +55,21 @@ def test_what_json_leaves_out_has_its_default():
 
 def test_batch_is_classes_times_images():
     assert MiningConfig(classes=6, images=5, groups=2).batch == 30
+
+
+@pytest.mark.parametrize(
+    ("miner", "composer", "chooser"),
+    [
+        ("bon", "bon", "semi-hard"),
+        ("exact", "exact", "semi-hard"),
+        ("xbm", "uniform", "semi-hard"),
+        ("batch-hard", "uniform", "batch-hard"),
+        ("multi-similarity", "uniform", "multi-similarity"),
+    ],
+)
+def test_a_miner_composes_or_chooses(miner, composer, chooser):
+    mining = MiningConfig(miner=miner, in_batch="semi-hard")
+    assert (mining.composer, mining.chooser) == (composer, chooser)
 
 
 def test_configs_cannot_be_changed_or_given_by_position():
@@ -81,6 +98,9 @@ def test_configs_cannot_be_changed_or_given_by_position():
         (MiningConfig, {"capacity": 0}, "capacity 0 holds nothing"),
         (MiningConfig, {"mate_share": 1.1}, "mates is 1.1"),
         (MiningConfig, {"mate_ramp": -1}, "ramp"),
+        (MiningConfig, {"mate_schedule": "fast"}, "mate-schedule is 'fast', but must be one of ramp, active"),
+        (MiningConfig, {"active_goal": 1}, "goal for active anchors is 1"),
+        (MiningConfig, {"miner": "xbm", "memory": 100}, "memory of 100 embeddings does not hold a batch of 128"),
         (DivisionConfig, {"learners": 0}, "1 .undivided. to 32"),
         (DivisionConfig, {"learners": 33}, "33 learners"),
         (DivisionConfig, {"warmup": 1.5}, "warmup share is 1.5"),

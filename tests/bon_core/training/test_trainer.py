@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from bon_core.config import (
     DataConfig,
     DivisionConfig,
     InputError,
+    Miner,
     MiningConfig,
     NetworkConfig,
     RunConfig,
@@ -166,12 +168,52 @@ def test_clusters_smaller_than_a_batch_train(small_images):
     assert all(tensor.isfinite().all() for tensor in trainer.network.state_dict().values())
 
 
-@pytest.mark.parametrize("miner", ["uniform", "bon", "lsh", "exact", "neighbours"])
+@pytest.mark.parametrize("miner", get_args(Miner))
 def test_every_miner_trains(small_images, miner):
     trainer = trainer_of(with_section(CONFIG, "mining", miner=miner), small_images)
     assert trainer.fit() == "finished"
     losses = [event["loss"] for event in trainer.run.events("step")]
     assert np.isfinite(losses).all()
+
+
+def test_memory_is_part_of_a_checkpoint_and_of_the_audit_log(small_images):
+    config = with_section(CONFIG, "mining", miner="xbm", in_batch="batch-hard", memory=60)
+    whole = trainer_of(config, small_images, "whole")
+    whole.fit()
+    first = stopping_at(trainer_of(config, small_images, "parts"), 17)  # in the split phase
+    first.fit()
+    first.run.clear_stop()
+    second = Trainer(config, small_images.part("train"), first.run)
+    second.load()
+    second.fit()
+    assert same(weights(second), weights(whole))
+    assert same(second.objective.state_dict(), whole.objective.state_dict())
+    recorded = [read_step(whole.run.path, step) for step in range(39)]
+    assert not any(np.isin(-1, columns["negative"]) for columns in recorded)
+    beyond = [~np.isin(columns["negative"], columns["id"]) for columns in recorded]
+    assert not beyond[0].any() and np.mean(beyond) > 0.3  # most of what is hardest stands in the memory
+
+
+def test_the_controlled_share_of_mates_survives_a_resume(small_images):
+    config = with_section(CONFIG, "mining", mate_schedule="active", active_goal=0.99)
+    trainer = trainer_of(config, small_images)
+    trainer.fit()
+    shares = [event["mate_share"] for event in trainer.run.events("step")]
+    assert shares[0] == 0 and shares[-1] > 0
+    again = Trainer(config, small_images.part("train"), trainer.run)
+    again.load()
+    assert again.mates.state_dict() == trainer.mates.state_dict()
+
+
+def test_buckets_that_collapse_are_warned_about_once(small_images, monkeypatch):
+    trainer = trainer_of(with_section(CONFIG, "division", learners=1), small_images)
+    bag = trainer.teams.joint.composer
+    honest = bag.stats
+    monkeypatch.setattr(bag, "stats", lambda: honest() | {"entropy_share": 0.5 if trainer.step >= 20 else 0.9})
+    trainer.fit()
+    (warning,) = trainer.run.events("warning")
+    assert warning["step"] == 20
+    assert "50 % of what 4 bits hold" in warning["text"]
 
 
 def test_beta_of_the_margin_loss_moves(small_images):

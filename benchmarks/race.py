@@ -1,0 +1,233 @@
+"""One training of a comparison: fixed steps, one thread, recall on classes it never saw; the result is a small JSON.
+
+The loop is the trainer's own parts without its records. Mining is all that differs between the methods of a data set.
+"""
+
+import os
+
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # two runs at once: threads that spin while they wait slow both
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import photographs
+import torch
+from torch import Tensor, nn
+
+from bon_core.config import DataConfig, MiningConfig, NetworkConfig
+from bon_core.datasets import load_images
+from bon_core.embeddings import EmbeddingSet
+from bon_core.files import write_text
+from bon_core.mining import make_composer
+from bon_core.mining.curriculum import MateShare
+from bon_core.networks import EmbeddingNetwork, SplitHead, batch_of, build_network
+from bon_core.survey import measure
+from bon_core.training.augmentation import Augmentation
+from bon_core.training.chance import chance_of
+from bon_core.training.objectives import Objective
+
+DIM, MARGIN, LOSS = 64, 0.2, "triplet"
+IMAGE_SIZE = 20  # pixels, of glyphs and Omniglot: small images, so that many runs fit an afternoon
+GLANCE = 150  # held-out classes that the curve is drawn from; the last figures are of all
+LOOKS = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8)  # of the steps, when the curve is taken
+LOG_EVERY = 10  # steps, as in the trainer
+HELD_OUT = 0.3  # of the training classes, while settings are chosen
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Race:
+    """What to train: a data set, a mining method, a number of steps and a seed."""
+
+    data: str  # omniglot, omniglot-rotations, glyphs or cars
+    method: str  # its name in tables
+    mining: dict[str, Any] = field(default_factory=dict)  # fields of MiningConfig
+    steps: int = 10_000
+    seed: int = 0
+    tuning: bool = False  # on held-out training classes instead of the test classes
+
+    @property
+    def file(self) -> str:
+        return f"{self.data}/{self.method}-{self.steps}-{'tuning-' if self.tuning else ''}{self.seed}.json"
+
+
+@dataclass(frozen=True)
+class Field:
+    """The data of a race: batches of training samples, the samples to test on, and a fresh network for them."""
+
+    labels: Tensor  # (N,) int64, training
+    batch: Callable[[Tensor], Tensor]  # ids (B,) -> network input, varied a little each time
+    tests: Tensor  # network input of all test samples
+    test_labels: np.ndarray
+    network: Callable[[int], EmbeddingNetwork]  # seed -> network
+
+
+def field_of(race: Race, sources: dict[str, Path], cache: Path) -> Field:
+    """Load the data; `sources` says where those lie that do not come with the project."""
+    if race.data == "cars":
+        return _photographs(race, sources["cars"], cache)
+    return _characters(race, sources)
+
+
+def run(race: Race, sources: dict[str, Path], cache: Path) -> dict[str, Any]:
+    """Train and measure; returns what the JSON holds."""
+    torch.set_num_threads(1)
+    faiss.omp_set_num_threads(1)
+    ground = field_of(race, sources, cache)
+    mining = MiningConfig(**{"classes": 8, "images": 2, "groups": 2, "in_batch": "batch-hard", **race.mining})
+    network = ground.network(race.seed)
+    objective = Objective(
+        LOSS, mining.chooser, MARGIN, memory=mining.memory if mining.miner == "xbm" else 0, widths=[DIM]
+    )
+    composer = make_composer(mining, ground.labels, dim=DIM, seed=race.seed)
+    mates = MateShare(mining, race.steps)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-4)
+    looks = {round(share * race.steps) for share in LOOKS}
+    curve, health, seconds, mining_seconds = [], [], 0.0, 0.0
+
+    network.train()
+    for step in range(race.steps):
+        started = time.process_time()
+        for group in optimizer.param_groups:
+            group["lr"] = _learning_rate((step + 1) / race.steps)
+        share = mates.at(step)
+        ids = composer.compose(mining.classes, mining.images, mining.groups, share)
+        composed = time.process_time()
+        with chance_of(race.seed, step, CPU):
+            embeddings = network(ground.batch(ids))
+            outcome = objective(embeddings, ground.labels[ids], ids)
+        optimizer.zero_grad(set_to_none=True)
+        outcome.loss.backward()
+        optimizer.step()
+        stepped = time.process_time()
+        composer.update(ids, embeddings.detach())
+        if step % LOG_EVERY == 0:
+            active = float(outcome.active.float().mean())
+            mates.observe(active)
+            health.append({"step": step, "share": share, "active": active})
+        ended = time.process_time()
+        seconds += ended - started
+        mining_seconds += composed - started + ended - stepped
+        if step + 1 in looks:
+            curve.append({"step": step + 1, "seconds": seconds, **_measured(network, ground, GLANCE)})
+            health[-1] |= composer.stats()
+    curve.append({"step": race.steps, "seconds": seconds, **_measured(network, ground, GLANCE)})
+    return {
+        **asdict(race),
+        "settings": asdict(mining),
+        "samples": len(ground.labels),
+        "classes": len(ground.labels.unique()),
+        "seconds": seconds,
+        "mining_seconds": mining_seconds,
+        "final": _measured(network, ground, None),
+        "curve": curve,
+        "health": _thinned(health) | {"end": composer.stats()},
+    }
+
+
+def keep(result: dict[str, Any], folder: Path) -> None:
+    """Write a result under its race's name."""
+    path = folder / Race(**{name: result[name] for name in Race.__dataclass_fields__}).file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(_rounded(result), indent=1) + "\n")
+
+
+def _characters(race: Race, sources: dict[str, Path]) -> Field:
+    name = race.data.removesuffix("-rotations")
+    path = str(sources[name]) if name in sources else None
+    holdout = HELD_OUT if race.tuning else 0.0
+    images = load_images(DataConfig(name=name, path=path, image_size=IMAGE_SIZE, holdout=holdout))
+    train, tests = images.part("train"), images.part("validation" if race.tuning else "test")
+    pictures, labels = train.images, train.labels
+    if race.data.endswith("-rotations"):  # a turned character is another character
+        pictures = np.concatenate([np.rot90(pictures, turn, (1, 2)) for turn in range(4)])
+        labels = np.concatenate([labels + turn * len(train.class_names) for turn in range(4)])
+    pictures = torch.from_numpy(np.ascontiguousarray(pictures))
+    augment = Augmentation(1)
+    return Field(
+        labels=torch.from_numpy(np.unique(labels, return_inverse=True)[1]),
+        batch=lambda ids: augment(batch_of(pictures[ids].numpy(), CPU)),
+        tests=batch_of(tests.images, CPU),
+        test_labels=tests.labels,
+        network=lambda seed: build_network(NetworkConfig(dim=DIM), learners=1, channels=1, seed=seed),
+    )
+
+
+class Perceptron(nn.Module):
+    """What is trained on frozen features of photographs: one hidden layer under the head."""
+
+    width = 512
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(1280, self.width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.relu(self.layer(features))
+
+
+def _photographs(race: Race, path: Path, cache: Path) -> Field:
+    views, labels = photographs.features(path, cache)
+    half = (labels.max() + 1) // 2  # the first half of the classes trains
+    known = labels < half
+    if race.tuning:
+        set_aside = np.random.default_rng(0).permutation(half)[: round(HELD_OUT * half)]
+        tested, known = known & np.isin(labels, set_aside), known & ~np.isin(labels, set_aside)
+    else:
+        tested = ~known
+    training = torch.from_numpy(views[:, known].astype(np.float32))  # (views, N, 1280)
+
+    def network(seed: int) -> EmbeddingNetwork:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return EmbeddingNetwork(Perceptron(), SplitHead(Perceptron.width, DIM, 1))
+
+    return Field(
+        labels=torch.from_numpy(np.unique(labels[known], return_inverse=True)[1]),
+        batch=lambda ids: training[torch.randint(len(training), (len(ids),)), ids],
+        tests=torch.from_numpy(views[0][tested].astype(np.float32)),
+        test_labels=labels[tested],
+        network=network,
+    )
+
+
+def _learning_rate(progress: float) -> float:
+    """Warm-up over the first 2 %, then a half cosine to a hundredth."""
+    return 1e-3 * min(1, progress / 0.02) * (0.505 + 0.495 * math.cos(math.pi * progress))
+
+
+def _measured(network: EmbeddingNetwork, ground: Field, classes: int | None) -> dict[str, float]:
+    """Recall and MAP@R of the test samples of the first `classes` classes, or of all."""
+    rows = np.isin(ground.test_labels, np.unique(ground.test_labels)[:classes])
+    network.eval()
+    with torch.inference_mode():
+        vectors = torch.cat([network(part) for part in ground.tests[torch.from_numpy(rows)].split(64)]).numpy()
+    network.train()
+    labels = np.unique(ground.test_labels[rows], return_inverse=True)[1]
+    found = measure(EmbeddingSet.of(vectors, labels))
+    return {name: found[name] for name in ("recall@1", "recall@2", "recall@4", "recall@8", "r_precision", "map@r")}
+
+
+def _thinned(health: list[dict[str, float]]) -> dict[str, Any]:
+    """Means over sixteenths of the run of what was noted every few steps, and the composer's stats as they came."""
+    parts = np.array_split(np.arange(len(health)), 16)
+    return {
+        "active": [float(np.mean([health[at]["active"] for at in part])) for part in parts],
+        "share": [float(np.mean([health[at]["share"] for at in part])) for part in parts],
+        "stats": [{k: v for k, v in one.items() if k != "active"} for one in health if len(one) > 3],
+    }
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 5)
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, (list, tuple)) else value
