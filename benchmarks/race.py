@@ -25,7 +25,7 @@ from bon_core.config import DataConfig, MiningConfig, NetworkConfig
 from bon_core.datasets import load_images
 from bon_core.embeddings import EmbeddingSet
 from bon_core.files import write_text
-from bon_core.mining import make_composer
+from bon_core.mining import Composer, make_composer
 from bon_core.mining.curriculum import MateShare
 from bon_core.networks import EmbeddingNetwork, SplitHead, batch_of, build_network
 from bon_core.survey import measure
@@ -64,9 +64,13 @@ class Field:
 
     labels: Tensor  # (N,) int64, training
     batch: Callable[[Tensor], Tensor]  # ids (B,) -> network input, varied a little each time
+    plain: Callable[[Tensor], Tensor]  # ids (B,) -> network input, as it is
     tests: Tensor  # network input of all test samples
     test_labels: np.ndarray
     network: Callable[[int], EmbeddingNetwork]  # seed -> network
+
+
+Watch = Callable[[EmbeddingNetwork, Field, Composer, MiningConfig], dict[str, Any]]
 
 
 def field_of(race: Race, sources: dict[str, Path], cache: Path) -> Field:
@@ -76,8 +80,8 @@ def field_of(race: Race, sources: dict[str, Path], cache: Path) -> Field:
     return _characters(race, sources)
 
 
-def run(race: Race, sources: dict[str, Path], cache: Path) -> dict[str, Any]:
-    """Train and measure; returns what the JSON holds."""
+def run(race: Race, sources: dict[str, Path], cache: Path, watch: Watch | None = None) -> dict[str, Any]:
+    """Train and measure; returns what the JSON holds. What `watch` says is part of the curve."""
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
     ground = field_of(race, sources, cache)
@@ -90,7 +94,7 @@ def run(race: Race, sources: dict[str, Path], cache: Path) -> dict[str, Any]:
     mates = MateShare(mining, race.steps)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-4)
     looks = {round(share * race.steps) for share in LOOKS}
-    curve, health, seconds, mining_seconds = [], [], 0.0, 0.0
+    curve, notes, seconds, mining_seconds = [], [], 0.0, 0.0
 
     network.train()
     for step in range(race.steps):
@@ -111,13 +115,15 @@ def run(race: Race, sources: dict[str, Path], cache: Path) -> dict[str, Any]:
         if step % LOG_EVERY == 0:
             active = float(outcome.active.float().mean())
             mates.observe(active)
-            health.append({"step": step, "share": share, "active": active})
+            notes.append({"share": share, "active": active})
         ended = time.process_time()
         seconds += ended - started
         mining_seconds += composed - started + ended - stepped
         if step + 1 in looks:
             curve.append({"step": step + 1, "seconds": seconds, **_measured(network, ground, GLANCE)})
-            health[-1] |= composer.stats()
+            curve[-1] |= {"stats": composer.stats()}
+            if watch is not None:
+                curve[-1] |= watch(network, ground, composer, mining)
     curve.append({"step": race.steps, "seconds": seconds, **_measured(network, ground, GLANCE)})
     return {
         **asdict(race),
@@ -128,7 +134,7 @@ def run(race: Race, sources: dict[str, Path], cache: Path) -> dict[str, Any]:
         "mining_seconds": mining_seconds,
         "final": _measured(network, ground, None),
         "curve": curve,
-        "health": _thinned(health) | {"end": composer.stats()},
+        "noted": _thinned(notes),
     }
 
 
@@ -154,6 +160,7 @@ def _characters(race: Race, sources: dict[str, Path]) -> Field:
     return Field(
         labels=torch.from_numpy(np.unique(labels, return_inverse=True)[1]),
         batch=lambda ids: augment(batch_of(pictures[ids].numpy(), CPU)),
+        plain=lambda ids: batch_of(pictures[ids].numpy(), CPU),
         tests=batch_of(tests.images, CPU),
         test_labels=tests.labels,
         network=lambda seed: build_network(NetworkConfig(dim=DIM), learners=1, channels=1, seed=seed),
@@ -192,6 +199,7 @@ def _photographs(race: Race, path: Path, cache: Path) -> Field:
     return Field(
         labels=torch.from_numpy(np.unique(labels[known], return_inverse=True)[1]),
         batch=lambda ids: training[torch.randint(len(training), (len(ids),)), ids],
+        plain=lambda ids: training[0, ids],
         tests=torch.from_numpy(views[0][tested].astype(np.float32)),
         test_labels=labels[tested],
         network=network,
@@ -215,14 +223,10 @@ def _measured(network: EmbeddingNetwork, ground: Field, classes: int | None) -> 
     return {name: found[name] for name in ("recall@1", "recall@2", "recall@4", "recall@8", "r_precision", "map@r")}
 
 
-def _thinned(health: list[dict[str, float]]) -> dict[str, Any]:
-    """Means over sixteenths of the run of what was noted every few steps, and the composer's stats as they came."""
-    parts = np.array_split(np.arange(len(health)), 16)
-    return {
-        "active": [float(np.mean([health[at]["active"] for at in part])) for part in parts],
-        "share": [float(np.mean([health[at]["share"] for at in part])) for part in parts],
-        "stats": [{k: v for k, v in one.items() if k != "active"} for one in health if len(one) > 3],
-    }
+def _thinned(notes: list[dict[str, float]]) -> dict[str, list[float]]:
+    """Means over sixteenths of the run."""
+    parts = np.array_split(np.arange(len(notes)), 16)
+    return {name: [float(np.mean([notes[at][name] for at in part])) for part in parts] for name in ("active", "share")}
 
 
 def _rounded(value: Any) -> Any:

@@ -1,0 +1,209 @@
+"""How hard are the negatives that a composer brings together, and how healthy is the bag while a network trains?
+
+    python benchmarks/mining_quality.py --omniglot PATH
+
+Two parts. Trainings of one network a composer, watched at ten moments: all training images are embedded, and every
+anchor's nearest negative in composed batches is ranked among all negatives there are (exact search). And still
+embeddings of 200,000 samples, where a batch of 128 out of buckets stands against a uniform one of 512.
+Writes benchmarks/results/mining_quality.md and .svg.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import torch
+from mining_cost import DIM as EMBEDDING_DIM
+from mining_cost import Embeddings
+from race import DIM, Field, Race
+from race import run as run_race
+from report import RESULTS, machine, write_report
+from torch import Tensor
+
+from bon_core.config import MiningConfig
+from bon_core.mining import BagOfNegatives, Composer, Uniform, make_composer
+from bon_core.networks import EmbeddingNetwork
+
+COMPOSERS = ("bon", "lsh", "neighbours", "exact", "uniform")
+STEPS = 5_000
+BATCHES = 16  # composed to look at
+STILL, STILL_STEPS = 200_000, 4_000
+COLOURS = ["#0072B2", "#56B4E9", "#009E73", "#D55E00", "#999999"]  # Okabe-Ito
+CACHE = Path(__file__).resolve().parent.parent / "data" / "cache"
+
+
+def ranked(vectors: Tensor, labels: Tensor, batches: Tensor) -> dict[str, float]:
+    """Hardness of the nearest negative of every row in its batch, against all N.
+
+    vectors (N, D) unit, labels (N,), batches (n, B) ids. `percentile`: share of all negatives that are farther;
+    `hardness`: 0 for the mean distance of a negative, 1 for the nearest there is.
+    """
+    percentile, hardness = [], []
+    for ids in batches:
+        everyone = (2 - 2 * vectors[ids] @ vectors.T).clamp_min(0).sqrt()  # (B, N)
+        strange = labels[ids][:, None] != labels
+        negatives = everyone.masked_fill(~strange, torch.inf)
+        chosen = negatives[:, ids].amin(1, keepdim=True)  # (B, 1)
+        percentile.append((negatives.gt(chosen) & strange).sum(1) / strange.sum(1))
+        mean = everyone.mul(strange).sum(1) / strange.sum(1)
+        hardness.append((mean - chosen[:, 0]) / (mean - negatives.amin(1)).clamp_min(1e-6))
+    return {"percentile": float(torch.cat(percentile).mean()), "hardness": float(torch.cat(hardness).mean())}
+
+
+def watch(network: EmbeddingNetwork, ground: Field, composer: Composer, mining: MiningConfig) -> dict[str, Any]:
+    """Rank what the composer would bring together now, and see how many stored codes are fresh."""
+    network.eval()
+    everybody = torch.arange(len(ground.labels))
+    with torch.inference_mode():
+        vectors = torch.cat([network(ground.plain(ids)) for ids in everybody.split(64)])
+    network.train()
+    beside = make_composer(mining, ground.labels, dim=DIM)  # a twin, so that looking does not change the training
+    beside.load_state_dict(composer.state_dict())
+    batches = [beside.compose(mining.classes, mining.images, mining.groups).clone() for _ in range(BATCHES)]
+    found = ranked(vectors, ground.labels, torch.stack(batches))
+    if isinstance(composer, BagOfNegatives):
+        known = composer.codes >= 0
+        fresh = composer.hasher.codes(vectors)
+        found["fresh"] = float((composer.codes == fresh)[known].float().mean())
+        apart = torch.bitwise_xor(composer.codes, fresh)[known].numpy()
+        found["bits_apart"] = float(np.bitwise_count(apart).mean())
+    return found
+
+
+def trainings(given: argparse.Namespace) -> pd.DataFrame:
+    """One row a data set, composer and moment."""
+    rows = []
+    sources = {"omniglot": given.omniglot} if given.omniglot else {}
+    for data in ("omniglot", "glyphs"):
+        for miner in COMPOSERS:
+            race = Race(data=data, method=miner, mining={"miner": miner}, steps=given.steps)
+            for moment in run_race(race, sources, CACHE, watch)["curve"][:-1]:
+                stats = moment.pop("stats")
+                rows.append({"data": data, "composer": miner, **moment, **stats})
+            print(data, miner, rows[-1], flush=True)
+    return pd.DataFrame(rows)
+
+
+def still() -> dict[str, dict[str, float]]:
+    """Batches of 128 out of the buckets of a settled bag, and uniform ones, over embeddings that do not move."""
+    embeddings = Embeddings(STILL)
+    vectors = embeddings[torch.arange(STILL)]
+    bags = {
+        name: BagOfNegatives(embeddings.labels, dim=EMBEDDING_DIM, hasher=hasher)
+        for name, hasher in (("bon, 128", "autoencoder"), ("lsh, 128", "lsh"))
+    }
+    found = {}
+    for name, bag in bags.items():
+        for _ in range(STILL_STEPS):
+            ids = bag.compose()
+            bag.update(ids, vectors[ids])
+        found[name] = ranked(vectors, embeddings.labels, torch.stack([bag.compose().clone() for _ in range(8)]))
+        found[name] |= {key: bag.stats()[key] for key in ("entropy_share", "unserved_rate")}
+    uniform = Uniform(embeddings.labels, dim=EMBEDDING_DIM)
+    for classes in (32, 128):
+        batches = torch.stack([uniform.compose(classes).clone() for _ in range(4)])
+        found[f"uniform, {4 * classes}"] = ranked(vectors, embeddings.labels, batches)
+    return found
+
+
+def plot(table: pd.DataFrame, path: Path) -> None:
+    """Small multiples: hardness, and the bag's health, over the steps."""
+    shown = {
+        "percentile": "hardness percentile",
+        "fresh": "codes still true",
+        "entropy_share": "entropy / bits",
+        "fallback_rate": "fallback rate",
+    }
+    long = table.melt(["data", "composer", "step"], list(shown), "figure").dropna()
+    long["figure"] = long["figure"].map(shown)
+    chart = (
+        alt.Chart(long)
+        .mark_line(point=alt.OverlayMarkDef(size=12), strokeWidth=1.6)
+        .encode(
+            alt.X("step:Q", title=None, axis=alt.Axis(tickCount=3, grid=False)),
+            alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=4), scale=alt.Scale(zero=False)),
+            alt.Color("composer:N", title=None, sort=list(COMPOSERS), scale=alt.Scale(range=COLOURS)),
+        )
+        .properties(width=170, height=120)
+        .facet(
+            column=alt.Column("figure:N", title=None, sort=list(shown.values())),
+            row=alt.Row("data:N", title=None, sort=["omniglot", "glyphs"]),
+        )
+        .resolve_scale(y="independent")
+    )
+    chart.save(path)
+
+
+def report(table: pd.DataFrame, still_batches: dict[str, dict[str, float]], steps: int) -> None:
+    """The bars, then all figures."""
+    last = table.sort_values("step").groupby(["data", "composer"], sort=False).last().reset_index()
+    bon = last[last["composer"] == "bon"]
+    composed, uniform = still_batches["bon, 128"]["hardness"], still_batches["uniform, 512"]["hardness"]
+    verdict = {True: "held", False: "**missed**"}
+    served = float(1 - bon["unserved_rate"].max())
+    entropy = float(table[(table["composer"] == "bon") & (table["step"] >= steps / 4)]["entropy_share"].min())
+    lines = [
+        machine(),
+        "",
+        f"Written by `python benchmarks/mining_quality.py`. Trainings of {steps:,} steps of 8 classes x 2 images,"
+        " triplet loss on batch-hard triplets; the composer is all that differs. Percentile: share of all negatives"
+        " that are farther from the anchor than the nearest one in its batch, by exact search over all training images.",
+        "",
+        "## Bars",
+        "",
+        f"- seeds served with a bucket mate at the end: {served:.1%}, bar 99 %: {verdict[served >= 0.99]}",
+        f"- lowest entropy / S after a quarter of the steps: {entropy:.2f}, bar 0.8: {verdict[entropy >= 0.8]}",
+        f"- hardness of a composed batch of 128 at N = {STILL:,}: {composed:.3f}, of a uniform one of 512:"
+        f" {uniform:.3f}, bar: not below it: {verdict[composed >= uniform]}",
+        "",
+        "## While a network trains",
+        "",
+        "![hardness and health over training](mining_quality.svg)",
+        "",
+        "At the last look, seven eighths of the way:",
+        "",
+        "| data | composer | percentile | hardness | entropy / S | fallback | still true | bits apart | recall@1 |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *(
+            f"| {row.data} | {row.composer} | {row.percentile:.4f} | {row.hardness:.3f} | {cell(row.entropy_share)} |"
+            f" {cell(row.fallback_rate)} | {cell(row.fresh)} | {cell(row.bits_apart)} | {row.recall:.3f} |"
+            for row in last.rename(columns={"recall@1": "recall"}).itertuples()
+        ),
+        "",
+        '"codes still true": share of stored codes equal to those of the present network on the plain image; the stored'
+        ' ones are of a varied image and an older network. "bits apart": how many bits differ, of S.',
+        "",
+        f"## Over embeddings that do not move, N = {STILL:,}",
+        "",
+        "| batch | percentile | hardness | entropy / S | seeds unserved |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {name} | {row['percentile']:.5f} | {row['hardness']:.3f} | {cell(row.get('entropy_share'))} |"
+            f" {cell(row.get('unserved_rate'))} |"
+            for name, row in still_batches.items()
+        ),
+    ]
+    write_report("mining_quality", "Quality of mining", lines)
+
+
+def cell(value: float | None) -> str:
+    return "" if value is None or np.isnan(value) else f"{value:.2f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--omniglot", type=Path, help="folder or file of Omniglot, if not in data/cache")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    given = parser.parse_args()
+    still_batches = still()
+    print(still_batches, flush=True)
+    table = trainings(given)
+    plot(table, RESULTS / "mining_quality.svg")
+    report(table, still_batches, given.steps)
+
+
+if __name__ == "__main__":
+    main()
