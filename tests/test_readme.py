@@ -17,8 +17,9 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_example_runs(capsys):
-    (code,) = blocks("python")
+    code, *loops = blocks("python")
     assert "range(100)" in code
+    assert len(loops) == 3  # tests/bon_core/mining/test_sampler.py runs these
     exec(compile(code.replace("range(100)", "range(3)"), "README.md", "exec"), {})
     assert 0 < float(capsys.readouterr().out) <= 1
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bon_core.config import InputError
 from bon_core.mining.composition import (
     BatchShape,
     ClassIndex,
@@ -20,17 +21,20 @@ from bon_core.mining.composition import (
     ServedRates,
     choose_mates,
     compose,
+    draw_images,
     draw_seeds,
     uniform,
 )
 from bon_core.mining.inputs import accept_rows
 
 NEIGHBOURS = 128  # K, classes or samples that a seed may choose its mates from
+STAND_INS = 7  # classmates that a seed not seen yet asks for an embedding
 CHUNK = 1024  # centroids compared with all others at a time
+FAINT = 1e-3  # weight of last epoch's centroid beside one embedding: it counts only where none comes
 
 
 class Uniform:
-    """Batches of random classes and random images: the composer that learns nothing.
+    """Batches of random classes and random images: the composer that learns nothing, which the others build on.
 
     Parameters and errors are those of `BagOfNegatives`, as far as they mean something here.
     """
@@ -46,13 +50,15 @@ class Uniform:
         self.device, self.dim = torch.device(device), dim
         self.generator = torch.Generator(device).manual_seed(seed)
         self.last: Composition | None = None
+        self._set_up()
 
     @torch.no_grad()
     def compose(self, classes: int = 32, images: int = 4, groups: int = 8, mate_share: float = 1.0) -> Tensor:
-        """Ids (classes * images,) int64 of distinct random classes; `groups` and `mate_share` have no say."""
+        """As `BagOfNegatives.compose`, with this composer's seeds and mates."""
         shape = BatchShape.of(classes, images, groups, mate_share)
-        nobody = torch.empty(0, dtype=torch.int64, device=self.device)
-        self.last = compose(self.index, nobody, nobody, shape, self.generator)
+        enough = self.index.eligible >= shape.classes  # else `compose` refuses: draw nothing before
+        seeds, mates = self._lead(shape) if enough else Uniform._lead(self, shape)
+        self.last = compose(self.index, seeds, mates, shape, self.generator)
         return self.last.ids
 
     def update(self, ids: Tensor, embeddings: Tensor, seeds: Tensor | None = None) -> None:
@@ -63,49 +69,63 @@ class Uniform:
         return {"singleton_classes": float(self.index.singletons)}
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {"generator": self.generator.get_state()}
+        """All that decides what comes next, as named tensors."""
+        tensors = {name: tensor.clone() for name, tensor in self._tensors().items()}
+        return tensors | {"generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Continue from `state_dict`.
+
+        Raises
+        ------
+        InputError
+            If the state is of another kind of composer, data set, width or device; nothing has changed then.
+        """
+        shapes = {name: tuple(tensor.shape) for name, tensor in self.state_dict().items()}
+        given = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        if shapes != given:
+            name = next(name for name in shapes | given if shapes.get(name) != given.get(name))
+            raise InputError(
+                f"The saved composer has {name} of shape {given.get(name)}, but this one of {shapes.get(name)};"
+                " load it into the same kind of composer, with the same labels, width and device."
+            )
         self.generator.set_state(state["generator"].cpu())
+        for name, tensor in self._tensors().items():
+            tensor.copy_(state[name])
+
+    def _set_up(self) -> None:
+        """Make the tables of this composer."""
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {}
+
+    def _lead(self, shape: BatchShape) -> tuple[Tensor, Tensor]:
+        """Seeds (G,) of the next batch and their mates, as `choose_mates` gives them; here none of either."""
+        nobody = torch.empty(0, dtype=torch.int64, device=self.device)
+        return nobody, nobody
 
 
-class ClassNeighbours:
-    """Batches of seeds and the classes whose centroids are nearest to theirs, recomputed once an epoch.
+class ClassNeighbours(Uniform):
+    """Batches of seeds and random images of the classes whose centroids are nearest to theirs.
 
-    A centroid is the mean of the embeddings that the updates of the epoch brought. Until the first refresh all mates
-    are random. A refresh costs O(classes^2 D).
+    A centroid is the mean of the embeddings that the updates of an epoch brought; a class that got none keeps its last.
+    Centroids are compared once an epoch, which costs O(classes^2 D). Until the first time all mates are random.
     """
 
-    def __init__(
-        self,
-        labels: Tensor | np.ndarray | Sequence[int],
-        dim: int = 128,
-        device: torch.device | str = "cpu",
-        seed: int = 0,
-    ):
-        self.index = ClassIndex(labels, device)
-        self.device, self.dim = torch.device(device), dim
-        self.generator = torch.Generator(device).manual_seed(seed)
-        self.last: Composition | None = None
-        self._served = ServedRates(device)
+    def _set_up(self) -> None:
         eligible = self.index.eligible
-        self._sums = torch.zeros(len(self.index.size), dim, device=device)  # of this epoch's embeddings, by class
-        self._near = torch.full((eligible, min(NEIGHBOURS, eligible - 1)), -1, device=device)  # classes, nearest first
+        self._served = ServedRates(self.device)
+        self._sums = torch.zeros(len(self.index.size), self.dim, device=self.device)  # of this epoch, by class
+        self._near = torch.full((eligible, min(NEIGHBOURS, eligible - 1)), -1, device=self.device)  # nearest first
         self._rows = torch.zeros((), dtype=torch.int64)  # brought since the last refresh; on the host
 
-    @torch.no_grad()
-    def compose(self, classes: int = 32, images: int = 4, groups: int = 8, mate_share: float = 1.0) -> Tensor:
-        """As `BagOfNegatives.compose`, a mate being a random image of a neighbouring class."""
-        index, shape = self.index, BatchShape.of(classes, images, groups, mate_share)
-        seeds = draw_seeds(index, groups, self.generator)
-        near = self._near[index.label[seeds]]  # (G, K)
+    def _lead(self, shape: BatchShape) -> tuple[Tensor, Tensor]:
+        index = self.index
+        seeds = draw_seeds(index, shape.groups, self.generator)
+        near = self._near[index.label[seeds]]  # (G, K) classes
         image = (uniform(tuple(near.shape), self.generator, self.device) * index.size[near]).long()
         candidates = torch.where(near < 0, index.count, index.members[index.start[near] + image])
-        mates = choose_mates(index, seeds, candidates, _by_rank(near), shape.mates)
-        self.last = compose(index, seeds, mates, shape, self.generator)
-        if shape.mates:
-            self._served.note_mates(mates == index.count, groups)
-        return self.last.ids
+        return seeds, _nearest_mates(index, seeds, candidates, shape, self._served)
 
     @torch.no_grad()
     def update(self, ids: Tensor, embeddings: Tensor, seeds: Tensor | None = None) -> None:
@@ -116,9 +136,16 @@ class ClassNeighbours:
         if self._rows >= self.index.count:
             self._refresh()
 
+    def stats(self) -> dict[str, float]:
+        return self._served.stats() | super().stats()
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {"sums": self._sums, "near": self._near, "rows": self._rows, "served": self._served.tally}
+
     def _refresh(self) -> None:
-        """Neighbours of all classes seen since the last refresh; a class not seen has none and is nobody's."""
-        centres = torch.nn.functional.normalize(self._sums[: self.index.eligible])
+        """Neighbours of all classes; one that was never seen has none and is nobody's."""
+        self._sums.copy_(torch.nn.functional.normalize(self._sums))
+        centres = self._sums[: self.index.eligible]
         unseen = ~centres.any(1)
         for rows in torch.arange(len(centres), device=self.device).split(CHUNK):
             likeness = centres[rows] @ centres.t()  # (CHUNK, classes)
@@ -126,62 +153,27 @@ class ClassNeighbours:
             likeness[torch.arange(len(rows)), rows] = -torch.inf
             best, near = likeness.topk(self._near.shape[1], dim=1)
             self._near[rows] = torch.where((best == -torch.inf) | unseen[rows, None], -1, near)
-        self._sums.zero_()
+        self._sums.mul_(FAINT)
         self._rows.zero_()
 
-    def stats(self) -> dict[str, float]:
-        return {**self._served.stats(), "singleton_classes": float(self.index.singletons)}
 
-    def state_dict(self) -> dict[str, Tensor]:
-        return {name: tensor.clone() for name, tensor in self._tensors().items()} | {
-            "generator": self.generator.get_state()
-        }
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        for name, tensor in self._tensors().items():
-            tensor.copy_(state[name])
-        self.generator.set_state(state["generator"].cpu())
-
-    def _tensors(self) -> dict[str, Tensor]:
-        return {"sums": self._sums, "near": self._near, "rows": self._rows, "served": self._served.tally}
-
-
-class Exact:
+class Exact(Uniform):
     """Batches of seeds and their exactly nearest samples of other classes, from a faiss index refreshed once an epoch.
 
-    Keeps two embeddings a sample on the host: the latest, and the one in the index. A batch costs G searches through
-    all N, which is the price that Bag of Negatives is there to avoid.
+    A seed not seen yet looks with the embedding of a classmate. Keeps two embeddings a sample on the host: the latest,
+    and the one in the index. A batch costs G searches through all N, the price that Bag of Negatives is there to avoid.
     """
 
-    def __init__(
-        self,
-        labels: Tensor | np.ndarray | Sequence[int],
-        dim: int = 128,
-        device: torch.device | str = "cpu",
-        seed: int = 0,
-    ):
-        self.index = ClassIndex(labels, device)
-        self.device, self.dim = torch.device(device), dim
-        self.generator = torch.Generator(device).manual_seed(seed)
-        self.last: Composition | None = None
-        self._served = ServedRates(device)
-        count = self.index.count
-        self._latest = torch.zeros(count + 1, dim)  # zeros where not seen
-        self._indexed = torch.zeros(count, dim)
+    def _set_up(self) -> None:
+        self._served = ServedRates(self.device)
+        self._latest = torch.zeros(self.index.count + 1, self.dim)  # zeros where not seen
+        self._indexed = torch.zeros(self.index.count, self.dim)
         self._rows = torch.zeros((), dtype=torch.int64)  # brought since the last refresh
         self._rebuild()
 
-    @torch.no_grad()
-    def compose(self, classes: int = 32, images: int = 4, groups: int = 8, mate_share: float = 1.0) -> Tensor:
-        """As `BagOfNegatives.compose`, mates being the seed's nearest neighbours in the index, hardest first."""
-        shape = BatchShape.of(classes, images, groups, mate_share)
-        seeds = draw_seeds(self.index, groups, self.generator)
-        near = self._search(seeds)
-        mates = choose_mates(self.index, seeds, near, _by_rank(near), shape.mates)
-        self.last = compose(self.index, seeds, mates, shape, self.generator)
-        if shape.mates:
-            self._served.note_mates(mates == self.index.count, groups)
-        return self.last.ids
+    def _lead(self, shape: BatchShape) -> tuple[Tensor, Tensor]:
+        seeds = draw_seeds(self.index, shape.groups, self.generator)
+        return seeds, _nearest_mates(self.index, seeds, self._search(seeds), shape, self._served)
 
     @torch.no_grad()
     def update(self, ids: Tensor, embeddings: Tensor, seeds: Tensor | None = None) -> None:
@@ -194,48 +186,42 @@ class Exact:
             self._rows.zero_()
             self._rebuild()
 
+    def stats(self) -> dict[str, float]:
+        return self._served.stats() | {"indexed_share": self._faiss.ntotal / self.index.count} | super().stats()
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        super().load_state_dict(state)
+        self._rebuild()
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {"latest": self._latest, "indexed": self._indexed, "rows": self._rows, "served": self._served.tally}
+
     def _search(self, seeds: Tensor) -> Tensor:
-        """Ids (G, K) of the indexed samples nearest to the latest embeddings of the seeds; N where there are fewer."""
+        """Ids (G, K) of the indexed samples nearest to the seeds; N where there are fewer."""
+        classmates = draw_images(self.index, seeds, 1 + STAND_INS, self.generator).cpu()  # (G, 1 + STAND_INS)
+        latest = self._latest[classmates]  # (G, 1 + STAND_INS, D)
+        seen = latest.any(2)
+        queries = latest[torch.arange(len(seeds)), seen.to(torch.uint8).argmax(1)]  # (G, D), of the first seen
         wanted = min(NEIGHBOURS + self.index.largest, self.index.count)
-        _, rows = self._faiss.search(self._latest[seeds.cpu()].numpy(), wanted)
-        known = self._latest[seeds.cpu()].any(1, keepdim=True)
-        return torch.where(known, self._ids[rows], self.index.count).to(self.device)
+        _, rows = self._faiss.search(queries.numpy(), wanted)
+        return torch.where(seen.any(1, keepdim=True), self._ids[rows], self.index.count).to(self.device)
 
     def _rebuild(self) -> None:
         """A faiss index of the samples seen before the last refresh."""
         import faiss  # a large import that only this composer needs
 
         seen = self._indexed.any(1)
-        self._ids = torch.cat(
-            (seen.nonzero()[:, 0], torch.tensor([self.index.count]))
-        )  # row of the index; -1 is nobody
+        nobody = torch.tensor([self.index.count])
+        self._ids = torch.cat((seen.nonzero()[:, 0], nobody))  # by row of the index, where -1 is nobody
         self._faiss = faiss.IndexFlatIP(self.dim)
         self._faiss.add(self._indexed[seen].numpy())
 
-    def stats(self) -> dict[str, float]:
-        return {
-            **self._served.stats(),
-            "indexed_share": float(self._faiss.ntotal / self.index.count),
-            "singleton_classes": float(self.index.singletons),
-        }
 
-    def state_dict(self) -> dict[str, Tensor]:
-        return {name: tensor.clone() for name, tensor in self._tensors().items()} | {
-            "generator": self.generator.get_state()
-        }
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        for name, tensor in self._tensors().items():
-            tensor.copy_(state[name])
-        self.generator.set_state(state["generator"].cpu())
-        self._rebuild()
-
-    def _tensors(self) -> dict[str, Tensor]:
-        return {"latest": self._latest, "indexed": self._indexed, "rows": self._rows, "served": self._served.tally}
-
-
-def _by_rank(near: Tensor) -> Tensor:
-    """Order (G, K) without ties of neighbours (G, K) listed nearest first, for `choose_mates`."""
+def _nearest_mates(index: ClassIndex, seeds: Tensor, near: Tensor, shape: BatchShape, served: ServedRates) -> Tensor:
+    """`choose_mates` among samples `near` (G, K), each row nearest first; `served` notes how many there were not."""
     groups, width = near.shape
     place = torch.arange(1, groups * width + 1, dtype=torch.float64, device=near.device).view(width, groups).t()
-    return place / (groups * width + 1)
+    mates = choose_mates(index, seeds, near, place / (groups * width + 1), shape.mates)  # orders without ties
+    if shape.mates:
+        served.note_mates(mates == index.count, groups)
+    return mates

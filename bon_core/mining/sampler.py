@@ -1,9 +1,10 @@
 """A batch sampler over a composer, for anybody's DataLoader.
 
-The data set has to return each sample's position with it, for the update:
+The update needs each sample's position, so the data set has to return it. `StackDataset` adds it to any:
 
     sampler = MinedBatchSampler(bag, classes=32, images=4, groups=8, batches=len(labels) // 128)
-    for ids, images, labels in DataLoader(dataset, batch_sampler=sampler, num_workers=1):
+    positioned = StackDataset(range(len(dataset)), dataset)
+    for ids, (images, labels) in DataLoader(positioned, batch_sampler=sampler, num_workers=1, prefetch_factor=1):
         embeddings = network(images)
         ...loss and step...
         bag.update(ids, embeddings)
@@ -11,23 +12,32 @@ The data set has to return each sample's position with it, for the update:
 
 from collections.abc import Iterator
 
-from torch.utils.data import Sampler
+from torch.utils.data import BatchSampler
 
 from bon_core.config import InputError
 from bon_core.mining.composers import Composer
+from bon_core.mining.composition import BatchShape
 
 
-class MinedBatchSampler(Sampler[list[int]]):
+class MinedBatchSampler(BatchSampler):
     """Yields `batches` batches of positions, each composed when the DataLoader asks for it.
 
-    A DataLoader with workers asks ahead (by `num_workers * prefetch_factor` batches), so these are composed before the
-    updates of the batches still under way. That is harmless: an update needs no order, and codes are late anyway.
-    Composing and updating both happen in the main process. On a GPU each batch waits once for its ids, since a
+    A DataLoader with workers asks ahead: a batch is composed before the updates of up to `num_workers *
+    prefetch_factor` batches in front of it in its epoch. That is harmless: an update needs no order, and codes are late
+    anyway. Composing and updating both happen in the main process. On a GPU each batch waits once for its ids, since a
     DataLoader wants them on the host.
+
+    What comes next is in the composer's state alone. A run that loads it in the middle of an epoch goes on bit by bit
+    the same where nothing is composed ahead; else it skips the batches that were under way.
 
     Attributes
     ----------
     mate_share : share of bucket mates, to be changed between batches by a schedule
+
+    Raises
+    ------
+    InputError
+        If an epoch would be empty, or the shape of the batch is not possible.
     """
 
     def __init__(
@@ -42,6 +52,8 @@ class MinedBatchSampler(Sampler[list[int]]):
     ):
         if batches < 1:
             raise InputError(f"An epoch of {batches} batches is empty; give 1 batch or more.")
+        BatchShape.of(classes, images, groups, mate_share)
+        super().__init__((), batch_size=classes * images, drop_last=True)  # pytorch-metric-learning knows it by type
         self.composer, self.batches, self.mate_share = composer, batches, mate_share
         self.classes, self.images, self.groups = classes, images, groups
 

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from bon_core.config import InputError
 from bon_core.mining.baselines import ClassNeighbours, Exact, Uniform
 from bon_core.mining.composition import FILL, MATE, SEED
 
@@ -78,6 +79,18 @@ def test_before_the_first_refresh_all_mates_are_random_and_counted(kind):
     assert composer.stats()["fallback_rate"] == pytest.approx(1)
 
 
+def test_a_class_that_an_epoch_missed_keeps_its_centroid_and_one_that_came_moves():
+    """After a first epoch of all, class 4 alone comes, from beside class 0: it is its neighbour now, and 1 is 2's."""
+    composer = taught(ClassNeighbours)
+    for _ in range(5):
+        composer.update(torch.tensor([8, 9]), on_a_circle([-3, -1]))
+    nearest = {0: 4, 1: 0, 2: 1, 3: 2, 4: 0}
+    for _ in range(30):
+        seed, mate = (LABELS[row] for row in composer.compose(2, 2, 1)[::2].tolist())
+        assert mate == nearest[seed]
+    assert composer.stats()["unserved_rate"] == 0
+
+
 def test_classes_not_seen_are_nobodys_neighbours():
     composer = ClassNeighbours(LABELS, dim=2)
     seen = torch.tensor([0, 1, 4, 5, 6, 7])  # classes 0, 2 and 3
@@ -92,9 +105,92 @@ def test_classes_not_seen_are_nobodys_neighbours():
             assert mate == {0: 2, 2: 0, 3: 2}[seed]
 
 
+def test_a_seed_not_seen_looks_with_the_embedding_of_a_classmate():
+    """Of each class only the first image was seen."""
+    composer = Exact(LABELS, dim=2)
+    seen = torch.arange(0, 10, 2)
+    for _ in range(2):
+        composer.update(seen, on_a_circle(CIRCLE)[seen])
+    unseen = 0
+    for _ in range(40):
+        seed, mate = composer.compose(2, 2, 1)[::2].tolist()
+        unseen += seed % 2
+        assert mate % 2 == 0
+        assert LABELS[mate] == NEAREST[LABELS[seed]]
+    assert 10 < unseen < 30  # seeds stay uniform over all samples
+    assert composer.stats()["unserved_rate"] == 0
+
+
+def test_a_seed_whose_class_was_not_seen_meets_nobody():
+    composer = Exact(LABELS, dim=2)
+    for _ in range(3):
+        composer.update(torch.arange(4), on_a_circle(CIRCLE)[:4])  # classes 0 and 1
+    for _ in range(30):
+        seed, _ = (LABELS[row] for row in composer.compose(2, 2, 1)[::2].tolist())
+        assert (composer.last.roles[2] == MATE) == (seed in (0, 1))
+
+
 def test_uniform_batches_are_random_classes_alone():
     composer = Uniform(LABELS, dim=2)
     composer.compose(5, 2, 2)
     assert (composer.last.roles == FILL).all()
     assert (composer.last.groups == -1).all()
     assert (composer.last.buckets == -1).all()
+
+
+# --- what cannot be done changes nothing ----------------------------------------------------------------------------
+
+KINDS = [Uniform, ClassNeighbours, Exact]
+
+
+def state_of(composer):
+    return {name: tensor.clone() for name, tensor in composer.state_dict().items()}
+
+
+def unchanged(composer, state, last):
+    return composer.last is last and all(
+        torch.equal(tensor, state[name]) for name, tensor in composer.state_dict().items()
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("shape", "sentence"),
+    [
+        ((6, 2, 2), r"needs 6 classes, but only 5 have two images or more; lower the classes of a batch or add data\."),
+        ((4, 2, 5), r"4 classes, 2 images and 5 groups is not possible; .*no more groups than classes\."),
+        ((4, 0, 2), r"4 classes, 0 images and 2 groups is not possible; give at least one of each"),
+        ((4, 2, 2, -0.5), r"share of bucket mates is -0\.5, but a share lies between 0 and 1\."),
+    ],
+)
+def test_a_batch_that_cannot_be_composed_changes_nothing(kind, shape, sentence):
+    composer = taught(kind)
+    composer.compose(3, 2, 1)
+    state, last = state_of(composer), composer.last
+    with pytest.raises(InputError, match=sentence):
+        composer.compose(*shape)
+    assert unchanged(composer, state, last)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "other",
+    [
+        Uniform(LABELS, dim=3),
+        ClassNeighbours(LABELS, dim=3),
+        ClassNeighbours(LABELS[:-2], dim=2),
+        Exact(LABELS, dim=3),
+        Exact(LABELS[:-2], dim=2),
+    ],
+    ids=lambda other: f"{type(other).__name__}-{other.index.count}-{other.dim}",
+)
+def test_a_state_of_another_composer_is_refused(kind, other):
+    composer, state = taught(kind), other.state_dict()
+    if kind is Uniform and type(other) is Uniform:
+        composer.load_state_dict(state)  # has no shape to differ in
+        return
+    composer.compose(3, 2, 1)
+    before, last = state_of(composer), composer.last
+    with pytest.raises(InputError, match=r"The saved composer has \w+ of shape .*, but this one of .*; load it into"):
+        composer.load_state_dict(state)
+    assert unchanged(composer, before, last)

@@ -1,99 +1,220 @@
-"""The sampler in loops that others write: plain PyTorch, and pytorch-metric-learning."""
+"""The sampler in loops that others write, as the README shows them, and in DataLoaders that look ahead."""
+
+import re
+from pathlib import Path
 
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset
+from pytorch_metric_learning import losses, miners
+from torch.nn import functional
+from torch.utils.data import DataLoader, StackDataset, TensorDataset
 
 from bon_core.config import InputError
 from bon_core.mining import BagOfNegatives, MinedBatchSampler, Uniform
+from bon_core.mining.composition import MATE
+
+README = Path(__file__).parents[3] / "README.md"
+LOOPS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8").split("## In your own")[1], re.DOTALL)
 
 
-class Points(Dataset):
-    """60 classes of 8 noisy points; each item comes with its position, as the sampler's update wants it."""
-
-    def __init__(self):
-        draws = torch.Generator().manual_seed(0)
-        self.labels = torch.arange(60).repeat_interleave(8)
-        self.points = torch.randn(60, 16, generator=draws)[self.labels]
-        self.points = self.points + 0.8 * torch.randn(480, 16, generator=draws)
-
-    def __len__(self):
-        return 480
-
-    def __getitem__(self, position):
-        return position, self.points[position], self.labels[position]
+def points():
+    """100 classes of 12 points: 8 numbers tell the class, 8 larger ones mean nothing, and all are mixed."""
+    draws = torch.Generator().manual_seed(0)
+    labels = torch.arange(100).repeat_interleave(12)
+    telling = torch.randn(100, 8, generator=draws)[labels] + 0.2 * torch.randn(1200, 8, generator=draws)
+    rows = torch.cat((telling, 2 * torch.randn(1200, 8, generator=draws)), 1) @ torch.randn(16, 16, generator=draws)
+    return TensorDataset(rows, labels)
 
 
-def network():
-    torch.manual_seed(0)
-    return torch.nn.Sequential(torch.nn.Linear(16, 64), torch.nn.ReLU(), torch.nn.Linear(64, 8))
+def pictures():
+    """200 classes of 12 noisy pictures of 12 x 12 pixels; classes come in 20 families."""
+    draws = torch.Generator().manual_seed(0)
+    labels = torch.arange(200).repeat_interleave(12)
+    coarse = torch.randn(20, 1, 4, 4, generator=draws)[torch.arange(200) % 20]
+    coarse = coarse + 0.6 * torch.randn(200, 1, 4, 4, generator=draws)
+    clean = functional.interpolate(coarse, size=12, mode="bilinear")[labels]
+    return TensorDataset(clean + torch.randn(2400, 1, 12, 12, generator=draws), labels)
 
 
-def recall(model, data):
-    """Share of points whose nearest other point is of their class."""
+def recall(network, data):
+    """Share of samples whose nearest other sample is of their class."""
+    rows, labels = data.tensors
     with torch.no_grad():
-        vectors = torch.nn.functional.normalize(model(data.points))
+        vectors = functional.normalize(network(rows))
     nearest = (vectors @ vectors.t()).fill_diagonal_(-2).argmax(1)
-    return (data.labels[nearest] == data.labels).float().mean().item()
+    return (labels[nearest] == labels).float().mean().item()
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_plain_loop(workers):
-    """With a worker the loader composes two batches ahead of the updates."""
-    data, model = Points(), network()
-    bag = BagOfNegatives(data.labels, dim=8)
-    sampler = MinedBatchSampler(bag, classes=8, images=4, groups=4, batches=150)
-    loader = DataLoader(data, batch_sampler=sampler, num_workers=workers)
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-    before = recall(model, data)
-    for ids, points, labels in loader:
-        embeddings = torch.nn.functional.normalize(model(points))
-        likeness = embeddings @ embeddings.t()
-        same = labels[:, None] == labels
-        hardest_positive = likeness.masked_fill(~same, 2).min(1).values
-        hardest_negative = likeness.masked_fill(same, -2).max(1).values
-        loss = torch.relu(hardest_negative - hardest_positive + 0.2).mean()
-        optimiser.zero_grad()
+def hardest_of_the_batch(embeddings, labels):
+    """Triplet loss of every anchor's farthest positive and nearest negative, in plain PyTorch."""
+    vectors = functional.normalize(embeddings)
+    likeness, same = vectors @ vectors.t(), labels[:, None] == labels
+    positive, negative = likeness.masked_fill(~same, 2).amin(1), likeness.masked_fill(same, -2).amax(1)
+    return torch.relu(negative - positive + 0.2).mean()
+
+
+class Noting(Uniform):
+    """Notes how many updates had come whenever it composed, and what it composed."""
+
+    def __init__(self, labels):
+        super().__init__(labels, dim=4)
+        self.updates, self.known, self.composed = 0, [], []
+
+    def compose(self, *shape):
+        self.known.append(self.updates)
+        self.composed.append(super().compose(*shape))
+        return self.composed[-1]
+
+    def update(self, ids, embeddings):
+        super().update(ids, embeddings)
+        self.updates += 1
+
+
+# --- the loops of the README ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")  # the trainer's own
+@pytest.mark.parametrize("number", range(3), ids=["plain", "losses-and-miners", "trainer"])
+def test_the_loops_of_the_readme_learn(number):
+    data = points()
+    torch.manual_seed(0)
+    network = torch.nn.Linear(16, 128)
+    names = {
+        "dataset": data,
+        "labels": data.tensors[1],
+        "network": network,
+        "loss_of": hardest_of_the_batch,
+        "optimizer": torch.optim.Adam(network.parameters(), lr=3e-3),
+    }
+    assert recall(network, data) < 0.2
+    set_up = LOOPS[0].partition("for epoch")[0]
+    exec(compile(set_up + LOOPS[number], "README.md", "exec"), names)
+    assert recall(network, data) > 0.8
+    bag = names["bag"]
+    assert (bag.codes >= 0).float().mean() > 0.9  # most samples came by, and were told to the bag
+    assert (bag.last.roles == MATE).any()
+    assert bag.stats()["unserved_rate"] < 0.2
+
+
+# --- looking ahead --------------------------------------------------------------------------------------------------
+
+LOOK_AHEAD = [
+    ({}, 0),
+    ({"num_workers": 1, "prefetch_factor": 1}, 1),
+    ({"num_workers": 2, "prefetch_factor": 1}, 2),
+    ({"num_workers": 1}, 2),  # a DataLoader's own default prefetches two batches a worker
+    ({"num_workers": 2, "prefetch_factor": 1, "persistent_workers": True}, 2),
+]
+
+
+@pytest.mark.parametrize(("workers", "ahead"), LOOK_AHEAD)
+def test_batches_are_composed_as_far_ahead_of_their_updates_as_said(workers, ahead):
+    labels = torch.arange(240) // 4
+    composer = Noting(labels)
+    sampler = MinedBatchSampler(composer, classes=8, images=2, groups=2, batches=6)
+    loader = DataLoader(StackDataset(range(240), labels), batch_sampler=sampler, **workers)
+    arrived = []
+    for _ in range(3):
+        for ids, targets in loader:
+            assert torch.equal(targets, labels[ids])
+            arrived.append(ids)
+            composer.update(ids, torch.ones(16, 4))
+    epoch = [max(batch - ahead, 0) for batch in range(6)]
+    assert composer.known == [6 * past + known for past in range(3) for known in epoch]  # nothing ahead of an epoch
+    assert torch.equal(torch.stack(arrived), torch.stack(composer.composed))  # none lost, none twice, in order
+
+
+def trained(**workers):
+    """Health of the bag and recall after a short training on pictures."""
+    data = pictures()
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 16, 3, stride=2, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.Conv2d(16, 32, 3, stride=2, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.Linear(288, 32),
+    )
+    bag = BagOfNegatives(data.tensors[1], dim=32)
+    sampler = MinedBatchSampler(bag, classes=16, images=4, groups=4, batches=150)
+    loss_of, choose = losses.TripletMarginLoss(margin=0.2), miners.BatchHardMiner()
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for ids, (images, labels) in DataLoader(StackDataset(range(2400), data), batch_sampler=sampler, **workers):
+        embeddings = network(images)
+        loss = loss_of(embeddings, labels, choose(embeddings, labels))
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         bag.update(ids, embeddings)
-    assert len(loader) == 150
-    assert recall(model, data) > before + 0.1
-    stats = bag.stats()
-    assert 0 < stats["staleness"] < 1  # measured, batches ahead or not
-    assert stats["unserved_rate"] < 0.2
+    return bag.stats() | {"recall": recall(network, data)}
 
 
-def test_a_loop_with_the_losses_and_miners_of_pytorch_metric_learning():
-    from pytorch_metric_learning import losses, miners
+def test_looking_ahead_costs_neither_fresh_codes_nor_mates_nor_accuracy():
+    plain, ahead = trained(), trained(num_workers=2, prefetch_factor=1)
+    assert 0 < plain["staleness"] < 1
+    assert ahead["staleness"] == pytest.approx(plain["staleness"], abs=0.1)
+    assert ahead["recall"] == pytest.approx(plain["recall"], abs=0.1)
+    for stats in (plain, ahead):
+        assert stats["unserved_rate"] < 0.1
+        assert stats["fallback_rate"] < 0.1
+        assert stats["entropy_share"] > 0.8
 
-    data, model = Points(), network()
-    bag = BagOfNegatives(data.labels, dim=8)
-    sampler = MinedBatchSampler(bag, classes=8, images=4, groups=4, batches=150)
-    loss_function, miner = losses.TripletMarginLoss(margin=0.2), miners.BatchHardMiner()
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-    before = recall(model, data)
-    for ids, points, labels in DataLoader(data, batch_sampler=sampler):
-        embeddings = torch.nn.functional.normalize(model(points))
-        loss = loss_function(embeddings, labels, miner(embeddings, labels))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        bag.update(ids, embeddings)
-    assert recall(model, data) > before + 0.1
+
+# --- epochs, schedules, stopping ------------------------------------------------------------------------------------
+
+
+def noisy(ids):
+    """Embeddings (B, 8) that depend on the ids alone."""
+    return torch.sin(torch.outer(ids + 1.0, torch.arange(1.0, 9.0)))
+
+
+def test_a_bag_loaded_in_the_middle_of_an_epoch_goes_on_the_same():
+    labels = torch.arange(240) // 4
+    shape = {"classes": 8, "images": 2, "groups": 2}
+    bag, other = BagOfNegatives(labels, dim=8), BagOfNegatives(labels, dim=8, seed=1)
+    batches = []
+    for number, batch in enumerate(MinedBatchSampler(bag, **shape, batches=30)):
+        batches.append(batch)
+        bag.update(torch.tensor(batch), noisy(torch.tensor(batch)))
+        if number == 11:
+            state = bag.state_dict()
+    other.load_state_dict(state)
+    for batch, expected in zip(MinedBatchSampler(other, **shape, batches=18), batches[12:], strict=True):
+        assert batch == expected
+        other.update(torch.tensor(batch), noisy(torch.tensor(batch)))
+    assert other.stats() == bag.stats()
+
+
+def test_batches_composed_ahead_of_a_stop_are_skipped():
+    labels = torch.arange(240) // 4
+    composer, other = Noting(labels), Noting(labels)
+    loader = DataLoader(
+        StackDataset(range(240), labels),
+        batch_sampler=MinedBatchSampler(composer, classes=8, images=2, groups=2, batches=9),
+        num_workers=2,
+        prefetch_factor=1,
+    )
+    batches = iter(loader)
+    for _ in range(4):
+        next(batches)
+    state = composer.state_dict()  # after the fourth batch, with two more under way
+    rest = [ids.tolist() for ids, _ in batches]
+    other.load_state_dict(state)
+    assert list(MinedBatchSampler(other, classes=8, images=2, groups=2, batches=3)) == rest[2:]
 
 
 def test_a_schedule_can_change_the_share_of_mates_between_batches():
-    data = Points()
-    bag = BagOfNegatives(data.labels, dim=16)
-    bag.update(torch.arange(480), data.points)
+    data = points()
+    bag = BagOfNegatives(data.tensors[1], dim=16)
+    bag.update(torch.arange(1200), data.tensors[0])
     sampler = MinedBatchSampler(bag, classes=8, images=2, groups=2, batches=3, mate_share=0.0)
     batches = iter(sampler)
     next(batches)
-    assert not (bag.last.roles == 1).any()
+    assert not (bag.last.roles == MATE).any()
     sampler.mate_share = 1.0
     assert isinstance(next(batches)[0], int)
-    assert (bag.last.roles == 1).any()
+    assert (bag.last.roles == MATE).any()
 
 
 def test_every_epoch_goes_on_instead_of_repeating():
@@ -103,6 +224,24 @@ def test_every_epoch_goes_on_instead_of_repeating():
     assert first != second
 
 
-def test_an_epoch_without_batches_is_refused():
-    with pytest.raises(InputError, match="epoch of 0 batches"):
-        MinedBatchSampler(Uniform([0, 0]), batches=0)
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ({"batches": 0}, "epoch of 0 batches"),
+        ({"batches": 1, "classes": 4, "groups": 5}, "4 classes, 4 images and 5 groups"),
+        ({"batches": 1, "images": 0}, "32 classes, 0 images"),
+        ({"batches": 1, "mate_share": 1.5}, "share of bucket mates is 1.5"),
+    ],
+)
+def test_what_cannot_be_sampled_is_refused_at_once(settings, part):
+    with pytest.raises(InputError, match=part):
+        MinedBatchSampler(Uniform([0, 0]), **settings)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_too_few_classes_are_answered_by_the_composers_sentence(workers):
+    labels = torch.arange(12) // 2
+    sampler = MinedBatchSampler(Uniform(labels), classes=8, images=2, groups=2, batches=3)
+    loader = DataLoader(StackDataset(range(12), labels), batch_sampler=sampler, num_workers=workers)
+    with pytest.raises(InputError, match=r"^The batch needs 8 classes, but only 6 .*; lower the classes"):
+        next(iter(loader))
