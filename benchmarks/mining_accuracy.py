@@ -24,7 +24,7 @@ from report import RESULTS
 KEPT = RESULTS / "mining_accuracy"
 CACHE = Path(__file__).resolve().parent.parent / "data" / "cache"
 SETS = ("omniglot", "omniglot-rotations", "glyphs", "cars")
-STEPS, SEEDS = 10_000, 3
+STEPS, SEEDS = 8_000, 3
 XBM = {"miner": "xbm"}
 EVERYWHERE = {
     "batch-hard": {"miner": "batch-hard"},
@@ -35,14 +35,14 @@ EVERYWHERE = {
 ON_OMNIGLOT = {
     name: {"miner": name} for name in ("semi-hard", "distance-weighted", "multi-similarity", "neighbours", "lsh")
 }
-SCHEDULES = {
-    "bon, all mates at once": {"miner": "bon", "mate_ramp": 0.0},
-    "bon, ramp over 0.1": {"miner": "bon", "mate_ramp": 0.1},
-    "bon, ramp over 0.3": {"miner": "bon", "mate_ramp": 0.3},
-    "bon, ramp over 0.6": {"miner": "bon", "mate_ramp": 0.6},
-    "bon, active 0.4": {"miner": "bon", "mate_schedule": "active", "active_goal": 0.4},
-    "bon, active 0.6": {"miner": "bon", "mate_schedule": "active", "active_goal": 0.6},
-    "bon, 1 group": {"miner": "bon", "mate_ramp": 0.3, "groups": 1},
+SCHEDULES = {  # name: (what it is, settings)
+    "bon-at-once": ("all mates from the start", {"mate_ramp": 0.0}),
+    "bon-ramp-0.1": ("even ramp over 0.1 of the steps", {"mate_ramp": 0.1}),
+    "bon-ramp-0.3": ("even ramp over 0.3", {"mate_ramp": 0.3}),
+    "bon-ramp-0.6": ("even ramp over 0.6", {"mate_ramp": 0.6}),
+    "bon-active-0.4": ("controlled: 0.4 of the anchors active", {"mate_schedule": "active", "active_goal": 0.4}),
+    "bon-active-0.6": ("controlled: 0.6 active", {"mate_schedule": "active", "active_goal": 0.6}),
+    "bon-one-group": ("ramp over 0.1, one seed a batch", {"mate_ramp": 0.1, "groups": 1}),
 }
 
 
@@ -70,7 +70,8 @@ def study() -> list[Race]:
             plain = EVERYWHERE["batch-hard"]
             for steps in (STEPS, STEPS // 2):
                 races.append(Race(data=data, method="batch-hard", mining=plain, steps=steps, seed=seed, tuning=True))
-            for name, mining in SCHEDULES.items():
+            for name, (_, settings) in SCHEDULES.items():
+                mining = {"miner": "bon", **settings}
                 races.append(Race(data=data, method=name, mining=mining, steps=STEPS // 2, seed=seed, tuning=True))
     return races
 

@@ -150,7 +150,7 @@ def report(table: pd.DataFrame, still_batches: dict[str, dict[str, float]], step
         "",
         f"Written by `python benchmarks/mining_quality.py`. Trainings of {steps:,} steps of 8 classes x 2 images,"
         " triplet loss on batch-hard triplets; the composer is all that differs. Percentile: share of all negatives"
-        " that are farther from the anchor than the nearest one in its batch, by exact search over all training images.",
+        " that are farther from the anchor than the nearest one in its batch, by exact search.",
         "",
         "## Bars",
         "",

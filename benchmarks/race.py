@@ -21,7 +21,7 @@ import photographs
 import torch
 from torch import Tensor, nn
 
-from bon_core.config import DataConfig, MiningConfig, NetworkConfig
+from bon_core.config import DataConfig, DivisionConfig, MiningConfig, NetworkConfig
 from bon_core.datasets import load_images
 from bon_core.embeddings import EmbeddingSet
 from bon_core.files import write_text
@@ -39,6 +39,7 @@ GLANCE = 150  # held-out classes that the curve is drawn from; the last figures 
 LOOKS = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8)  # of the steps, when the curve is taken
 LOG_EVERY = 10  # steps, as in the trainer
 HELD_OUT = 0.3  # of the training classes, while settings are chosen
+UNDIVIDED = DivisionConfig(learners=1)
 CPU = torch.device("cpu")
 
 
@@ -163,7 +164,7 @@ def _characters(race: Race, sources: dict[str, Path]) -> Field:
         plain=lambda ids: batch_of(pictures[ids].numpy(), CPU),
         tests=batch_of(tests.images, CPU),
         test_labels=tests.labels,
-        network=lambda seed: build_network(NetworkConfig(dim=DIM), learners=1, channels=1, seed=seed),
+        network=lambda seed: build_network(NetworkConfig(dim=DIM), UNDIVIDED, channels=1, seed=seed),
     )
 
 

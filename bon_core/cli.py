@@ -72,6 +72,9 @@ SECTIONS = {  # of RunConfig: title, class, what each option does
             "random_share": "share of a cluster batch's places kept from bucket mates",
             "feature": "what is clustered",
             "matching": "how new clusters get their old learners",
+            "masks": "slices of the embedding, or masks over it that are learned",
+            "doubling": "begin with 2 learners and double them at each clustering",
+            "test_norm": "outside training: unit slices, or plain L2 over the whole",
         },
     ),
     "training": (

@@ -18,6 +18,7 @@ from bon_core.experiment import CLUSTERS_TO_LOOK_AT, WEIGHTS, fitted_hashing, he
 from bon_core.files import whole_file
 from bon_core.retrieval.negatives import hardness_of
 from bon_core.runs import Run
+from bon_core.slices import block_masks
 from bon_core.snapshot import Snapshot
 from bon_core.survey import fitted_division, measure, take
 
@@ -72,7 +73,7 @@ def snapshot_embeddings(name: str, file: str) -> dict[str, Any]:
             fields={},
             hashing=fitted_hashing(embeddings.vectors),
             division=fitted_division(embeddings.vectors, CLUSTERS_TO_LOOK_AT, seed=0),
-            learners=1,
+            masks=block_masks(embeddings.vectors.shape[1], 1),
             meta={"step": 0, "epoch": 0.0, "origin": "embeddings", "data": Path(file).name, "baseline": None},
         )
     except InputError as error:
@@ -210,7 +211,7 @@ def load_network(run: Run, channels: int) -> Any:
     path = run.path / WEIGHTS
     check(path.exists(), f"Run {run.name} has no trained weights ({WEIGHTS}); train it, or choose another run.")
     config = run.config
-    network = build_network(config.network, learners=config.division.learners, channels=channels, seed=0)
+    network = build_network(config.network, config.division, channels=channels, seed=0)
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, OSError) as error:

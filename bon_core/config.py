@@ -16,6 +16,8 @@ Miner = Literal[BatchComposer, "xbm", InBatchMiner]  # those that do not compose
 MateSchedule = Literal["ramp", "active"]
 Loss = Literal["margin", "triplet", "contrastive", "multi-similarity"]
 ClusterFeature = Literal["embedding", "penultimate"]
+Masks = Literal["fixed", "learned"]
+TestNorm = Literal["slices", "whole"]
 Matching = Literal["hungarian", "none"]
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -159,6 +161,9 @@ class DivisionConfig:
     random_share: float = 0.25  # with BoN inside a cluster, the share of classes drawn at random
     feature: ClusterFeature = "embedding"
     matching: Matching = "hungarian"
+    masks: Masks = "fixed"  # "learned": each learner sees the whole embedding through a mask of its own
+    doubling: bool = False  # 2 learners at first, twice as many at each re-clustering, up to K
+    test_norm: TestNorm = "slices"  # "whole": outside training the slices keep their lengths
 
     def __post_init__(self) -> None:
         _check_choices(self)
@@ -222,6 +227,11 @@ class RunConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
+        check(
+            not (self.mining.miner == "xbm" and self.division.doubling),
+            "A memory across batches (xbm) needs slices that stay as they are, but doubling merges them at first;"
+            " leave out one of the two.",
+        )
         check(
             self.division.learners <= self.network.dim,
             f"{self.division.learners} learners cannot share {self.network.dim} dimensions; give fewer learners"

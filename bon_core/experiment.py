@@ -211,7 +211,7 @@ def _take_snapshot(run: Run, images: ImageSet, *, device: str) -> dict[str, Any]
         fields=images.fields,
         hashing=hashing,
         division=_division(trainer, vectors, train_rows),
-        learners=config.division.learners,
+        masks=trainer.network.head.masks(),
         meta={
             "step": trainer.step,
             "epoch": trainer.step / trainer.steps_per_epoch,
@@ -248,12 +248,11 @@ def _save_weights(run: Run, network: Any) -> None:
 
 
 def _division(trainer: Any, vectors: np.ndarray, train_rows: np.ndarray) -> Division:
-    count = trainer.config.division.learners
     if trainer.clustering is None:
         return fitted_division(vectors, CLUSTERS_TO_LOOK_AT, seed=0)
     clusters = np.full(len(vectors), -1, dtype=np.int64)
     clusters[train_rows] = trainer.clustering.labels
-    return Division(clusters=clusters, count=count, origin="learners")
+    return Division(clusters=clusters, count=len(trainer.clustering.centroids), origin="learners")
 
 
 def _wait_for_turn(run: Run) -> bool:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bon_core.config import InputError, NetworkConfig
-from bon_core.slices import slices
+from bon_core.config import DivisionConfig, InputError, NetworkConfig, TestNorm
+from bon_core.slices import block_masks, slices
 
 Feature = Literal["embedding", "penultimate"]
 
@@ -26,18 +26,18 @@ class EmbeddingNetwork(nn.Module):
     Weights are kept channels-last: on a CPU a conv4 step of 128 images then takes two thirds of the time.
     """
 
-    def __init__(self, backbone: nn.Module, head: "SplitHead") -> None:
+    def __init__(self, backbone: nn.Module, head: "SplitHead | MaskedHead") -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, images: Tensor, learner: int | None = None) -> Tensor:
+    def forward(self, images: Tensor, learner: int | None = None, of: int | None = None) -> Tensor:
         """Embed `images` (B, ch, H, W), float in [0, 1].
 
-        Returns unit vectors: (B, D), or the slice of one `learner`, (B, D / K).
+        Returns unit vectors: (B, D), or what one `learner` (of so many) sees, (B, d).
         """
-        return self.head(self.features(images), learner)
+        return self.head(self.features(images), learner, of)
 
     def features(self, images: Tensor) -> Tensor:
         """The penultimate layer, (B, F), not normalised."""
@@ -50,19 +50,81 @@ class SplitHead(nn.Module):
     Each learner has its own Linear: with one for all, momentum and weight decay would move the learners whose turn
     it is not. A slice is a unit vector; the embedding is all slices side by side over sqrt(K), a unit vector again,
     so its squared distances are the mean of the slices' squared distances.
+
+    While learners still double, `of` < K says how many there are: a learner's slice is then that of a few parts.
+
+    Parameters
+    ----------
+    test_norm : "whole" gives, in evaluation mode, plain L2 over the raw outputs: longer slices then weigh more
     """
+
+    def __init__(self, in_features: int, dim: int, learners: int, test_norm: TestNorm = "slices") -> None:
+        super().__init__()
+        self.slices = slices(dim, learners)
+        self.test_norm = test_norm
+        self.parts = nn.ModuleList(nn.Linear(in_features, part.stop - part.start) for part in self.slices)
+
+    def forward(self, features: Tensor, learner: int | None = None, of: int | None = None) -> Tensor:
+        """Map `features` (B, F) to the slice of `learner` (B, d), or to the whole (B, D) if it is None."""
+        if learner is None and self.test_norm == "whole" and not self.training:
+            return functional.normalize(torch.cat([part(features) for part in self.parts], dim=1), dim=1)  # (B, D)
+        parts = self.parts if learner is None else self.parts[self._group(learner, of)]
+        units = torch.cat([functional.normalize(part(features), dim=1) for part in parts], dim=1)  # (B, d)
+        return units / len(parts) ** 0.5
+
+    def view(self, vectors: Tensor, learner: int, of: int | None = None) -> Tensor:
+        """What `learner` sees of whole embeddings (N, D): its unit slices (N, d)."""
+        group = self.slices[self._group(learner, of)]
+        return functional.normalize(vectors[:, group[0].start : group[-1].stop], dim=1)
+
+    def widths(self) -> list[int]:
+        """Width d of each learner's slice."""
+        return [part.stop - part.start for part in self.slices]
+
+    def masks(self) -> np.ndarray:
+        """(K, D) float32: 1 where a dimension is the learner's."""
+        return block_masks(self.slices[-1].stop, len(self.slices))
+
+    def _group(self, learner: int, of: int | None) -> slice:
+        return slices(len(self.parts), of or len(self.parts))[learner]
+
+
+class MaskedHead(nn.Module):
+    """The last layer, seen by each of K learners through a mask that is learned (Sanakoyeu et al., TPAMI 2021).
+
+    Masks are soft, between 0 and 1, and begin close to the slices of `SplitHead`. All learners share the layer, so a
+    step of one moves what the others see as well, as far as their masks overlap.
+    """
+
+    START = 2.0  # logit of a learner's own dimensions at first, minus that elsewhere: masks of 0.88 and 0.12
 
     def __init__(self, in_features: int, dim: int, learners: int) -> None:
         super().__init__()
-        self.slices = slices(dim, learners)
-        self.parts = nn.ModuleList(nn.Linear(in_features, part.stop - part.start) for part in self.slices)
+        self.whole = nn.Linear(in_features, dim)
+        self.logits = nn.Parameter(self.START * (2 * torch.from_numpy(block_masks(dim, learners)) - 1))  # (K, D)
 
-    def forward(self, features: Tensor, learner: int | None = None) -> Tensor:
-        """Map `features` (B, F) to the slice of `learner` (B, D / K), or to the whole (B, D) if it is None."""
+    def forward(self, features: Tensor, learner: int | None = None, of: int | None = None) -> Tensor:
+        """Map `features` (B, F) to the embedding (B, D), through the mask of `learner` unless that is None."""
+        raw = self.whole(features)
         if learner is not None:
-            return functional.normalize(self.parts[learner](features), dim=1)  # (B, D / K)
-        whole = torch.cat([functional.normalize(part(features), dim=1) for part in self.parts], dim=1)  # (B, D)
-        return whole / len(self.parts) ** 0.5
+            raw = raw * self._mask(learner, of)
+        return functional.normalize(raw, dim=1)
+
+    def view(self, vectors: Tensor, learner: int, of: int | None = None) -> Tensor:
+        """What `learner` sees of whole embeddings (N, D): (N, D) again."""
+        return functional.normalize(vectors * self._mask(learner, of).detach(), dim=1)
+
+    def widths(self) -> list[int]:
+        """Width of what each learner sees: D."""
+        return [self.logits.shape[1]] * len(self.logits)
+
+    def masks(self) -> np.ndarray:
+        """(K, D) float32."""
+        return self.logits.detach().sigmoid().cpu().numpy()
+
+    def _mask(self, learner: int, of: int | None) -> Tensor:
+        count = len(self.logits)
+        return self.logits[slices(count, of or count)[learner]].sigmoid().mean(0)  # (D,)
 
 
 class Conv4(nn.Module):
@@ -123,7 +185,7 @@ class EfficientNetLite0(nn.Module):
         return self.network.extract_features(x).mean(dim=(2, 3))  # (B, 1280)
 
 
-def build_network(network: NetworkConfig, *, learners: int, channels: int, seed: int) -> EmbeddingNetwork:
+def build_network(network: NetworkConfig, division: DivisionConfig, *, channels: int, seed: int) -> EmbeddingNetwork:
     """A fresh network on the CPU for images of `channels` (1 or 3). The same arguments give the same weights.
 
     Raises
@@ -135,7 +197,14 @@ def build_network(network: NetworkConfig, *, learners: int, channels: int, seed:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = Conv4(channels) if network.backbone == "conv4" else EfficientNetLite0()
-        return EmbeddingNetwork(backbone, SplitHead(backbone.width, network.dim, learners))
+        return EmbeddingNetwork(backbone, build_head(backbone.width, network.dim, division))
+
+
+def build_head(in_features: int, dim: int, division: DivisionConfig) -> SplitHead | MaskedHead:
+    """The head that `division` asks for; one learner has no need of a mask."""
+    if division.masks == "learned" and division.learners > 1:
+        return MaskedHead(in_features, dim, division.learners)
+    return SplitHead(in_features, dim, division.learners, division.test_norm)
 
 
 def batch_of(images: np.ndarray, device: torch.device | str) -> Tensor:

@@ -2,6 +2,8 @@
 
 from itertools import pairwise
 
+import numpy as np
+
 from bon_core.config import InputError
 
 
@@ -23,3 +25,11 @@ def slices(dim: int, learners: int) -> list[slice]:
     width, wider = divmod(dim, learners)
     starts = [k * width + min(k, wider) for k in range(learners + 1)]
     return [slice(start, stop) for start, stop in pairwise(starts)]
+
+
+def block_masks(dim: int, learners: int) -> np.ndarray:
+    """The slices as masks (K, D) float32: 1 where a dimension is the learner's, else 0."""
+    masks = np.zeros((learners, dim), dtype=np.float32)
+    for mask, part in zip(masks, slices(dim, learners), strict=True):
+        mask[part] = 1
+    return masks

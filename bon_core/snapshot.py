@@ -37,6 +37,7 @@ ARRAYS = {  # name: (dtype, rank)
     "hash_mean": (np.float32, 1),  # (D,)
     "hash_projection": (np.float32, 2),  # (D, S)
     "centroids": (np.float32, 2),  # (K, D)
+    "masks": (np.float32, 2),  # (K, D) what each learner sees of the embedding
 }
 FIELD_PREFIX = "field-"
 
@@ -137,7 +138,7 @@ class Snapshot:
                 f"The snapshot's file {path.name} is missing or cut short; make the snapshot anew with: snapshot."
             ) from error
         kind, rank = ARRAYS.get(name, (array.dtype, 1))
-        per_sample = name not in ("hash_mean", "hash_projection", "centroids")
+        per_sample = name not in ("hash_mean", "hash_projection", "centroids", "masks")
         check(
             array.dtype == kind and array.ndim == rank and (not per_sample or len(array) == self.meta["samples"]),
             f"The snapshot's file {path.name} holds {array.dtype} of shape {array.shape}, which does not fit"

@@ -13,13 +13,12 @@ import numpy as np
 from bon_core.config import check
 from bon_core.datasets.image_set import SPLIT_NAMES
 from bon_core.division.clustering import cluster
-from bon_core.division.diagnostics import slice_correlation
+from bon_core.division.diagnostics import pieces, slice_correlation
 from bon_core.embeddings import EmbeddingSet
 from bon_core.mining.codes import codes_of
 from bon_core.projection import project, trust, trustworthiness
 from bon_core.retrieval.metrics import RECALL_AT, neighbours_needed, nmi, recall, retrieval_metrics
 from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
-from bon_core.slices import slices
 from bon_core.snapshot import NEIGHBOURS_KEPT, Snapshot, write
 
 PROTOCOL = "each sample queries all others of its split; Euclidean distance between unit vectors"
@@ -68,14 +67,15 @@ def take(
     fields: Mapping[str, np.ndarray],
     hashing: Hashing,
     division: Division,
-    learners: int,
+    masks: np.ndarray,
     meta: Mapping[str, Any],
     seed: int = 0,
     progress: Progress = lambda share, text: None,
 ) -> Snapshot:
     """Measure `embeddings` (N samples of all splits) and write the snapshot folder `path`.
 
-    `meta` brings what only the caller knows: step, epoch, origin, data, baseline.
+    `masks` (K, D) say what each learner sees of the embedding. `meta` brings what only the caller knows: step, epoch,
+    origin, data, baseline.
     """
     vectors, labels = embeddings.vectors, embeddings.labels
     progress(0.05, "searching neighbours")
@@ -88,7 +88,7 @@ def take(
 
     progress(0.4, "placing clusters")
     centroids, clusters, to_centroid = _clusters(vectors, division)
-    report = _slices(vectors, labels, split, clusters, division.count, learners, seed) if learners > 1 else None
+    report = _slices(vectors, labels, split, clusters, division.count, masks, seed) if len(masks) > 1 else None
 
     progress(0.5, "drawing the map")
     xy = project(vectors, table, seed=seed)
@@ -111,6 +111,7 @@ def take(
         "hash_mean": hashing.mean,
         "hash_projection": hashing.projection,
         "centroids": centroids,
+        "masks": masks,
     }
     return write(
         path,
@@ -118,7 +119,7 @@ def take(
         fields,
         {
             "class_names": list(embeddings.class_names),
-            "learners": learners,
+            "learners": len(masks),
             "metrics": metrics,
             "trustworthiness": trustworthiness(xy, vectors, seed=seed),
             "hasher_origin": hashing.origin,
@@ -189,20 +190,17 @@ def _slices(
     split: np.ndarray,
     clusters: np.ndarray,
     count: int,
-    learners: int,
+    masks: np.ndarray,
     seed: int,
 ) -> dict[str, Any]:
     """Recall@1 of every learner's slice, as a whole and by the cluster of the query, on the last split there is."""
     rows = np.flatnonzero(split == np.unique(split)[-1])
-    parts = slices(vectors.shape[1], learners)
 
-    def correct(part: slice) -> np.ndarray:
-        piece = vectors[rows, part]
-        piece = piece / np.maximum(np.linalg.norm(piece, axis=1, keepdims=True), 1e-12)
+    def correct(piece: np.ndarray) -> np.ndarray:
         nearest = build_neighbours(piece, 1).indices[:, 0]
         return labels[rows][nearest] == labels[rows]
 
-    found = [correct(part) for part in parts]
+    found = [correct(piece) for piece in pieces(vectors[rows], masks)]
     of_query = clusters[rows]
     matrix = [
         [float(hits[of_query == number].mean()) if (of_query == number).any() else None for number in range(count)]
@@ -210,10 +208,10 @@ def _slices(
     ]
     return {
         "slice_recall": [float(hits.mean()) for hits in found],
-        "whole": float(correct(slice(None)).mean()),
+        "whole": float(correct(vectors[rows]).mean()),
         "matrix": matrix,
         "correlation": [
             [None if np.isnan(value) else float(value) for value in row]
-            for row in slice_correlation(vectors[rows], learners, seed=seed)
+            for row in slice_correlation(vectors[rows], masks, seed=seed)
         ],
     }

@@ -26,9 +26,14 @@ class Neighbour:
     ranks: np.ndarray
 
 
-def retrieve(vectors: np.ndarray, query: np.ndarray, learners: int, *, k: int, leave_out: int = -1) -> list[Neighbour]:
-    """The k nearest of vectors (n, D) to the query (D,), `leave_out` (the query's own row) not among them."""
-    parts = slice_contributions(vectors, query[None], learners)  # (n, K)
+def retrieve(
+    vectors: np.ndarray, query: np.ndarray, masks: np.ndarray, *, k: int, leave_out: int = -1
+) -> list[Neighbour]:
+    """The k nearest of vectors (n, D) to the query (D,), `leave_out` (the query's own row) not among them.
+
+    masks (K, D): what each learner sees.
+    """
+    parts = slice_contributions(vectors, query[None], masks)  # (n, K)
     squared = parts.sum(axis=1)
     if 0 <= leave_out < len(vectors):
         squared[leave_out] = np.inf

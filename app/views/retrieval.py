@@ -66,7 +66,7 @@ def _ask(view: View) -> None:
     with left:
         vector, row, label = _query(view)
     leave_out = -1 if row is None else int(np.searchsorted(view.rows, row))
-    found = retrieve(cached.vectors(view), vector, view.snapshot.learners, k=FOUND, leave_out=leave_out)
+    found = retrieve(cached.vectors(view), vector, view.snapshot.masks, k=FOUND, leave_out=leave_out)
     with right:
         st.subheader("Nearest first", anchor=False)
         _found_words(view, found, label)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bon_core.config import InputError, check
+from bon_core.slices import slices
 
 STARTS = 3  # cold starts, of which the best is kept; a warm start needs no other
 MAX_ROUNDS = 30
@@ -65,16 +66,18 @@ def cluster(vectors: np.ndarray, num_clusters: int, *, seed: int, previous: np.n
     return min(found, key=lambda clustering: clustering.objective)
 
 
-def match(previous: np.ndarray, current: np.ndarray, num_clusters: int) -> np.ndarray:
+def match(previous: np.ndarray, current: np.ndarray, num_clusters: int, num_previous: int | None = None) -> np.ndarray:
     """Which previous cluster each current one continues: the pairing with the largest total overlap (Hungarian).
 
     Parameters
     ----------
     previous, current : (N,) labels of the same samples, 0..K-1
+    num_previous : while learners double, how many previous clusters there were; each is then continued by those whose
+        learners came out of its own
 
     Returns
     -------
-    (K,) int64 permutation: current cluster c continues the previous cluster names[c]
+    (K,) int64 permutation: current cluster c is to be called names[c]
 
     Raises
     ------
@@ -88,10 +91,13 @@ def match(previous: np.ndarray, current: np.ndarray, num_clusters: int) -> np.nd
         f"The clusterings label {previous.shape} and {current.shape} samples, but must label the same;"
         " keep the samples of both.",
     )
-    for labels in (previous, current):
-        _check_labels(labels, num_clusters)
-    overlap = np.zeros((num_clusters, num_clusters), dtype=np.int64)  # [current, previous]
-    np.add.at(overlap, (current, previous), 1)
+    num_previous = num_previous or num_clusters
+    _check_labels(previous, num_previous)
+    _check_labels(current, num_clusters)
+    heirs = slices(num_clusters, num_previous)
+    overlap = np.zeros((num_clusters, num_clusters), dtype=np.int64)  # [current, name]
+    for number, names in enumerate(heirs):
+        overlap[:, names] = np.bincount(current[previous == number], minlength=num_clusters)[:, None]
     rows, columns = linear_sum_assignment(-overlap)
     names = np.empty(num_clusters, dtype=np.int64)
     names[rows] = columns

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from bon_core.division.clustering import cluster_means, squared_distances
-from bon_core.slices import slices
 
 
 def class_counts(labels: np.ndarray, clusters: np.ndarray, num_classes: int, num_clusters: int) -> np.ndarray:
@@ -37,33 +36,42 @@ def flows(previous: np.ndarray, current: np.ndarray) -> np.ndarray:
     return np.column_stack([pairs // width, pairs % width, counts])
 
 
-def slice_contributions(one: np.ndarray, other: np.ndarray, learners: int) -> np.ndarray:
-    """The K slices' parts in the squared distance of embeddings; they add up to the whole squared distance.
+def slice_contributions(one: np.ndarray, other: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """The K learners' parts in the squared distance of embeddings; they add up to the whole squared distance.
 
     Parameters
     ----------
-    one, other : (..., D) embeddings as the network gives them: unit slices over sqrt(K), so that a part is a learner's
-        own squared distance over K
+    one, other : (..., D) embeddings as the network gives them: with slices these are unit slices over sqrt(K), so that
+        a part is a learner's own squared distance over K
+    masks : (K, D) what each learner sees; a dimension that several see is shared among them in proportion
 
     Returns
     -------
     (..., K) float64
     """
     squared = (one.astype(np.float64) - other.astype(np.float64)) ** 2
-    return np.stack([squared[..., part].sum(axis=-1) for part in slices(one.shape[-1], learners)], axis=-1)
+    return squared @ (masks / np.maximum(masks.sum(axis=0), 1e-12)).T.astype(np.float64)
 
 
-def slice_correlation(vectors: np.ndarray, learners: int, *, seed: int, pairs: int = 20_000) -> np.ndarray:
+def pieces(vectors: np.ndarray, masks: np.ndarray) -> list[np.ndarray]:
+    """What each learner sees of vectors (N, D): K arrays of unit rows, without the dimensions its mask shuts out."""
+    seen = [vectors[:, mask > 0] * mask[mask > 0] for mask in masks]
+    return [piece / np.maximum(np.linalg.norm(piece, axis=1, keepdims=True), 1e-12) for piece in seen]
+
+
+def slice_correlation(vectors: np.ndarray, masks: np.ndarray, *, seed: int, pairs: int = 20_000) -> np.ndarray:
     """How alike the learners judge: correlation (K, K) float64 of their distances over random pairs of samples.
 
-    A learner whose distances do not vary has NaN in its row and column. `vectors` (N, D), N >= 2.
+    A learner whose distances do not vary has NaN in its row and column. `vectors` (N, D), N >= 2, `masks` (K, D).
     """
     rng = np.random.default_rng(seed)
     one = rng.integers(len(vectors), size=pairs)
     other = (one + rng.integers(1, len(vectors), size=pairs)) % len(vectors)  # never the sample itself
-    distances = np.sqrt(slice_contributions(vectors[one], vectors[other], learners))  # (pairs, K)
+    distances = [
+        np.linalg.norm((seen[one] - seen[other]).astype(np.float64), axis=1) for seen in pieces(vectors, masks)
+    ]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.corrcoef(distances, rowvar=False).reshape(learners, learners)
+        return np.corrcoef(distances).reshape(len(masks), len(masks))
 
 
 def negative_distances(

@@ -4,8 +4,10 @@ joint      warm-up: whole embedding, all data
 split      one slice of the embedding, its own cluster (Sanakoyeu et al., CVPR 2019, section 3.2)
 clustered  whole embedding, batches from one cluster
 conquer    whole embedding, all data, at the end (section 3.3)
+With `doubling` (TPAMI 2021) the first clustering makes 2 learners, each later one twice as many, up to K.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,9 +20,13 @@ PhaseName = Literal["joint", "split", "clustered", "conquer"]
 
 @dataclass(frozen=True)
 class Phase:
-    """What one iteration does: draw from `cluster` (None: all data) and train the slice of `learner` (None: all)."""
+    """What one iteration does: draw from `cluster` (None: all data) and train the slice of `learner` (None: all).
+
+    `of` is how many learners, and clusters, there are at that time.
+    """
 
     name: PhaseName
+    of: int
     cluster: int | None = None
     learner: int | None = None
 
@@ -46,9 +52,9 @@ class Schedule:
     def __init__(self, division: DivisionConfig, *, total_steps: int, steps_per_epoch: int, seed: int) -> None:
         check(total_steps >= 1, f"A training of {total_steps} steps cannot be planned; give 1 or more.")
         check(steps_per_epoch >= 1, f"An epoch of {steps_per_epoch} steps is not possible; give 1 or more.")
-        self.learners = division.learners
+        self.learners, self.doubling = division.learners, division.doubling
         self.seed = seed
-        self.period = division.recluster_every * steps_per_epoch
+        period = division.recluster_every * steps_per_epoch
         warm = round(division.warmup * total_steps)
         split = max(warm, round((division.warmup + division.split) * total_steps))
         clustered = max(split, round((1 - division.conquer) * total_steps))
@@ -60,19 +66,29 @@ class Schedule:
             "clustered": (split, clustered),
             "conquer": (clustered, max(clustered, total_steps)),
         }
+        self.clusterings = [*range(warm, split, period), *range(split, clustered, period)]  # steps
 
     def phase(self, step: int) -> Phase:
         """The work of iteration `step`, 0 to total_steps - 1."""
-        name = self._name(step)
+        name, (of, since) = self._name(step), self._level(step)
         if name in ("joint", "conquer"):
-            return Phase(name)
-        cluster = self._turn(step - self.spans["split"][0])
-        return Phase(name, cluster=cluster, learner=cluster if name == "split" else None)
+            return Phase(name, of)
+        cluster = self._turn(step - since, of)
+        return Phase(name, of, cluster=cluster, learner=cluster if name == "split" else None)
 
     def reclusters(self, step: int) -> bool:
         """Whether to cluster anew just before iteration `step`: as a divided phase begins and every T epochs in it."""
-        name = self._name(step)
-        return name in ("split", "clustered") and (step - self.spans[name][0]) % self.period == 0
+        return step in self.clusterings
+
+    def _level(self, step: int) -> tuple[int, int]:
+        """How many learners there are at `step`, and since when."""
+        first = self.spans["split"][0]
+        if not self.doubling:
+            return self.learners, first
+        done = bisect_right(self.clusterings, step)
+        doublings = min(done, (self.learners - 1).bit_length())
+        since = self.clusterings[doublings - 1] if doublings else first
+        return min(2**doublings, self.learners), since
 
     def _name(self, step: int) -> PhaseName:
         for name, (start, stop) in self.spans.items():
@@ -80,7 +96,7 @@ class Schedule:
                 return name
         raise AssertionError(f"step {step} is outside the training")
 
-    def _turn(self, divided_step: int) -> int:
-        """The cluster whose turn it is: rounds of K, each a permutation by (seed, round)."""
-        turn, place = divmod(divided_step, self.learners)
-        return int(np.random.default_rng((self.seed, turn)).permutation(self.learners)[place])
+    def _turn(self, divided_step: int, of: int) -> int:
+        """The cluster whose turn it is: rounds over all of them, each a permutation by (seed, round)."""
+        turn, place = divmod(divided_step, of)
+        return int(np.random.default_rng((self.seed, turn)).permutation(of)[place])

@@ -24,7 +24,6 @@ from bon_core.files import whole_file
 from bon_core.mining.curriculum import MateShare
 from bon_core.networks import EmbeddingNetwork, batch_of, build_network, embed
 from bon_core.runs import Run
-from bon_core.slices import slices
 from bon_core.training.audit import PHASES, AuditLog
 from bon_core.training.augmentation import Augmentation
 from bon_core.training.chance import chance_of
@@ -85,15 +84,15 @@ class Trainer:
         self.images = torch.from_numpy(train_set.images).to(self.device)  # (N, H, W[, 3]) uint8
         self.labels = torch.from_numpy(train_set.labels).to(self.device)  # (N,)
         self.ids = torch.from_numpy(train_set.ids).to(self.device)  # (N,)
-        self.network = build_network(
-            config.network, learners=division.learners, channels=train_set.channels, seed=settings.seed
-        ).to(self.device)
+        self.network = build_network(config.network, division, channels=train_set.channels, seed=settings.seed).to(
+            self.device
+        )
         self.objective = Objective(
             settings.loss,
             mining.chooser,
             settings.margin,
             memory=min(mining.memory, len(train_set)) if mining.miner == "xbm" else 0,
-            widths=[config.network.dim, *(part.stop - part.start for part in self.network.head.slices)],
+            widths=[config.network.dim, *self.network.head.widths()],
         ).to(self.device)
         self.augment = Augmentation(train_set.channels) if settings.augment else None
         self.optimizer = torch.optim.AdamW(
@@ -163,7 +162,7 @@ class Trainer:
                 images = batch_of(self.images[batch.positions], self.device)  # (B, channels, H, W)
                 if self.augment is not None:
                     images = self.augment(images)
-                embeddings = self.network(images, phase.learner)  # (B, D) or (B, D / K)
+                embeddings = self.network(images, phase.learner, phase.of)  # (B, D) or (B, d)
                 self._check_finite(embeddings)
                 outcome = self.objective(
                     embeddings, self.labels[batch.positions], self.ids[batch.positions], phase.learner
@@ -247,20 +246,21 @@ class Trainer:
     def _divide(self, phase: Phase) -> None:
         """Cluster the training set on its present embedding, keep the learners' names, form the teams anew."""
         started = time.perf_counter()
-        learners = self.config.division.learners
         vectors = self._embed("embedding")  # (N, D)
         features = vectors if self.config.division.feature == "embedding" else self._embed("penultimate")
         matching = self.config.division.matching == "hungarian" and self.clustering is not None
         previous = self.clustering.labels if matching else None
-        raw = cluster(features, learners, seed=self.config.training.seed + self.step, previous=previous)
-        current = raw.renamed(match(previous, raw.labels, learners)) if matching else raw
+        before = len(self.clustering.centroids) if matching else phase.of
+        start = previous if before == phase.of else None  # twice as many need a start of their own
+        raw = cluster(features, phase.of, seed=self.config.training.seed + self.step, previous=start)
+        current = raw.renamed(match(previous, raw.labels, phase.of, before)) if matching else raw
         paired = kept(self.train_set.labels, current.labels)  # (N,) bool: not alone in its class
 
         whole = torch.from_numpy(vectors).to(self.device)
-        if phase.name == "split":  # undo the concatenation's 1 / sqrt(K): a learner's loss sees unit slices
-            seen = [whole[:, part] * math.sqrt(learners) for part in slices(whole.shape[1], learners)]
+        if phase.name == "split":
+            seen = [self.network.head.view(whole, learner, phase.of) for learner in range(phase.of)]
         else:
-            seen = [whole] * learners
+            seen = [whole] * phase.of
         labels = torch.from_numpy(current.labels).to(self.device, torch.int64)
         self.teams.divide(labels, torch.from_numpy(paired).to(self.device), seen)
         self._log_clustering(raw, current, paired, milliseconds=1000 * (time.perf_counter() - started))
@@ -350,9 +350,8 @@ class Trainer:
         self.warned = low
 
     def _log_clustering(self, raw: Clustering, current: Clustering, paired: np.ndarray, *, milliseconds: float) -> None:
-        learners = self.config.division.learners
-        before = self.clustering
-        confusion = np.zeros((learners, learners), dtype=np.int64)  # current x previous
+        learners, before = len(current.centroids), self.clustering
+        confusion = np.zeros((learners, 1 if before is None else len(before.centroids)), dtype=np.int64)
         if before is not None:
             np.add.at(confusion, (current.labels, before.labels), 1)
         with whole_file(self.run.path / "clusterings" / f"step-{self.step:07d}.npz") as path:
@@ -366,7 +365,7 @@ class Trainer:
                 kept=paired,
                 centroids=current.centroids.astype(np.float32),
                 objective=current.objective,
-                confusion=confusion,
+                confusion=confusion,  # current x previous
             )
         self.events.write(
             "clustering",

@@ -10,6 +10,7 @@ from bon_core import runs, snapshot
 from bon_core.config import DataConfig, RunConfig
 from bon_core.datasets.image_set import TEST, TRAIN, ImageSet
 from bon_core.runs import Run, Status
+from bon_core.slices import block_masks
 
 CLASSES, EACH, WIDTH, BITS, LEARNERS = 8, 12, 16, 4, 2
 SAMPLES = CLASSES * EACH
@@ -65,6 +66,7 @@ def snapshot_arrays(images: ImageSet, seed: int = 0) -> dict[str, np.ndarray]:
         "hash_mean": mean,
         "hash_projection": projection,
         "centroids": rng.standard_normal((LEARNERS, WIDTH)),
+        "masks": block_masks(WIDTH, LEARNERS),
     }
 
 

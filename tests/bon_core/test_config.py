@@ -131,6 +131,11 @@ def test_the_ends_of_the_ranges_are_allowed():
     TrainingConfig(margin=2, seed=2**31 - 1)
 
 
+def test_a_memory_and_doubling_do_not_go_together():
+    with pytest.raises(InputError, match="leave out one of the two"):
+        RunConfig(mining=MiningConfig(miner="xbm"), division=DivisionConfig(doubling=True))
+
+
 def test_more_learners_than_dimensions():
     with pytest.raises(InputError, match="8 learners cannot share 4 dimensions"):
         RunConfig(network=NetworkConfig(dim=4), division=DivisionConfig(learners=8))

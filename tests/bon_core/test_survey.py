@@ -3,6 +3,7 @@ import pytest
 
 from bon_core.config import InputError
 from bon_core.embeddings import EmbeddingSet
+from bon_core.slices import block_masks
 from bon_core.survey import Division, Hashing, fitted_division, measure, take
 
 
@@ -13,7 +14,8 @@ def on_circle(degrees: list[float], labels: list[int]) -> EmbeddingSet:
 
 def surveyed(path, embeddings, split, **changes):
     hashing = Hashing(mean=np.zeros(2), projection=np.eye(2), stored=np.full(len(embeddings), -1), origin="fitted")
-    settings = {"hashing": hashing, "division": fitted_division(embeddings.vectors, 2, seed=0), "learners": 1}
+    settings = {"hashing": hashing, "division": fitted_division(embeddings.vectors, 2, seed=0)}
+    settings["masks"] = block_masks(2, 1)
     meta = {"step": 0, "epoch": 0.0, "origin": "embeddings", "data": "circle", "baseline": None}
     return take(path, embeddings, split, fields={}, meta=meta, **settings | changes)
 
@@ -62,7 +64,13 @@ def test_slices_are_judged_one_by_one(tmp_path):
     vectors = np.concatenate([first, np.tile([1.0, 0.0], (6, 1))], axis=1)
     embeddings = EmbeddingSet.of(vectors, np.array([0, 0, 1, 1, 2, 2]), class_names="abc")
     hashing = Hashing(mean=np.zeros(4), projection=np.eye(4), stored=np.full(6, -1), origin="fitted")
-    shot = surveyed(tmp_path / "s", embeddings, np.ones(6, np.uint8), hashing=hashing, learners=2)
+    shot = surveyed(
+        tmp_path / "s",
+        embeddings,
+        np.ones(6, np.uint8),
+        hashing=hashing,
+        masks=block_masks(embeddings.vectors.shape[1], 2),
+    )
     report = shot.meta["division"]
     assert report["slice_recall"][0] == report["whole"] == 1
     assert report["slice_recall"][1] < 1

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from app.analysis.retrieval import confusions, failures, place_among, retrieve
+from bon_core.slices import block_masks
 
 
 def test_the_parts_add_up_and_ranks_tell_which_learner_brought_it():
     query = np.array([1, 0, 1, 0], np.float32) / np.sqrt(2)
     first_only = np.array([1, 0, 0, 1], np.float32) / np.sqrt(2)  # agrees in the first slice
     second_only = np.array([-1, 0, 1, 0], np.float32) / np.sqrt(2)  # agrees in the second, opposite in the first
-    found = retrieve(np.stack([second_only, query, first_only]), query, 2, k=5, leave_out=1)
+    found = retrieve(np.stack([second_only, query, first_only]), query, block_masks(query.size, 2), k=5, leave_out=1)
     assert [neighbour.row for neighbour in found] == [2, 0]
     assert found[0].distance == pytest.approx(1)
     assert found[0].parts == pytest.approx([0, 1])
@@ -23,7 +24,7 @@ def test_the_parts_add_up_and_ranks_tell_which_learner_brought_it():
 
 def test_an_upload_leaves_nobody_out():
     vectors = np.eye(3, dtype=np.float32)
-    assert len(retrieve(vectors, vectors[0], 1, k=5)) == 3
+    assert len(retrieve(vectors, vectors[0], block_masks(vectors.shape[1], 1), k=5)) == 3
 
 
 def test_a_new_sample_lies_among_its_neighbours_nearer_to_the_nearer():

@@ -111,6 +111,15 @@ def test_matching_gives_a_permutation_even_where_clusters_are_empty():
     assert sorted(names) == [0, 1, 2, 3] and names[1] == 3
 
 
+def test_doubled_clusters_go_to_the_learners_of_their_parents():
+    """Parents 0 and 1 split into two each; parent 0's children must be called 0 and 1, parent 1's 2 and 3."""
+    previous = np.repeat([0, 1], 40)
+    current = np.concatenate([np.repeat([3, 1], [25, 15]), np.repeat([0, 2], [10, 30])])
+    names = match(previous, current, 4, num_previous=2)
+    assert sorted(names.tolist()) == [0, 1, 2, 3]
+    assert set(names[[3, 1]]) == {0, 1} and set(names[[0, 2]]) == {2, 3}
+
+
 def test_renaming_takes_the_centroids_along():
     vectors, _ = clouds(5, 20)
     found = cluster(vectors, 5, seed=0)

@@ -9,10 +9,11 @@ from bon_core.division.diagnostics import (
     flows,
     kept,
     negative_distances,
+    pieces,
     slice_contributions,
     slice_correlation,
 )
-from bon_core.slices import slices
+from bon_core.slices import block_masks, slices
 
 
 def embedding(count: int, dim: int, learners: int, seed: int = 0) -> np.ndarray:
@@ -38,31 +39,43 @@ def test_flows_count_every_sample_once():
 @pytest.mark.parametrize(("dim", "learners"), [(8, 1), (12, 3), (10, 4)])
 def test_the_slices_parts_add_up_to_the_squared_distance(dim, learners):
     one, other = embedding(50, dim, learners), embedding(50, dim, learners, seed=1)
-    parts = slice_contributions(one, other, learners)
+    parts = slice_contributions(one, other, block_masks(dim, learners))
     whole = ((one.astype(np.float64) - other) ** 2).sum(axis=1)
     assert parts.shape == (50, learners)
     np.testing.assert_allclose(parts.sum(axis=1), whole, rtol=1e-12)
     own = one[:, slices(dim, learners)[0]] * np.sqrt(learners)  # the learner's own unit slice
     mate = other[:, slices(dim, learners)[0]] * np.sqrt(learners)
     np.testing.assert_allclose(parts[:, 0], ((own - mate) ** 2).sum(axis=1) / learners, rtol=1e-5)
-    assert slice_contributions(one[0], other[0], learners).shape == (learners,)
+    assert slice_contributions(one[0], other[0], block_masks(dim, learners)).shape == (learners,)
+
+
+def test_a_dimension_that_two_see_is_shared_between_them():
+    masks = np.array([[1, 1, 0], [0, 1, 3]], np.float32)
+    parts = slice_contributions(np.array([1.0, 2.0, 3.0]), np.zeros(3), masks)
+    np.testing.assert_allclose(parts, [1 + 4 / 2, 4 / 2 + 9])
+
+
+def test_pieces_are_what_a_learner_sees():
+    seen = pieces(np.array([[3.0, 4.0, 7.0], [0.0, 0.0, 2.0]]), np.array([[1, 1, 0], [0, 0.5, 1]], np.float32))
+    np.testing.assert_allclose(seen[0], [[0.6, 0.8], [0, 0]])
+    np.testing.assert_allclose(seen[1], [[2 / 53**0.5, 7 / 53**0.5], [0, 1]])
 
 
 def test_correlation_sees_equal_and_independent_learners():
     vectors = embedding(400, 12, 3)
     vectors[:, 4:8] = vectors[:, :4]
-    matrix = slice_correlation(vectors, 3, seed=0)
+    matrix = slice_correlation(vectors, block_masks(12, 3), seed=0)
     assert matrix.shape == (3, 3)
     np.testing.assert_allclose(np.diag(matrix), 1)
     assert matrix[0, 1] == pytest.approx(1) and abs(matrix[0, 2]) < 0.1
-    np.testing.assert_array_equal(matrix, slice_correlation(vectors, 3, seed=0))
-    assert slice_correlation(vectors, 1, seed=0).tolist() == [[1.0]]
+    np.testing.assert_array_equal(matrix, slice_correlation(vectors, block_masks(12, 3), seed=0))
+    assert slice_correlation(vectors, block_masks(12, 1), seed=0).tolist() == [[1.0]]
 
 
 def test_a_learner_that_never_varies_has_no_correlation():
     vectors = embedding(20, 8, 2)
     vectors[:, 4:] = 0.5
-    assert np.isnan(slice_correlation(vectors, 2, seed=0)[1]).all()
+    assert np.isnan(slice_correlation(vectors, block_masks(8, 2), seed=0)[1]).all()
 
 
 def test_negatives_are_of_another_class_and_nearer_inside_a_cluster():

@@ -19,7 +19,7 @@ def test_phases_by_hand():
     plan = schedule(learners=4)
     names = [plan.phase(step).name for step in range(100)]
     assert names == ["joint"] * 30 + ["split"] * 40 + ["clustered"] * 25 + ["conquer"] * 5
-    assert plan.phase(0) == Phase("joint", None, None) and plan.phase(99) == Phase("conquer", None, None)
+    assert plan.phase(0) == Phase("joint", 4) and plan.phase(99) == Phase("conquer", 4)
     for step in range(30, 70):
         assert plan.phase(step).cluster == plan.phase(step).learner is not None
     for step in range(70, 95):
@@ -65,6 +65,25 @@ def test_the_order_is_shuffled_by_seed_and_round():
     assert len(first) == 8 and max(first.values()) < 40
 
 
+def test_learners_double_at_each_clustering():
+    """Clusterings at 30, 44, 58 (split), 70, 84 (clustered): 2, 4, then all 6 learners."""
+    plan = schedule(learners=6, recluster_every=2, epoch=7, doubling=True)
+    expected = [1] * 30 + [2] * 14 + [4] * 14 + [6] * 42
+    assert [plan.phase(step).of for step in range(100)] == expected
+    for step in range(30, 95):
+        assert plan.phase(step).cluster in range(expected[step])
+    for start, of in ((30, 2), (44, 4), (58, 6)):  # a level begins with a whole round
+        assert sorted(plan.phase(start + place).cluster for place in range(of)) == list(range(of))
+
+
+@given(learners=st.integers(2, 32), doubling=st.booleans())
+def test_without_doubling_all_learners_are_there_from_the_start(learners, doubling):
+    plan = schedule(total=400, epoch=5, learners=learners, recluster_every=1, doubling=doubling)
+    counts = [plan.phase(step).of for step in range(400)]
+    assert counts == sorted(counts) and counts[-1] == learners
+    assert doubling or set(counts) == {learners}
+
+
 def test_any_step_can_be_asked_first():
     plan = schedule(learners=5)
     forward = [plan.phase(step) for step in range(100)]
@@ -74,7 +93,7 @@ def test_any_step_can_be_asked_first():
 
 def test_one_learner_trains_jointly_to_the_end():
     plan = schedule(learners=1)
-    assert {plan.phase(step) for step in range(100)} == {Phase("joint")}
+    assert {plan.phase(step) for step in range(100)} == {Phase("joint", 1)}
     assert not any(plan.reclusters(step) for step in range(100))
 
 

@@ -161,6 +161,42 @@ def test_divided_batches_come_from_one_cluster(small_images, whole_run):
         assert all(kept[identity] for identity in batch)
 
 
+@pytest.mark.parametrize("options", [{"masks": "learned"}, {"doubling": True}, {"test_norm": "whole"}], ids=str)
+def test_the_options_of_the_extended_paper_train_and_resume(small_images, options):
+    config = with_section(CONFIG, "division", learners=4, **options)
+    whole = trainer_of(config, small_images, "whole")
+    assert whole.fit() == "finished"
+    first = stopping_at(trainer_of(config, small_images, "parts"), 27)
+    first.fit()
+    first.run.clear_stop()
+    second = Trainer(config, small_images.part("train"), first.run)
+    second.load()
+    second.fit()
+    assert same(weights(second), weights(whole))
+    counts = [len(event["sizes"]) for event in whole.run.events("clustering")]
+    assert counts[:2] == ([2, 4] if "doubling" in options else [4, 4]) and counts[-1] == 4
+
+
+def test_two_parts_move_while_half_of_the_learners_are_there(small_images):
+    """While two of four learners are there, a step moves the two parts of the one whose turn it is."""
+    config = with_section(CONFIG, "division", learners=4, warmup=0.0, split=1.0, conquer=0.0, doubling=True)
+    trainer = trainer_of(config, small_images)
+    parts = trainer.network.head.parts
+    before = [part.weight.detach().clone() for part in parts]
+    stepped, moved = trainer.optimizer.step, []
+
+    def watched():
+        stepped()
+        now = [part.weight.detach().clone() for part in parts]
+        moved.append({number for number in range(4) if not torch.equal(now[number], before[number])})
+        before[:] = now
+
+    trainer.optimizer.step = watched
+    trainer.fit()
+    assert all(turn in ({0, 1}, {2, 3}) for turn in moved[:13])
+    assert all(len(turn) == 1 for turn in moved[13:])
+
+
 def test_clusters_smaller_than_a_batch_train(small_images):
     config = with_section(CONFIG, "division", learners=12, warmup=0.0, split=0.6, conquer=0.0)
     trainer = trainer_of(with_section(config, "mining", classes=20), small_images)
