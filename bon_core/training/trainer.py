@@ -17,8 +17,7 @@ from torch import Tensor
 
 from bon_core.config import InputError, RunConfig
 from bon_core.datasets.image_set import ImageSet
-from bon_core.division.clustering import Clustering, cluster, match
-from bon_core.division.diagnostics import kept
+from bon_core.division.clustering import Clustering
 from bon_core.division.schedule import Phase, Schedule
 from bon_core.files import whole_file
 from bon_core.mining.curriculum import MateShare
@@ -28,6 +27,7 @@ from bon_core.training.audit import PHASES, AuditLog
 from bon_core.training.augmentation import Augmentation
 from bon_core.training.chance import chance_of
 from bon_core.training.checkpoint import load_tree, save_tree
+from bon_core.training.dividing import Partition, divide
 from bon_core.training.events import EventLog
 from bon_core.training.objectives import Objective, Outcome
 from bon_core.training.teams import Batch, Teams
@@ -248,23 +248,19 @@ class Trainer:
         started = time.perf_counter()
         vectors = self._embed("embedding")  # (N, D)
         features = vectors if self.config.division.feature == "embedding" else self._embed("penultimate")
-        matching = self.config.division.matching == "hungarian" and self.clustering is not None
-        previous = self.clustering.labels if matching else None
-        before = len(self.clustering.centroids) if matching else phase.of
-        start = previous if before == phase.of else None  # twice as many need a start of their own
-        raw = cluster(features, phase.of, seed=self.config.training.seed + self.step, previous=start)
-        current = raw.renamed(match(previous, raw.labels, phase.of, before)) if matching else raw
-        paired = kept(self.train_set.labels, current.labels)  # (N,) bool: not alone in its class
-
-        whole = torch.from_numpy(vectors).to(self.device)
-        if phase.name == "split":
-            seen = [self.network.head.view(whole, learner, phase.of) for learner in range(phase.of)]
-        else:
-            seen = [whole] * phase.of
-        labels = torch.from_numpy(current.labels).to(self.device, torch.int64)
-        self.teams.divide(labels, torch.from_numpy(paired).to(self.device), seen)
-        self._log_clustering(raw, current, paired, milliseconds=1000 * (time.perf_counter() - started))
-        self.clustering = current
+        partition = divide(
+            vectors,
+            features,
+            self.train_set.labels,
+            phase=phase,
+            division=self.config.division,
+            head=self.network.head,
+            teams=self.teams,
+            previous=self.clustering,
+            seed=self.config.training.seed + self.step,
+        )
+        self._log_clustering(partition, milliseconds=1000 * (time.perf_counter() - started))
+        self.clustering = partition.current
 
     def _rejoin(self) -> None:
         """The joint table slept through the divided phases: show it the present embedding."""
@@ -349,7 +345,8 @@ class Trainer:
             )
         self.warned = low
 
-    def _log_clustering(self, raw: Clustering, current: Clustering, paired: np.ndarray, *, milliseconds: float) -> None:
+    def _log_clustering(self, partition: Partition, *, milliseconds: float) -> None:
+        raw, current, paired = partition.raw, partition.current, partition.paired
         learners, before = len(current.centroids), self.clustering
         confusion = np.zeros((learners, 1 if before is None else len(before.centroids)), dtype=np.int64)
         if before is not None:

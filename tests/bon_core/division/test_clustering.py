@@ -29,7 +29,7 @@ def test_finds_clear_clusters(num_clusters):
     assert same_partition(cluster(vectors, num_clusters, seed=0).labels, truth)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(count=st.integers(1, 60), seed=st.integers(0, 99), distinct=st.integers(1, 60), data=st.data())
 def test_is_a_fixed_point_without_empty_clusters(count, seed, distinct, data):
     num_clusters = data.draw(st.integers(1, min(count, 9)))

@@ -48,7 +48,7 @@ def test_phases_may_be_empty(shares, times):
 
 
 @given(learners=st.integers(2, 32), seed=st.integers(0, 2**31 - 1), start=st.integers(0, 20))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_every_round_visits_each_learner_once(learners, seed, start):
     plan = schedule(total=1000, learners=learners, seed=seed, warmup=0.0, split=1.0, conquer=0.0)
     turns = [plan.phase(start * learners + place).learner for place in range(learners)]
@@ -97,7 +97,7 @@ def test_one_learner_trains_jointly_to_the_end():
     assert not any(plan.reclusters(step) for step in range(100))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     learners=st.integers(1, 8),
     total=st.integers(1, 300),

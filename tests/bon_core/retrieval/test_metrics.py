@@ -57,7 +57,7 @@ def test_by_hand():
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 999), count=st.integers(12, 80), classes=st.integers(1, 12), block=st.sampled_from([7, 2**22])
 )

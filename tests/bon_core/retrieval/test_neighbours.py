@@ -20,7 +20,7 @@ def circle(*degrees: float) -> np.ndarray:
     return np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(count=st.integers(3, 60), dim=st.integers(2, 9), seed=st.integers(0, 99), data=st.data())
 def test_equals_the_slow_twin(count, dim, seed, data):
     k = data.draw(st.integers(1, count - 1))

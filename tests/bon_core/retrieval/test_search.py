@@ -19,7 +19,7 @@ def circle(*degrees: float) -> np.ndarray:
     return np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(count=st.integers(1, 30), seed=st.integers(0, 99), data=st.data())
 def test_nearest_to_outside_queries_equals_a_full_sort(count, seed, data):
     k = data.draw(st.integers(1, count))

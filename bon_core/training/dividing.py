@@ -1,0 +1,60 @@
+"""One division of the data: cluster the present embedding, keep the learners' names, form a team for each cluster.
+
+Divide and conquer (CVPR 2019, sections 3.1 and 3.2). Legend: N data set, D width, K clusters.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from bon_core.config import DivisionConfig
+from bon_core.division.clustering import Clustering, cluster, match
+from bon_core.division.diagnostics import kept
+from bon_core.division.schedule import Phase
+from bon_core.networks import MaskedHead, SplitHead
+from bon_core.training.teams import Teams
+
+
+@dataclass(frozen=True)
+class Partition:
+    """raw: the clustering as k-means gave it; current: with the names that last; paired (N,) bool: kept in batches."""
+
+    raw: Clustering
+    current: Clustering
+    paired: np.ndarray
+
+
+def divide(
+    vectors: np.ndarray,
+    features: np.ndarray,
+    labels: np.ndarray,
+    *,
+    phase: Phase,
+    division: DivisionConfig,
+    head: SplitHead | MaskedHead,
+    teams: Teams,
+    previous: Clustering | None,
+    seed: int,
+) -> Partition:
+    """Cluster `features` (N, F) into `phase.of` clusters and let `teams` work apart on them.
+
+    vectors : (N, D) the whole embedding, shown to the teams' tables: as slices while `phase` splits it
+    labels : (N,) classes; an image alone in its class inside a cluster stays out of batches until the next division
+    previous : the division before, whose names live on unless `division.matching` is "none"
+    """
+    before = previous if division.matching == "hungarian" else None
+    warm = before is not None and len(before.centroids) == phase.of  # twice as many clusters need a start of their own
+    raw = cluster(features, phase.of, seed=seed, previous=before.labels if warm else None)
+    current = raw
+    if before is not None:
+        current = raw.renamed(match(before.labels, raw.labels, phase.of, len(before.centroids)))
+    paired = kept(labels, current.labels)
+
+    whole = torch.from_numpy(vectors).to(teams.device)
+    seen = [whole] * phase.of
+    if phase.name == "split":
+        seen = [head.view(whole, learner, phase.of) for learner in range(phase.of)]
+    members = torch.from_numpy(current.labels).to(teams.device, torch.int64)
+    teams.divide(members, torch.from_numpy(paired).to(teams.device), seen)
+    return Partition(raw, current, paired)
