@@ -8,24 +8,14 @@ Every training is one process on one thread and leaves one JSON in benchmarks/re
 there already are not run again. `report` writes benchmarks/results/mining_accuracy.md and the plots from them.
 """
 
-import argparse
-import json
-import os
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from pathlib import Path
-
 import altair as alt
 import pandas as pd
-from race import HELD_OUT, Race, keep
-from race import run as run_race
+from race import HELD_OUT, Race
 from report import RESULTS, machine, write_report
+from series import arguments, curves, finished, run
 from tables import interval, shown
 
 KEPT = RESULTS / "mining_accuracy"
-CACHE = Path(__file__).resolve().parent.parent / "data" / "cache"
 SETS = ("omniglot", "omniglot-rotations", "glyphs", "cars")
 STEPS, SEEDS = 8_000, 3
 XBM = {"miner": "xbm"}
@@ -47,6 +37,11 @@ SCHEDULES = {  # name: (what it is, settings)
     "bon-active-0.6": ("controlled: 0.6 active", {"mate_schedule": "active", "active_goal": 0.6}),
     "bon-one-group": ("ramp over 0.1, one seed a batch", {"mate_ramp": 0.1, "groups": 1}),
 }
+MEMORIES = {
+    "xbm-512": ("the 512 latest, batch-hard", {"memory": 512}),
+    "xbm-2048": ("the 2,048 latest, batch-hard", {"memory": 2048}),
+    "xbm-semi-hard": ("the 2,048 latest, semi-hard", {"memory": 2048, "in_batch": "semi-hard"}),
+}
 
 
 def contest() -> list[Race]:
@@ -66,52 +61,33 @@ def contest() -> list[Race]:
 
 
 def study() -> list[Race]:
-    """Schedules of the share of bucket mates at half length, and the baseline at both, on held-out training classes."""
+    """On held-out training classes, half length: schedules of the share of bucket mates, and memories of XBM.
+
+    The baseline stands beside them at both lengths.
+    """
+    settings = {name: {"miner": "bon", **changes} for name, (_, changes) in SCHEDULES.items()}
+    settings |= {name: {"miner": "xbm", **changes} for name, (_, changes) in MEMORIES.items()}
     races = []
     for seed in range(2):
         for data in ("omniglot", "glyphs"):
             plain = EVERYWHERE["batch-hard"]
             for steps in (STEPS, STEPS // 2):
                 races.append(Race(data=data, method="batch-hard", mining=plain, steps=steps, seed=seed, tuning=True))
-            for name, (_, settings) in SCHEDULES.items():
-                mining = {"miner": "bon", **settings}
-                races.append(Race(data=data, method=name, mining=mining, steps=STEPS // 2, seed=seed, tuning=True))
+            races += [
+                Race(data=data, method=name, mining=mining, steps=STEPS // 2, seed=seed, tuning=True)
+                for name, mining in settings.items()
+            ]
     return races
-
-
-def run_all(races: list[Race], options: list[str], jobs: int) -> None:
-    """Run those that left no result yet, `jobs` at a time."""
-    missing = [race for race in races if not (KEPT / race.file).exists()]
-    print(f"{len(races)} races, {len(missing)} to run", flush=True)
-
-    def one(race: Race) -> None:
-        command = [sys.executable, __file__, "one", "--race", json.dumps(asdict(race)), *options]
-        done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-        print(done.stdout.strip() if done.returncode == 0 else f"{race.file} FAILED\n{done.stderr[-2000:]}", flush=True)
-
-    with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(one, missing))
-
-
-def kept() -> pd.DataFrame:
-    """One row a finished training."""
-    results = [json.loads(path.read_text()) for path in sorted(KEPT.glob("*/*.json"))]
-    rows = [{**result, **result["final"], "recall": result["final"]["recall@1"]} for result in results]
-    return pd.DataFrame(rows)
 
 
 def report() -> None:
     """Tables and plots of what is there, and what is not."""
-    table = kept()
+    table = finished(KEPT)
     final, tuned = table[~table["tuning"]], table[table["tuning"]]
     missing = [race.file for race in contest() if not (KEPT / race.file).exists()]
-    curves = [
-        {"data": row.data, "method": row.method, "seed": row.seed, **point, "recall": point["recall@1"]}
-        for row in final[final["steps"] == STEPS].itertuples()
-        for point in row.curve
-    ]
+    points = curves(final[final["steps"] == STEPS])
     for over, title in (("step", "steps"), ("seconds", "CPU seconds, one thread")):
-        plot(pd.DataFrame(curves), over, title).save(RESULTS / f"mining_accuracy_{over}.svg")
+        plot(points, over, title).save(RESULTS / f"mining_accuracy_{over}.svg")
     lines = [
         machine(),
         "",
@@ -140,11 +116,11 @@ def report() -> None:
         "|---|---|---|---|---|---|",
         *equal_steps(final[final["steps"] == STEPS]),
         "",
-        "## How the share of bucket mates grows: study on held-out training classes",
+        "## Settings: how the share of bucket mates grows, what XBM remembers",
         "",
         f"{HELD_OUT:.0%} of the training classes held out, {STEPS // 2:,} steps, Recall@1.".replace("%", " %"),
         "",
-        "| schedule | omniglot | glyphs |",
+        "| settings | omniglot | glyphs |",
         "|---|---|---|",
         *studied(tuned),
     ]
@@ -182,7 +158,8 @@ def equal_steps(table: pd.DataFrame) -> list[str]:
 
 def studied(table: pd.DataFrame) -> list[str]:
     rows = []
-    told = {name: what for name, (what, _) in SCHEDULES.items()} | {"batch-hard": "uniform + batch-hard"}
+    told = {name: f"BoN, {what}" for name, (what, _) in SCHEDULES.items()}
+    told |= {name: f"XBM, {what}" for name, (what, _) in MEMORIES.items()} | {"batch-hard": "uniform + batch-hard"}
     for (name, steps), runs in table.groupby(["method", "steps"]):
         extra = ", all the steps" if steps == STEPS else ""
         by_set = [shown(runs[runs["data"] == data]["recall"]) for data in ("omniglot", "glyphs")]
@@ -190,11 +167,8 @@ def studied(table: pd.DataFrame) -> list[str]:
     return [row for _, row in sorted(rows, reverse=True)]
 
 
-def plot(curves: pd.DataFrame, over: str, title: str) -> alt.Chart:
+def plot(points: pd.DataFrame, over: str, title: str) -> alt.Chart:
     """Mean recall over the seeds, a panel a data set; the curve is of the first test classes."""
-    points = curves.groupby(["data", "method", "step"], as_index=False).agg(
-        recall=("recall", "mean"), seconds=("seconds", "mean")
-    )
     return (
         alt.Chart(points[points["method"].isin(EVERYWHERE)])
         .mark_line(strokeWidth=1.8, point=alt.OverlayMarkDef(size=14))
@@ -215,31 +189,11 @@ def plot(curves: pd.DataFrame, over: str, title: str) -> alt.Chart:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("run", "study", "report", "one"))
-    parser.add_argument("--omniglot", type=Path, help="folder or file of Omniglot, if not in data/cache")
-    parser.add_argument("--cars", type=Path, help=".npz of photographs, see benchmarks/photographs.py")
-    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
-    parser.add_argument("--methods", nargs="+", help="only these")
-    parser.add_argument("--race", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    sources = {name: path for name in ("omniglot", "cars") if (path := getattr(given, name))}
-    options = [part for name, path in sources.items() for part in (f"--{name}", str(path))]
-    if given.what == "one":
-        result = run_race(Race(**json.loads(given.race)), sources, CACHE)
-        keep(result, KEPT)
-        print(
-            f"{result['data']} {result['method']} {result['steps']} seed {result['seed']}:"
-            f" {result['final']['recall@1']:.4f} in {result['seconds']:.0f} s",
-            flush=True,
-        )
-    elif given.what == "report":
+    given = arguments(__doc__.splitlines()[0])
+    if given.what == "report":
         report()
     else:
-        races = study() if given.what == "study" else contest()
-        wanted = given.methods or {race.method for race in races}
-        run_all([race for race in races if race.data in given.sets and race.method in wanted], options, given.jobs)
+        run(study() if given.what == "study" else contest(), KEPT, given)
 
 
 if __name__ == "__main__":

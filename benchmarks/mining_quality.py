@@ -18,8 +18,7 @@ import pandas as pd
 import torch
 from mining_cost import DIM as EMBEDDING_DIM
 from mining_cost import Embeddings
-from race import DIM, Field, Race
-from race import run as run_race
+from race import DIM, Field, Race, add_sources, embedded, run, sources_of
 from report import RESULTS, machine, write_report
 from torch import Tensor
 
@@ -32,7 +31,6 @@ STEPS = 5_000
 BATCHES = 16  # composed to look at
 STILL, STILL_STEPS = 200_000, 4_000
 COLOURS = ["#0072B2", "#56B4E9", "#009E73", "#D55E00", "#999999"]  # Okabe-Ito
-CACHE = Path(__file__).resolve().parent.parent / "data" / "cache"
 
 
 def ranked(vectors: Tensor, labels: Tensor, batches: Tensor) -> dict[str, float]:
@@ -55,11 +53,7 @@ def ranked(vectors: Tensor, labels: Tensor, batches: Tensor) -> dict[str, float]
 
 def watch(network: EmbeddingNetwork, ground: Field, composer: Composer, mining: MiningConfig) -> dict[str, Any]:
     """Rank what the composer would bring together now, and see how many stored codes are fresh."""
-    network.eval()
-    everybody = torch.arange(len(ground.labels))
-    with torch.inference_mode():
-        vectors = torch.cat([network(ground.plain(ids)) for ids in everybody.split(64)])
-    network.train()
+    vectors = embedded(network, ground)
     beside = make_composer(mining, ground.labels, dim=DIM)  # a twin, so that looking does not change the training
     beside.load_state_dict(composer.state_dict())
     batches = [beside.compose(mining.classes, mining.images, mining.groups).clone() for _ in range(BATCHES)]
@@ -76,11 +70,10 @@ def watch(network: EmbeddingNetwork, ground: Field, composer: Composer, mining: 
 def trainings(given: argparse.Namespace) -> pd.DataFrame:
     """One row a data set, composer and moment."""
     rows = []
-    sources = {"omniglot": given.omniglot} if given.omniglot else {}
     for data in ("omniglot", "glyphs"):
         for miner in COMPOSERS:
             race = Race(data=data, method=miner, mining={"miner": miner}, steps=given.steps)
-            for moment in run_race(race, sources, CACHE, watch)["curve"][:-1]:
+            for moment in run(race, sources_of(given), watch)["curve"][:-1]:
                 stats = moment.pop("stats")
                 rows.append({"data": data, "composer": miner, **moment, **stats})
             print(data, miner, rows[-1], flush=True)
@@ -195,7 +188,7 @@ def cell(value: float | None) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--omniglot", type=Path, help="folder or file of Omniglot, if not in data/cache")
+    add_sources(parser)
     parser.add_argument("--steps", type=int, default=STEPS)
     given = parser.parse_args()
     still_batches = still()

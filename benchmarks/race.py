@@ -1,12 +1,14 @@
 """One training of a comparison: fixed steps, one thread, recall on classes it never saw; the result is a small JSON.
 
-The loop is the trainer's own parts without its records. Mining is all that differs between the methods of a data set.
+The loop is made of the trainer's own parts, without its records. Methods of a data set differ in mining or division
+alone.
 """
 
 import os
 
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # two runs at once: threads that spin while they wait slow both
 
+import argparse
 import json
 import math
 import time
@@ -23,33 +25,45 @@ from torch import Tensor, nn
 
 from bon_core.config import DataConfig, DivisionConfig, MiningConfig, NetworkConfig
 from bon_core.datasets import load_images
+from bon_core.division.schedule import Schedule
 from bon_core.embeddings import EmbeddingSet
 from bon_core.files import write_text
-from bon_core.mining import Composer, make_composer
+from bon_core.mining import Composer
 from bon_core.mining.curriculum import MateShare
-from bon_core.networks import EmbeddingNetwork, SplitHead, batch_of, build_network
+from bon_core.networks import EmbeddingNetwork, batch_of, build_head, build_network
 from bon_core.survey import measure
 from bon_core.training.augmentation import Augmentation
 from bon_core.training.chance import chance_of
+from bon_core.training.dividing import divide
 from bon_core.training.objectives import Objective
+from bon_core.training.teams import Teams
 
-DIM, MARGIN, LOSS = 64, 0.2, "triplet"
+DIM, MARGIN = 64, 0.2
 IMAGE_SIZE = 20  # pixels, of glyphs and Omniglot: small images, so that many runs fit an afternoon
 GLANCE = 150  # held-out classes that the curve is drawn from; the last figures are of all
 LOOKS = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8)  # of the steps, when the curve is taken
 LOG_EVERY = 10  # steps, as in the trainer
 HELD_OUT = 0.3  # of the training classes, while settings are chosen
-UNDIVIDED = DivisionConfig(learners=1)
+CACHE = Path(__file__).resolve().parent.parent / "data" / "cache"
+SOURCES = {  # data that does not come with the project
+    "omniglot": "folder or file of Omniglot, if not in data/cache",
+    "grocery": ".npz of photographs, see benchmarks/photographs.py",
+    "cub": "likewise",
+    "cars": "likewise",
+}
+CHARACTERS = ("glyphs", "omniglot", "omniglot-rotations")
 CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Race:
-    """What to train: a data set, a mining method, a number of steps and a seed."""
+    """What to train: a data set, a method, a number of steps and a seed."""
 
-    data: str  # omniglot, omniglot-rotations, glyphs or cars
+    data: str  # glyphs, omniglot, omniglot-rotations, or the name of a file of photographs
     method: str  # its name in tables
     mining: dict[str, Any] = field(default_factory=dict)  # fields of MiningConfig
+    division: dict[str, Any] = field(default_factory=dict)  # fields of DivisionConfig; undivided unless it says so
+    loss: str = "triplet"
     steps: int = 10_000
     seed: int = 0
     tuning: bool = False  # on held-out training classes instead of the test classes
@@ -68,63 +82,87 @@ class Field:
     plain: Callable[[Tensor], Tensor]  # ids (B,) -> network input, as it is
     tests: Tensor  # network input of all test samples
     test_labels: np.ndarray
-    network: Callable[[int], EmbeddingNetwork]  # seed -> network
+    network: Callable[[int, DivisionConfig], EmbeddingNetwork]  # seed -> network
 
 
 Watch = Callable[[EmbeddingNetwork, Field, Composer, MiningConfig], dict[str, Any]]
 
 
-def field_of(race: Race, sources: dict[str, Path], cache: Path) -> Field:
+def field_of(race: Race, sources: dict[str, Path]) -> Field:
     """Load the data; `sources` says where those lie that do not come with the project."""
-    if race.data == "cars":
-        return _photographs(race, sources["cars"], cache)
-    return _characters(race, sources)
+    if race.data in CHARACTERS:
+        return _characters(race, sources)
+    return _photographs(race, sources[race.data])
 
 
-def run(race: Race, sources: dict[str, Path], cache: Path, watch: Watch | None = None) -> dict[str, Any]:
+def run(race: Race, sources: dict[str, Path], watch: Watch | None = None) -> dict[str, Any]:
     """Train and measure; returns what the JSON holds. What `watch` says is part of the curve."""
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
-    ground = field_of(race, sources, cache)
+    ground = field_of(race, sources)
     mining = MiningConfig(**{"classes": 8, "images": 2, "groups": 2, "in_batch": "batch-hard", **race.mining})
-    network = ground.network(race.seed)
+    division = DivisionConfig(**{"learners": 1, **race.division})
+    network = ground.network(race.seed, division)
     objective = Objective(
-        LOSS, mining.chooser, MARGIN, memory=mining.memory if mining.miner == "xbm" else 0, widths=[DIM]
+        race.loss, mining.chooser, MARGIN, memory=mining.memory if mining.miner == "xbm" else 0, widths=[DIM]
     )
-    composer = make_composer(mining, ground.labels, dim=DIM, seed=race.seed)
+    teams = Teams(ground.labels, dim=DIM, mining=mining, division=division, device=CPU, seed=race.seed)
+    epoch = max(1, len(ground.labels) // mining.batch)
+    schedule = Schedule(division, total_steps=race.steps, steps_per_epoch=epoch, seed=race.seed)
     mates = MateShare(mining, race.steps)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-4)
+    parameters = [*network.parameters(), *objective.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=1e-3, weight_decay=1e-4)
     looks = {round(share * race.steps) for share in LOOKS}
-    curve, notes, seconds, mining_seconds = [], [], 0.0, 0.0
+    curve, notes, clustering = [], [], None
+    seconds, mining_seconds, clustering_seconds = 0.0, 0.0, 0.0
 
     network.train()
     for step in range(race.steps):
         started = time.process_time()
+        phase = schedule.phase(step)
+        if schedule.reclusters(step):
+            vectors = embedded(network, ground).numpy()
+            clustering = divide(
+                vectors,
+                vectors,
+                ground.labels.numpy(),
+                phase=phase,
+                division=division,
+                head=network.head,
+                teams=teams,
+                previous=clustering,
+                seed=race.seed + step,
+            ).current
+            clustering_seconds += time.process_time() - started
+        elif phase.name == "conquer" and schedule.phase(step - 1).name != "conquer":
+            teams.rejoin(embedded(network, ground))
         for group in optimizer.param_groups:
             group["lr"] = _learning_rate((step + 1) / race.steps)
         share = mates.at(step)
-        ids = composer.compose(mining.classes, mining.images, mining.groups, share)
+        begun = time.process_time()
+        batch = teams.compose(phase.cluster, share)
         composed = time.process_time()
+        ids = batch.positions
         with chance_of(race.seed, step, CPU):
-            embeddings = network(ground.batch(ids))
+            embeddings = network(ground.batch(ids), phase.learner, phase.of)
             outcome = objective(embeddings, ground.labels[ids], ids)
         optimizer.zero_grad(set_to_none=True)
         outcome.loss.backward()
         optimizer.step()
         stepped = time.process_time()
-        composer.update(ids, embeddings.detach())
+        teams.update(phase.cluster, batch, embeddings.detach())
         if step % LOG_EVERY == 0:
             active = float(outcome.active.float().mean())
             mates.observe(active)
             notes.append({"share": share, "active": active})
         ended = time.process_time()
         seconds += ended - started
-        mining_seconds += composed - started + ended - stepped
+        mining_seconds += composed - begun + ended - stepped
         if step + 1 in looks:
             curve.append({"step": step + 1, "seconds": seconds, **_measured(network, ground, GLANCE)})
-            curve[-1] |= {"stats": composer.stats()}
+            curve[-1] |= {"stats": teams.joint.composer.stats()}
             if watch is not None:
-                curve[-1] |= watch(network, ground, composer, mining)
+                curve[-1] |= watch(network, ground, teams.joint.composer, mining)
     curve.append({"step": race.steps, "seconds": seconds, **_measured(network, ground, GLANCE)})
     return {
         **asdict(race),
@@ -133,10 +171,21 @@ def run(race: Race, sources: dict[str, Path], cache: Path, watch: Watch | None =
         "classes": len(ground.labels.unique()),
         "seconds": seconds,
         "mining_seconds": mining_seconds,
+        "clustering_seconds": clustering_seconds,
         "final": _measured(network, ground, None),
         "curve": curve,
         "noted": _thinned(notes),
     }
+
+
+def embedded(network: EmbeddingNetwork, ground: Field) -> Tensor:
+    """The whole embedding (N, D) of the training samples as they are, in evaluation mode."""
+    network.eval()
+    with torch.inference_mode():
+        parts = torch.arange(len(ground.labels)).split(64)
+        vectors = torch.cat([network(ground.plain(ids)) for ids in parts])
+    network.train()
+    return vectors
 
 
 def keep(result: dict[str, Any], folder: Path) -> None:
@@ -164,7 +213,7 @@ def _characters(race: Race, sources: dict[str, Path]) -> Field:
         plain=lambda ids: batch_of(pictures[ids].numpy(), CPU),
         tests=batch_of(tests.images, CPU),
         test_labels=tests.labels,
-        network=lambda seed: build_network(NetworkConfig(dim=DIM), UNDIVIDED, channels=1, seed=seed),
+        network=lambda seed, division: build_network(NetworkConfig(dim=DIM), division, channels=1, seed=seed),
     )
 
 
@@ -181,8 +230,8 @@ class Perceptron(nn.Module):
         return torch.relu(self.layer(features))
 
 
-def _photographs(race: Race, path: Path, cache: Path) -> Field:
-    views, labels = photographs.features(path, cache)
+def _photographs(race: Race, path: Path) -> Field:
+    views, labels = photographs.features(path, CACHE)
     half = (labels.max() + 1) // 2  # the first half of the classes trains
     known = labels < half
     if race.tuning:
@@ -192,10 +241,10 @@ def _photographs(race: Race, path: Path, cache: Path) -> Field:
         tested = ~known
     training = torch.from_numpy(views[:, known].astype(np.float32))  # (views, N, 1280)
 
-    def network(seed: int) -> EmbeddingNetwork:
+    def network(seed: int, division: DivisionConfig) -> EmbeddingNetwork:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return EmbeddingNetwork(Perceptron(), SplitHead(Perceptron.width, DIM, 1))
+            return EmbeddingNetwork(Perceptron(), build_head(Perceptron.width, DIM, division))
 
     return Field(
         labels=torch.from_numpy(np.unique(labels[known], return_inverse=True)[1]),
@@ -236,3 +285,29 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _rounded(item) for name, item in value.items()}
     return [_rounded(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def add_sources(parser: argparse.ArgumentParser) -> None:
+    for name, text in SOURCES.items():
+        parser.add_argument(f"--{name}", type=Path, help=text)
+
+
+def sources_of(given: argparse.Namespace) -> dict[str, Path]:
+    return {name: path for name in SOURCES if (path := getattr(given, name))}
+
+
+def main() -> None:
+    """Run one race, for series.py."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("race", help="its fields as JSON")
+    parser.add_argument("folder", type=Path, help="where the result goes")
+    add_sources(parser)
+    given = parser.parse_args()
+    result = run(Race(**json.loads(given.race)), sources_of(given))
+    keep(result, given.folder)
+    told = "{data} {method} {steps} seed {seed}: {recall:.4f} in {seconds:.0f} s"
+    print(told.format(**result, recall=result["final"]["recall@1"]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

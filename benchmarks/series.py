@@ -1,0 +1,64 @@
+"""Many races: run those that left no result yet, a few at a time, and read what is there."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+from race import SOURCES, Race, add_sources
+
+RACE = Path(__file__).with_name("race.py")
+
+
+def arguments(summary: str) -> argparse.Namespace:
+    """run, study or report; where the data lies; which of the races."""
+    parser = argparse.ArgumentParser(description=summary)
+    parser.add_argument("what", choices=("run", "study", "report"))
+    add_sources(parser)
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
+    parser.add_argument("--sets", nargs="+", metavar="SET", help="only these data sets")
+    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="only these methods")
+    return parser.parse_args()
+
+
+def run(races: Sequence[Race], folder: Path, given: argparse.Namespace) -> None:
+    """Run the races that were asked for and have no JSON in `folder`, each in a process of its own."""
+    wanted = [
+        race
+        for race in races
+        if (not given.sets or race.data in given.sets) and (not given.methods or race.method in given.methods)
+    ]
+    missing = [race for race in wanted if not (folder / race.file).exists()]
+    print(f"{len(wanted)} races, {len(missing)} to run", flush=True)
+    where = [part for name in SOURCES if (path := getattr(given, name)) for part in (f"--{name}", str(path))]
+
+    def one(race: Race) -> None:
+        command = [sys.executable, str(RACE), json.dumps(asdict(race)), str(folder), *where]
+        done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+        print(done.stdout.strip() if done.returncode == 0 else f"{race.file} FAILED\n{done.stderr[-2000:]}", flush=True)
+
+    with ThreadPoolExecutor(given.jobs) as pool:
+        list(pool.map(one, missing))
+
+
+def finished(folder: Path) -> pd.DataFrame:
+    """One row a result in `folder`, its last recall as `recall`."""
+    results = [json.loads(path.read_text()) for path in sorted(folder.glob("*/*.json"))]
+    return pd.DataFrame([{**result, **result["final"], "recall": result["final"]["recall@1"]} for result in results])
+
+
+def curves(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a point of a curve: the mean over the seeds of recall and seconds."""
+    points = [
+        {"data": row.data, "method": row.method, **point, "recall": point["recall@1"]}
+        for row in table.itertuples()
+        for point in row.curve
+    ]
+    grouped = pd.DataFrame(points).groupby(["data", "method", "step"], as_index=False)
+    return grouped.agg(recall=("recall", "mean"), seconds=("seconds", "mean"))
