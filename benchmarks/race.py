@@ -11,6 +11,7 @@ os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # two runs at once: threads that spin
 import argparse
 import json
 import math
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -70,7 +71,8 @@ class Race:
 
     @property
     def file(self) -> str:
-        return f"{self.data}/{self.method}-{self.steps}-{'tuning-' if self.tuning else ''}{self.seed}.json"
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", self.method)
+        return f"{self.data}/{name}-{self.steps}-{'tuning-' if self.tuning else ''}{self.seed}.json"
 
 
 @dataclass(frozen=True)
