@@ -88,8 +88,8 @@ def report() -> None:
         machine(),
         "",
         "Written by `python benchmarks/division.py report` from the JSON files in `division/`, one a training."
-        " Omniglot: conv4 on images of 20 px. Photographs (research subsets at 84 px, not comparable with published figures;"
-        " first half of the classes to train, second half to test): a perceptron of one hidden layer on frozen"
+        " Omniglot: conv4 on images of 20 px. Photographs (research subsets at 84 px, not comparable with published"
+        " figures; first half of the classes to train, second half to test): a perceptron of one hidden layer on frozen"
         " EfficientNet-Lite0 features of four views, so that what is divided is trained and what is not is computed"
         " once. D = 64, batches of 8 classes x 4 images, margin loss, distance-weighted triplets, AdamW with a cosine,"
         " equal steps, one thread. Mean and 95 % t-interval over the seeds.",
