@@ -3,9 +3,16 @@
 Legend: n samples, S bits. A *mate* of a sample is another sample of its bucket.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
+
+COLLAPSE = 0.8  # entropy / S below which buckets are so uneven that mining suffers
+FALL = 0.1  # of entropy / S, between the best and the end, that is worth a word
+
+Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -102,3 +109,46 @@ def bits_study(
             reach = np.maximum(random[has] - hardest[has], 1e-6)
             hardness[number - 1] = float(np.mean((random[has] - mean) / reach))
     return BitsStudy(np.arange(1, bits + 1), purity, hardness, served)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a bag fared over a training.
+
+    kind : "filling" before the end of the first epoch, "low" below COLLAPSE at the last step, "fell" by FALL or more
+        but not below it, "dipped" below it and came back, "steady" otherwise
+    high, low, last : the steps of the highest and lowest entropy since the first epoch, and the last step
+    """
+
+    kind: Literal["filling", "low", "fell", "dipped", "steady"]
+    high: Event
+    low: Event
+    last: Event
+
+    @property
+    def fallen(self) -> bool:
+        """Whether the entropy is a good deal lower than it was."""
+        return _share(self.high) - _share(self.last) >= FALL
+
+
+def verdict(steps: Sequence[Event]) -> Verdict:
+    """Judge the entropy of logged steps, one at least.
+
+    While learners work apart each has a table of its own, so the highest is sought among steps of the last one's table.
+    """
+    last = steps[-1]
+    filled = [step for step in steps if step["epoch"] >= 1]
+    if not filled:
+        return Verdict("filling", last, last, last)
+    high = max((step for step in filled if step["cluster"] == last["cluster"]), key=_share)
+    low = min(filled, key=_share)
+    found = Verdict("steady", high, low, last)
+    if _share(last) < COLLAPSE:
+        return replace(found, kind="low")
+    if found.fallen:
+        return replace(found, kind="fell")
+    return replace(found, kind="dipped") if _share(low) < COLLAPSE else found
+
+
+def _share(step: Event) -> float:
+    return step["entropy_share"]

@@ -1,5 +1,7 @@
 """Hash buckets: where Bag of Negatives looks for hard negatives, and whether that place is in good health."""
 
+import json
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from app import cached, place, selection, state, theme
-from app.analysis.buckets import BitsStudy, BucketTable, bits_study, bucket_table
+from app.analysis.buckets import COLLAPSE, BitsStudy, BucketTable, bits_study, bucket_table, verdict
 from app.state import View
 from app.widgets import charts, links
 from app.widgets.bit_strip import bit_strip
@@ -18,14 +20,18 @@ from app.widgets.mini_map import mini_map
 from bon_core.mining.codes import entropy
 from bon_core.runs import Run
 
-COLLAPSE = 0.8  # entropy / S below which buckets are so uneven that mining suffers
 ORDERS = {"selection": "with my selection", "fullest": "fullest", "most mixed": "most classes"}
-HEALTH = {
-    "entropy_share": "entropy / S",
-    "fallback_rate": "fallback",
-    "staleness": "stale codes",
-    "empty_share": "empty buckets",
+PANELS = {  # field of a logged step: title, what it means, colour
+    "entropy_share": ("Entropy / S", "evenness of the buckets; below 80 % codes crowd", theme.BLUE),
+    "fallback_rate": ("Fallback", "mate places that no bucket could serve", theme.ORANGE),
+    "staleness": ("Stale codes", "stored codes that had changed when seen again", theme.PINK),
+    "empty_share": ("Empty buckets", "share of the buckets without a sample", theme.VIOLET),
+    "mining_ms": ("Mining", "milliseconds of a step, to compose and to update", theme.GREEN),
 }
+PANEL, HEADING, TIME_AXIS = 58, 46, 52  # px of height of a panel's curve, of the words above it, of the axis below all
+WORDS = "#76808D"  # reads on light and dark
+MOST_STEPS = 400  # points of a curve; more cannot be seen
+MOST_WARNINGS = 3  # shown as sentences; all are marked on the chart
 
 
 def main() -> None:
@@ -67,7 +73,8 @@ def _table(view: View) -> BucketTable:
 def _figures(view: View, table: BucketTable) -> None:
     bits = view.snapshot.bits
     share = entropy(np.asarray(view.snapshot.codes)[view.rows], bits) / bits
-    newest = next((event for event in reversed(_health(view.run.path, _events_stamp(view.run)))), {})
+    steps, _ = _log(view.run.path, _events_stamp(view.run))
+    newest = steps[-1] if steps else {}
     theme.figures(
         [
             (str(bits), "bits (S)", f"a code has {bits} bits, so there are {1 << bits:,} buckets"),
@@ -252,34 +259,45 @@ def _select(ids: np.ndarray, code: int, *, origin: str, mode: Literal["new", "ad
 
 def _whole(view: View, table: BucketTable, code: int) -> None:
     """All buckets at once: how full, how many bits would do, and their health over training."""
-    first, second, third = st.columns(3, gap="large")
-    with first:
-        st.subheader("How full the buckets are", anchor=False)
-        theme.quiet("Buckets by number of samples; the line marks the chosen one. A few giants would mean collapse.")
-        mark = table.size[table.code == code].tolist()
-        charts.show(
-            charts.histogram(
-                table.size,
-                bins=min(40, int(table.size.max())),
-                x_title="samples in a bucket",
-                y_title="buckets",
-                mark=mark,
-            ),
-            key="occupancy",
-            alt_text="Histogram of bucket sizes",
-        )
-    with second:
-        st.subheader("Would fewer bits do?", anchor=False)
-        theme.quiet(
-            "Bucket mates under the first b bits of the code: the chance to be of the same class, and how near those of"
-            " another class are (0 = a random negative, 1 = the hardest there is)."
-        )
-        _bits_chart(_study(view, cached.stamp(view)))
-    with third:
-        st.subheader("Health over training", anchor=False)
-        _health_chart(view)
+    steps, warnings = _log(view.run.path, _events_stamp(view.run))
+    if steps:
+        left, right = st.columns([1, 1.7], gap="large")
+        with left:
+            _sizes(table, code)
+            _bits(view)
+        with right:
+            _health(steps, warnings)
+    else:
+        left, right = st.columns(2, gap="large")
+        with left:
+            _sizes(table, code)
+        with right:
+            _bits(view)
+        _no_health(view)
     if len(selection.ids()):
         links.follow(but="buckets")
+
+
+def _sizes(table: BucketTable, code: int) -> None:
+    st.subheader("How full the buckets are", anchor=False)
+    theme.quiet("Buckets by number of samples; the line marks the chosen one. A few giants would mean collapse.")
+    chart = charts.histogram(
+        table.size,
+        bins=min(40, int(table.size.max())),
+        x_title="samples in a bucket",
+        y_title="buckets",
+        mark=table.size[table.code == code].tolist(),
+    )
+    charts.show(chart, key="occupancy", alt_text="Histogram of bucket sizes")
+
+
+def _bits(view: View) -> None:
+    st.subheader("Would fewer bits do?", anchor=False)
+    theme.quiet(
+        "Bucket mates under the first b bits of the code: the chance to be of the same class, and how near those of"
+        " another class are (0 = a random negative, 1 = the hardest there is)."
+    )
+    _bits_chart(_study(view, cached.stamp(view)))
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -306,64 +324,208 @@ def _bits_chart(study: BitsStudy) -> None:
         "hardness of the others": theme.VERMILION,
         "anchors with a negative": theme.CONTEXT,
     }
-    _lines(
-        table, "bits", "bits of the code used", colours, key="bits-study", words="Purity and hardness by number of bits"
-    )
-
-
-def _lines(table: pd.DataFrame, x: str, x_title: str, colours: dict[str, str], *, key: str, words: str) -> None:
-    """Curves of the column "share" with their legend above, where it cannot be cut off."""
-    theme.legend([(colour, name, "") for name, colour in colours.items()])
+    theme.legend([(colour, name, "") for name, colour in colours.items()])  # above, where it cannot be cut off
     chart = charts.curves(
         table,
-        x=x,
+        x="bits",
         y="share",
         series="what",
-        x_title=x_title,
+        x_title="bits of the code used",
         colours=colours,
         percent=True,
-        points=x == "bits",
+        points=True,
         height=220,
     )
     shades = alt.Scale(domain=list(colours), range=list(colours.values()))
     chart = chart.encode(color=alt.Color("what:N", scale=shades, legend=None))
-    charts.show(chart, key=key, alt_text=words)
+    charts.show(chart, key="bits-study", alt_text="Purity and hardness by number of bits")
 
 
-def _health_chart(view: View) -> None:
-    events = _health(view.run.path, _events_stamp(view.run))
-    if not events:
-        theme.empty(
-            "This run kept no bucket figures.",
-            "They are written while a run trains with the miner bon; start one on the Train page.",
-        )
-        return
-    settled = events[len(events) // 20 :]  # before, the table is still filling
-    low, last = min(settled, key=lambda event: event["entropy_share"]), events[-1]
-    apart = " While learners work apart, the figures are those of the learner whose turn it is."
-    if last["entropy_share"] < COLLAPSE:
-        theme.trouble(
-            f"At the end entropy was {theme.percent(last['entropy_share'], 0)} of S; below 80 % buckets crowd and"
-            " mining weakens. Train with more seeds (--groups) or fewer bits."
-        )
-    elif low["entropy_share"] < COLLAPSE:
-        theme.quiet(
-            f"Entropy fell to {theme.percent(low['entropy_share'], 0)} of S at step {theme.count(low['step'])} and"
-            f" came back to {theme.percent(last['entropy_share'], 0)}; above 80 % is healthy.{apart}"
-        )
-    else:
-        theme.quiet(f"Entropy stayed above 80 % of S: the codes did not collapse.{apart}")
-    table = pd.DataFrame(
+# Health over training -------------------------------------------------------------------------------------------------
+
+
+def _health(steps: list[dict], warnings: list[dict]) -> None:
+    """What the miner's figures did, with a judgement in words; steps are those with bucket figures, one at least."""
+    st.subheader("Health over training", anchor=False)
+    _judge(steps)
+    apart = [step["step"] for step in steps if step["cluster"] is not None]
+    theme.legend(
         [
-            {"step": event["step"], "share": event[name], "what": words}
-            for event in events
-            for name, words in HEALTH.items()
-            if event.get(name) is not None
+            *([(theme.VERMILION, "warning, given while training", "")] if warnings else []),
+            *([(theme.CONTEXT, "learners work apart: figures of the one whose turn it is", "")] if apart else []),
         ]
     )
-    colours = dict(zip(HEALTH.values(), (theme.BLUE, theme.ORANGE, theme.PINK, theme.CONTEXT), strict=True))
-    words = "Bucket entropy, fallback, staleness and empty share over training"
-    _lines(table, "step", "training step", colours, key="health", words=words)
+    for event in warnings[-MOST_WARNINGS:]:
+        theme.quiet(f"Step {theme.count(event['step'])}: {event['text']}")
+    if len(warnings) > MOST_WARNINGS:
+        theme.quiet(f"These are the last of {theme.count(len(warnings))} warnings.")
+    thinned = pd.DataFrame(steps[:: -max(len(steps) // MOST_STEPS, 1)][::-1])  # the last step stays
+    st.vega_lite_chart(
+        _panels(thinned, [name for name in PANELS if thinned[name].notna().any()], warnings, apart),
+        key="health",
+        width="stretch",
+        alt="Entropy, fallback, staleness, empty buckets and mining time over the training steps",
+    )
+
+
+def _no_health(view: View) -> None:
+    """Why there is nothing to show, and what would change that."""
+    st.subheader("Health over training", anchor=False)
+    remedy = "The figures are written while a run trains with the miner bon; start one on the Train page."
+    if view.snapshot.meta["origin"] != "trained":
+        theme.empty("These embeddings came ready-made, so there is no training to look back on.", remedy)
+    elif view.run.config.mining.composer not in ("bon", "lsh"):
+        theme.empty(f"This run mined with {view.run.config.mining.miner}, which keeps no buckets.", remedy)
+    else:
+        theme.empty("This run kept no bucket figures.", remedy)
+
+
+def _judge(steps: list[dict]) -> None:
+    """One sentence on the entropy, loud if it is low or fell."""
+    found = verdict(steps)
+    high, low, last = (theme.percent(step["entropy_share"], 0) for step in (found.high, found.low, found.last))
+    when = f"{high} of S at step {theme.count(found.high['step'])}"
+    if found.kind == "filling":
+        theme.quiet(f"The first epoch is not over: the table is still filling. Entropy stands at {last} of S.")
+    elif found.kind == "low":
+        theme.trouble(
+            f"At the last step entropy is {last} of S{f', down from {when}' if found.fallen else ''}. Below 80 % codes"
+            " crowd into few buckets, and a bucket mate is hardly harder than a random sample. Train with fewer bits"
+            " (--bits) or mates (--mate-share)."
+        )
+    elif found.kind == "fell":
+        theme.trouble(
+            f"Entropy fell from {when} to {last} at the last. Above 80 % mining still works, but codes have begun to"
+            " crowd; if it goes on, train with fewer bits (--bits) or mates (--mate-share)."
+        )
+    elif found.kind == "dipped":
+        theme.quiet(
+            f"Entropy fell to {low} of S at step {theme.count(found.low['step'])} and came back to {last}; above 80 %"
+            " is healthy."
+        )
+    else:
+        theme.quiet(
+            f"The codes did not collapse: after the first epoch entropy never fell below {low} of S, and at the last"
+            f" step it is {last}; above 80 % is healthy."
+        )
+
+
+def _panels(table: pd.DataFrame, names: list[str], warnings: list[dict], apart: list[int]) -> dict:
+    """Small multiples over one time axis, a panel a figure; one chart, so that a line follows the pointer through all.
+
+    A Vega-Lite spec by hand: Altair takes a tenth of a second to check one of so many layers. Heights are in px from
+    below: the panel of the last name begins at 0.
+    """
+    floor = {name: number * (PANEL + HEADING) for number, name in enumerate(reversed(names))}
+    ends = {name: _ends(name, table[name]) for name in names}
+
+    def height(name: str, value: pd.Series | float) -> pd.Series | float:
+        low, high = ends[name]
+        return floor[name] + PANEL * np.clip((value - low) / (high - low), 0, 1)
+
+    ticks = {}
+    for name in names:
+        between = COLLAPSE if name == "entropy_share" else sum(ends[name]) / 2
+        ticks |= {round(height(name, value)): _written(name, value) for value in (*ends[name], between)}
+    curves = pd.concat(
+        pd.DataFrame({"step": table["step"], "height": height(name, table[name]), "figure": name}) for name in names
+    ).dropna()
+    heads = pd.DataFrame(
+        {
+            "figure": names,
+            "title": [PANELS[name][0] for name in names],
+            "meaning": [PANELS[name][1] for name in names],
+            "newest": [f"{_written(name, table[name].dropna().iloc[-1])} at the last step" for name in names],
+            "height": [floor[name] + PANEL for name in names],
+        }
+    )
+
+    x = {
+        "field": "step",
+        "type": "quantitative",
+        "scale": {"domain": [0, max(int(table["step"].max()), 1)], "nice": False},
+        "axis": {"title": "training step", "grid": False, "tickCount": 6, "format": ",d"},
+    }
+    y = {
+        "field": "height",
+        "type": "quantitative",
+        "scale": {"domain": [0, len(names) * (PANEL + HEADING)], "nice": False},
+        "axis": {
+            "title": None,
+            "values": list(ticks),
+            "labelExpr": f"({json.dumps(ticks)})[datum.value]",
+            "labelOverlap": False,
+        },
+    }
+    shades = {"domain": names, "range": [PANELS[name][2] for name in names]}
+    colour = {"field": "figure", "type": "nominal", "scale": shades, "legend": None}
+
+    def words(field: str, side: str, above: int, colour: dict, *, bold: bool = True) -> dict:
+        mark = {
+            "type": "text",
+            "align": side,
+            "yOffset": -above,
+            "fontSize": 12 + bold,
+            "fontWeight": 600 if bold else 400,
+        }
+        end = {"value": 0 if side == "left" else "width"}
+        return _layer("heads", mark, {"x": end, "y": y, "text": {"field": field}, "color": colour})
+
+    tips = [
+        {"field": "step", "title": "step", "format": ",d"},
+        *({"field": name, "title": PANELS[name][0], "format": ".1%"} for name in names if name != "mining_ms"),
+        {"field": "mining_ms", "title": "mining, ms", "format": ".2f"},
+    ]
+    told = [{"field": "step", "format": ",d"}, {"field": "text", "title": "warning"}]
+    seen = {"condition": {"param": "pointer", "empty": False, "value": 0.7}, "value": 0}
+    nearest = {"type": "point", "encodings": ["x"], "nearest": True, "on": "pointerover", "clear": "pointerout"}
+    return {
+        "datasets": {
+            "steps": table[["step", *names]],
+            "curves": curves,
+            "heads": heads,
+            "limit": pd.DataFrame({"height": [height("entropy_share", COLLAPSE)]}),
+            "apart": pd.DataFrame({"step": apart[:1], "until": apart[-1:]}),
+            "warnings": pd.DataFrame(warnings, columns=["step", "text"]),
+        },
+        "layer": [
+            _layer(
+                "apart", {"type": "rect", "color": theme.CONTEXT, "opacity": 0.12}, {"x": x, "x2": {"field": "until"}}
+            ),
+            _layer("curves", {"type": "line", "strokeWidth": 1.8}, {"x": x, "y": y, "color": colour}),
+            _layer("limit", {"type": "rule", "color": WORDS, "strokeDash": [5, 4]}, {"y": y}),
+            words("title", "left", 27, colour),
+            words("newest", "right", 27, colour),
+            words("meaning", "left", 11, {"value": WORDS}, bold=False),
+            _layer("steps", {"type": "rule", "color": WORDS}, {"x": x, "opacity": seen, "tooltip": tips})
+            | {"params": [{"name": "pointer", "select": nearest}]},
+            _layer(
+                "warnings", {"type": "rule", "color": theme.VERMILION, "strokeWidth": 1.6}, {"x": x, "tooltip": told}
+            ),
+        ],
+        "height": len(names) * (PANEL + HEADING) + TIME_AXIS,
+        "config": {
+            "view": {"stroke": None},
+            "axis": {"gridOpacity": 0.35, "domain": False, "tickSize": 0, "labelPadding": 6, "titleFontSize": 12},
+        },
+    }
+
+
+def _layer(data: str, mark: dict, encoding: dict) -> dict:
+    return {"data": {"name": data}, "mark": mark, "encoding": encoding}
+
+
+def _ends(name: str, values: pd.Series) -> tuple[float, float]:
+    """Lower and upper end of a panel: of shares, the upper half or all; of times, what all but the slowest few took."""
+    if name != "mining_ms":
+        return (0.5 if values.min() >= 0.5 else 0.0), 1.0
+    most = max(float(values.quantile(0.98)), 1e-3)
+    power = 10.0 ** math.floor(math.log10(most))
+    return 0.0, next(step * power for step in (1, 2, 5, 10) if step * power >= most)
+
+
+def _written(name: str, value: float) -> str:
+    return f"{value:.3g} ms" if name == "mining_ms" else theme.percent(value, 0)
 
 
 def _events_stamp(run: Run) -> int:
@@ -372,9 +534,11 @@ def _events_stamp(run: Run) -> int:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _health(path: Path, stamp: int) -> list[dict]:
-    """Logged steps in which a miner with buckets was at work."""
-    return [event for event in Run(path).events("step") if event.get("entropy_share") is not None]
+def _log(path: Path, stamp: int) -> tuple[list[dict], list[dict]]:
+    """Logged steps in which a miner with buckets was at work, and warnings."""
+    events = Run(path).events()
+    steps = [event for event in events if event["kind"] == "step" and event.get("entropy_share") is not None]
+    return steps, [event for event in events if event["kind"] == "warning"]
 
 
 main()

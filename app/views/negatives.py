@@ -23,6 +23,7 @@ from bon_core.training.audit import PHASES, audit_steps, mined_pairs, read_step
 ROWS = 16  # triplets shown at once
 LAST_STEPS = 30  # recorded steps in the plot of distances
 DOTS = 2500
+DRAWS = 60  # of each miner for the anchor
 ANCHORS = 60  # from which the miners are compared in general
 REPLAY, SIDE_BY_SIDE, MARGIN, TRIAGE = (  # also the words in the address
     "Replay a step",
@@ -69,6 +70,7 @@ def _replay(view: View) -> None:
     step = read_step(view.run.path, number)
     margin = view.run.config.training.margin
     kinds = miners.kinds_of(step["d_ap"], step["d_an"], margin)
+    remembered = miners.remembered(step)
     _step_figures(step, kinds, margin)
     st.subheader("The bag", anchor=False)
     theme.legend(
@@ -77,9 +79,9 @@ def _replay(view: View) -> None:
             for k, (role, shade) in enumerate(zip(ROLES, SHADES, strict=True))
         ]
     )
-    theme.quiet(_bag_words(step))
+    theme.quiet(_bag_words(step, remembered))
     labels = _labels_of(view, step["id"])
-    clicked = bag(view, step, miners.bag_groups(step, labels), key="bag")
+    clicked = bag(view, step, miners.bag_groups(step, labels), remembered, key="bag")
     st.subheader("The triplets", anchor=False)
     theme.quiet(
         "The anchor stands at 0; the dot is its positive, the diamond its negative, the band the margin of"
@@ -149,7 +151,12 @@ def _step_figures(step: dict[str, np.ndarray], kinds: np.ndarray, margin: float)
     )
 
 
-def _bag_words(step: dict[str, np.ndarray]) -> str:
+def _bag_words(step: dict[str, np.ndarray], remembered: np.ndarray) -> str:
+    if len(remembered):
+        return (
+            "Classes were drawn at random; the negatives came out of the memory of the latest batches as well. Those"
+            " that were chosen and are not in this batch stand in a box of their own."
+        )
     if (step["role"] == 1).any():
         return (
             "How the batch came about: each seed was drawn at random, then classes out of the seed's hash bucket"
@@ -181,7 +188,7 @@ def _which_anchors(view: View, step: dict[str, np.ndarray], kinds: np.ndarray) -
 
 def _triplet(step: dict[str, np.ndarray], kinds: np.ndarray, row: int) -> Triplet:
     there = np.flatnonzero(step["id"] == step["negative"][row])
-    told = "negative"
+    told = "out of the memory" if step["negative"][row] >= 0 else ""
     if len(there):
         told = ROLES[step["role"][there[0]]]
         bucket = int(step["bucket"][there[0]])
@@ -264,48 +271,72 @@ def _miners(view: View) -> None:
         theme.quiet("From the selection:" if len(view.selected) else "Or one that the model retrieves wrongly:")
         picked = gallery(view, np.asarray(view.snapshot.ids)[candidates], key="anchor-candidates", size=38)
     with right:
-        st.subheader("Which negative each miner would choose, and its rank", anchor=False)
-        shape = view.run.config.mining
+        st.subheader("Which negative each miner would choose, and its gap to the hardest", anchor=False)
         theme.quiet(
-            "Rank 1, at the left, is the hardest negative in the split. Every miner is run on this checkpoint's"
-            f" embedding; the dot is one draw, thin ticks are others. Batches hold {shape.classes} classes of"
-            f" {shape.images} images."
+            "The gap counts the negatives that are harder than the one chosen: 0 is the exact hardest. Every miner is"
+            f" run on this checkpoint's embedding; the dot is one draw, the thin ticks are {DRAWS - 1} others."
         )
-        choices = _choices(view, int(np.searchsorted(view.rows, row)))
-        if not choices:
+        here = _here(view, cached.stamp(view), int(np.searchsorted(view.rows, row)), _seed())
+        if not here:
             theme.empty("There is no negative.", "The split holds a single class; choose another split in the header.")
         else:
-            negatives = int((np.asarray(view.snapshot.labels)[view.rows] != view.snapshot.labels[row]).sum())
-            clicked = rank_gap(view, choices, negatives, key="rank-gap")
+            elsewhere = _elsewhere(view, cached.stamp(view))
+            clicked = rank_gap(view, here, elsewhere, _numbers(view, row), key="rank-gap")
             picked = clicked if picked is None else picked
+            _assumed(view)
             _bucket_words(view, row)
-            st.subheader("And for other anchors?", anchor=False)
-            theme.quiet(f"Median rank of the choice over {ANCHORS} random anchors of the split; lower is harder.")
-            theme.figures([(theme.count(rank), name, "") for name, rank in _typical(view, cached.stamp(view)).items()])
     if picked is not None:
         place.go("anchor", picked)
         st.rerun()
 
 
-def _choices(view: View, row: int) -> dict[str, Draws]:
-    seed = st.session_state.get("miners-seed", 0)
-    return miners.side_by_side(*_arrays(view), row, **_batch_shape(view), seed=seed)
+@st.cache_data(max_entries=64, show_spinner=False)
+def _here(_view: View, stamp: tuple, row: int, seed: int) -> dict[str, Draws]:
+    """Many draws for one anchor, at `row` of the view."""
+    return _choices(_view, np.full(DRAWS, row), seed)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _typical(_view: View, stamp: tuple) -> dict[str, float]:
-    return miners.typical_ranks(*_arrays(_view), anchors=ANCHORS, **_batch_shape(_view))
+def _elsewhere(_view: View, stamp: tuple) -> dict[str, Draws]:
+    """One draw for each of many random anchors."""
+    return _choices(_view, _pool(_view, stamp).some(ANCHORS), 0)
 
 
-def _arrays(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vectors, labels and codes of the view's rows."""
-    snapshot, rows = view.snapshot, view.rows
-    return cached.vectors(view), np.asarray(snapshot.labels)[rows], np.asarray(snapshot.codes)[rows]
+def _choices(view: View, anchors: np.ndarray, seed: int) -> dict[str, Draws]:
+    config = view.run.config
+    return miners.choices(_pool(view, cached.stamp(view)), anchors, config.mining, config.training.margin, seed=seed)
 
 
-def _batch_shape(view: View) -> dict[str, int]:
-    mining = view.run.config.mining
-    return {"classes": mining.classes, "images": mining.images, "groups": mining.groups}
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _pool(_view: View, stamp: tuple) -> miners.Pool:
+    snapshot, rows = _view.snapshot, _view.rows
+    labels, codes = np.asarray(snapshot.labels)[rows], np.asarray(snapshot.codes)[rows]
+    return miners.Pool.of(cached.vectors(_view), labels, codes, np.asarray(snapshot.hash_mean), snapshot.bits)
+
+
+def _numbers(view: View, row: int) -> dict[str, int]:
+    """From how many negatives the miners choose: in a batch, a memory, and all."""
+    mining, labels = view.run.config.mining, np.asarray(view.snapshot.labels)[view.rows]
+    classes = min(mining.classes, len(np.unique(labels)))
+    return {
+        "batch": (classes - 1) * mining.images,
+        "memory": min(mining.memory, len(labels)),
+        "all": int((labels != view.snapshot.labels[row]).sum()),
+    }
+
+
+def _assumed(view: View) -> None:
+    """The batch, the margin and the memory that the miners worked with, and where these come from."""
+    mining, margin = view.run.config.mining, view.run.config.training.margin
+    mates = -(-(mining.classes - mining.groups) // mining.groups)
+    seeds = f"G = {mining.groups} seeds that bring {mates} classes each" if mates else f"G = {mining.groups} seeds"
+    trained = view.snapshot.meta["origin"] == "trained"
+    theme.quiet(
+        ("As in this run's config: a" if trained else "This run was not trained here, so the defaults are assumed: a")
+        + f" batch has P = {mining.classes} classes of m = {mining.images} images and, where it is composed, {seeds};"
+        f" the margin is {margin:g}. The memory of XBM holds samples of all classes as they are now; in training"
+        f" they would be up to {theme.count(mining.memory / mining.batch)} steps old."
+    )
 
 
 def _bucket_words(view: View, row: int) -> None:
@@ -321,8 +352,12 @@ def _bucket_words(view: View, row: int) -> None:
         theme.quiet(f"The anchor's bucket{origin} holds no sample of another class, so BoN falls back to random ones.")
 
 
+def _seed() -> int:
+    return st.session_state.get("miners-seed", 0)
+
+
 def _reroll() -> None:
-    st.session_state["miners-seed"] = st.session_state.get("miners-seed", 0) + 1
+    st.session_state["miners-seed"] = _seed() + 1
 
 
 def _random_anchor(view: View) -> None:

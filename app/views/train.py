@@ -6,19 +6,24 @@ from pathlib import Path
 from typing import get_args
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import jobs, live, state, theme
 from app.uploads import TrainingPart, training_part
 from bon_core import runs
 from bon_core.config import (
     Backbone,
+    ClusterFeature,
     DivisionConfig,
     InBatchMiner,
     InputError,
     Loss,
+    Masks,
+    Matching,
     Miner,
     MiningConfig,
     NetworkConfig,
+    TestNorm,
     TrainingConfig,
 )
 from bon_core.datasets import NAMED_SETS
@@ -77,6 +82,9 @@ def _form() -> None:
     brought = _brought(given)
     with st.expander("More settings"):
         more = _more(brought, miner)
+    if learners > 1:
+        with st.expander("Divide and conquer"):
+            more |= _division()
     epochs = more.pop("--epochs") or _epochs(given, brought, minutes, more)
     suggested = jobs.free_name(f"{_stem(given)}-{miner}-k{learners}")
     name = st.text_input("Name of the run", key="train-name", placeholder=suggested).strip() or suggested
@@ -133,6 +141,28 @@ def _more(brought: TrainingPart | None, miner: str) -> dict[str, object]:
     }
 
 
+def _division() -> dict[str, object]:
+    """When and how the learners work apart."""
+
+    def share(column: DeltaGenerator, label: str, name: str, text: str) -> str:
+        return f"{column.number_input(label, 0.0, 1.0, _default(DivisionConfig, name), 0.05, help=text):g}"
+
+    left, right = st.columns(2)
+    return {
+        "--warmup": share(left, "Warm-up", "warmup", "Share of the training before the first division"),
+        "--split": share(right, "Split", "split", "Share with slices and clusters apart"),
+        "--conquer": share(left, "Conquer", "conquer", "Share at the end with everything together"),
+        "--recluster-every": right.number_input(
+            "Epochs T between clusterings", 1, 1000, _default(DivisionConfig, "recluster_every")
+        ),
+        "--masks": left.selectbox("Slices", get_args(Masks), help="learned: soft masks over the whole embedding"),
+        "--test-norm": right.selectbox("Norm at test", get_args(TestNorm), help="whole: slices keep their lengths"),
+        "--cluster-feature": left.selectbox("What is clustered", get_args(ClusterFeature)),
+        "--matching": right.selectbox("Names of new clusters", get_args(Matching), help="none shows what breaks"),
+        "--doubling" if st.toggle("Double the learners, from 2 up to K") else "--no-doubling": None,
+    }
+
+
 def _epochs(data: str, brought: TrainingPart | None, minutes: float, more: dict[str, object]) -> float:
     """The epochs that fit into the minutes, and a sentence on how that was worked out."""
     if brought is None:
@@ -181,7 +211,7 @@ def _start(name: str, options: dict[str, object]) -> None:
 
 
 def _words(options: dict[str, object]) -> list[str]:
-    return [word for option, value in options.items() for word in (option, str(value))]
+    return [word for option, value in options.items() for word in (option, *([] if value is None else [str(value)]))]
 
 
 def _spelled(options: dict[str, object]) -> str:
@@ -196,8 +226,16 @@ def _spelled(options: dict[str, object]) -> str:
         "--classes": _default(MiningConfig, "classes"),
         "--images": _default(MiningConfig, "images"),
         "--groups": _default(MiningConfig, "groups"),
+        **{f"--{name}": f"{_default(DivisionConfig, name):g}" for name in ("warmup", "split", "conquer")},
+        "--recluster-every": _default(DivisionConfig, "recluster_every"),
+        "--masks": _default(DivisionConfig, "masks"),
+        "--test-norm": _default(DivisionConfig, "test_norm"),
+        "--cluster-feature": _default(DivisionConfig, "feature"),
+        "--matching": _default(DivisionConfig, "matching"),
+        "--no-doubling": None,
     }
-    return " ".join(f"{option} {value}" for option, value in options.items() if defaults.get(option) != value)
+    changed = {option: value for option, value in options.items() if defaults.get(option, "") != value}
+    return " ".join(_words(changed))
 
 
 def _watch() -> None:

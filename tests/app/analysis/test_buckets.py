@@ -1,9 +1,9 @@
-"""Bucket sums and the study of bits, on points whose answer is known by hand."""
+"""Bucket sums, the study of bits and the judgement of a training, on points whose answer is known by hand."""
 
 import numpy as np
 import pytest
 
-from app.analysis.buckets import bits_study, bucket_table
+from app.analysis.buckets import bits_study, bucket_table, verdict
 
 CODES = np.array([5, 5, 5, 5, 2, 2, 9])
 LABELS = np.array([0, 0, 1, 2, 1, 1, 0])
@@ -54,3 +54,42 @@ def test_a_bucket_of_one_class_serves_nobody():
 def test_one_class_only_has_no_hardness():
     study = bits_study(np.eye(3, dtype=np.float32), np.zeros(3, int), np.array([0, 0, 1]), 2)
     assert np.isnan(study.hardness).all()
+
+
+def logged(*shares: float, epochs: float = 1.0, clusters: tuple = ()) -> list[dict]:
+    """Steps of those entropies, `epochs` apart; the first one is at the start."""
+    clusters = clusters or (None,) * len(shares)
+    return [
+        {"step": 10 * n, "epoch": epochs * n, "entropy_share": share, "cluster": cluster}
+        for n, (share, cluster) in enumerate(zip(shares, clusters, strict=True))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shares", "kind"),
+    [
+        ((0.5, 0.95, 0.9, 0.93), "steady"),  # the table was still filling at the start
+        ((0.5, 0.95, 0.7, 0.93), "dipped"),
+        ((0.5, 0.97, 0.9, 0.86), "fell"),
+        ((0.5, 0.97, 0.9, 0.79), "low"),
+        ((0.5, 0.79, 0.79, 0.8), "dipped"),  # 80 % itself is not below it
+    ],
+)
+def test_entropy_is_judged_by_its_end_its_best_and_its_worst(shares, kind):
+    assert verdict(logged(*shares)).kind == kind
+
+
+def test_a_judgement_names_the_steps_it_rests_on():
+    found = verdict(logged(0.5, 0.97, 0.7, 0.81))
+    assert [found.high["step"], found.low["step"], found.last["step"]] == [10, 20, 30]
+    assert found.fallen
+
+
+def test_before_the_first_epoch_is_over_nothing_is_judged():
+    assert verdict(logged(0.3, 0.4, epochs=0.4)).kind == "filling"
+
+
+def test_learners_are_not_measured_by_the_table_of_all():
+    shares, apart = (0.5, 0.98, 0.87, 0.86), (None, None, 0, 0)
+    assert verdict(logged(*shares, clusters=apart)).kind == "steady"
+    assert verdict(logged(*shares)).kind == "fell"

@@ -1,10 +1,14 @@
-"""A visit to the hash buckets: the linked selection, links, what is odd."""
+"""A visit to the hash buckets: the linked selection, links, health over training, what is odd."""
+
+import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from app import selection
 from tests.app.records import at, words
+from tests.app.tiny import step_event
 
 
 def fullest(run, split: int = 1) -> tuple[int, np.ndarray]:
@@ -77,9 +81,100 @@ def test_an_empty_bucket_says_so(visit, tiny_run):
     assert "No test sample has this code." in text
 
 
+def relog(run, shares: dict[int, float | None], *, warnings: tuple[int, ...] = ()) -> None:
+    """Rewrite the run's events: entropy / S at the given steps, and a warning at others."""
+    with (run.path / "events.jsonl").open("w", encoding="utf-8") as events:
+        for step, share in shares.items():
+            events.write(json.dumps({**step_event(step), "entropy_share": share}) + "\n")
+        for step in warnings:
+            events.write(json.dumps({"kind": "warning", "step": step, "text": f"Codes crowd ({step})."}) + "\n")
+
+
+def health(app) -> list[dict]:
+    """All rows of data in the chart of the health over training."""
+    chart = next(chart.proto for chart in app.get("vega_lite_chart") if '"field": "step"' in chart.proto.spec)
+    return [row for data in chart.datasets for row in pa.ipc.open_stream(data.data.data).read_all().to_pylist()]
+
+
+def texts(rows: list[dict]) -> list[str]:
+    """The words on the chart."""
+    return [row[part] for row in rows if "newest" in row for part in ("title", "meaning", "newest")]
+
+
+def test_health_shows_a_panel_a_figure_with_its_meaning_and_its_last_value(visit, tiny_run):
+    app = visit("buckets")
+    assert "The codes did not collapse" in words(app)
+    found = texts(health(app))
+    for title in ("Entropy / S", "Fallback", "Stale codes", "Empty buckets", "Mining"):
+        assert title in found
+    assert "90 % at the last step" in found and "2 ms at the last step" in found
+    assert "mate places that no bucket could serve" in found
+
+
+def test_a_figure_that_was_never_logged_has_no_panel(visit, tiny_run):
+    path = tiny_run.path / "events.jsonl"
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    steps = [{**event, "staleness": None} for event in lines if event["kind"] == "step"]
+    path.write_text("".join(json.dumps(event) + "\n" for event in steps), encoding="utf-8")
+    found = texts(health(visit("buckets")))
+    assert "Stale codes" not in found and "Empty buckets" in found
+
+
+@pytest.mark.parametrize(
+    ("shares", "said", "loud"),
+    [
+        (
+            {0: 0.5, 10: 0.97, 20: 0.7, 30: 0.6},
+            "At the last step entropy is 60 % of S, down from 97 % of S at step 10",
+            True,
+        ),
+        ({0: 0.5, 10: 0.7, 20: 0.7, 30: 0.7}, "At the last step entropy is 70 % of S. Below 80 %", True),
+        ({0: 0.5, 10: 0.97, 20: 0.9, 30: 0.85}, "Entropy fell from 97 % of S at step 10 to 85 %", True),
+        ({0: 0.5, 10: 0.97, 20: 0.7, 30: 0.95}, "Entropy fell to 70 % of S at step 20 and came back to 95 %", False),
+        ({0: 0.5, 4: 0.6}, "The first epoch is not over", False),
+    ],
+)
+def test_entropy_that_is_low_or_fell_is_said(visit, tiny_run, shares, said, loud):
+    relog(tiny_run, shares)
+    text = words(visit("buckets"))
+    assert said in text
+    assert ('role="alert"' in text) == loud
+
+
+def test_warnings_of_the_training_are_told_and_marked(visit, tiny_run):
+    relog(tiny_run, {0: 0.5, 10: 0.9, 20: 0.7, 30: 0.9}, warnings=(11, 12, 13, 20))
+    app = visit("buckets")
+    assert "Step 20: Codes crowd (20)." in words(app)
+    assert "Step 11:" not in words(app) and "the last of 4 warnings" in words(app)
+    marked = [row["step"] for row in health(app) if "text" in row]
+    assert marked == [11, 12, 13, 20]
+
+
+def test_a_long_log_is_thinned_but_keeps_its_last_step(visit, tiny_run):
+    relog(tiny_run, {step: 0.9 if step < 2003 else 0.83 for step in range(2004)})
+    chart = health(visit("buckets"))
+    drawn = [row["step"] for row in chart if "entropy_share" in row]
+    assert len(drawn) < 450 and max(drawn) == 2003
+    assert "83 % at the last step" in texts(chart)
+
+
 def test_a_run_without_bucket_figures_says_where_they_come_from(visit, tiny_run):
     (tiny_run.path / "events.jsonl").unlink()
     assert "This run kept no bucket figures." in words(visit("buckets"))
+
+
+def test_a_miner_without_buckets_is_named(visit, tiny_run):
+    relog(tiny_run, {0: None, 10: None})
+    config = tiny_run.path / "config.json"
+    config.write_text(config.read_text(encoding="utf-8").replace('"miner": "bon"', '"miner": "xbm"'), encoding="utf-8")
+    assert "This run mined with xbm, which keeps no buckets." in words(visit("buckets"))
+
+
+def test_embeddings_that_were_brought_have_no_training_to_look_back_on(visit, tiny_run):
+    (tiny_run.path / "events.jsonl").unlink()
+    meta = tiny_run.snapshot_path(40) / "meta.json"
+    meta.write_text(meta.read_text(encoding="utf-8").replace('"trained"', '"embeddings"'), encoding="utf-8")
+    assert "These embeddings came ready-made" in words(visit("buckets"))
 
 
 def test_buckets_made_afterwards_are_called_that(visit, tiny_run):

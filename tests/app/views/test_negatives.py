@@ -64,6 +64,39 @@ def test_side_by_side_takes_the_anchor_from_the_selection(visit, recorded):
     assert at(app, "anchor") in ids
 
 
+def test_side_by_side_names_the_batch_of_the_runs_config(visit, tiny_run):
+    config = tiny_run.path / "config.json"
+    text = (
+        config.read_text(encoding="utf-8")
+        .replace('"classes": 32', '"classes": 12')
+        .replace('"images": 4', '"images": 3')
+    )
+    config.write_text(text.replace('"groups": 8', '"groups": 4'), encoding="utf-8")
+    app = visit("negatives")
+    assert "As in this run&#x27;s config: a batch has P = 12 classes of m = 3 images" in words(app)
+    assert "G = 4 seeds that bring 2 classes each" in words(app)
+
+
+def test_side_by_side_says_when_there_is_no_config_behind_the_embedding(visit, tiny_run):
+    meta = tiny_run.snapshot_path(40) / "meta.json"
+    meta.write_text(meta.read_text(encoding="utf-8").replace('"trained"', '"embeddings"'), encoding="utf-8")
+    assert "the defaults are assumed: a batch has P = 32 classes" in words(visit("negatives"))
+
+
+def test_a_negative_out_of_the_memory_is_replayed_too(visit, recorded, monkeypatch):
+    from bon_core.training import audit
+
+    real = audit.read_step
+
+    def far_reaching(folder, step):
+        found = dict(real(folder, step))
+        elsewhere = np.setdiff1d(recorded.snapshot().ids, found["id"])[: len(found["id"])]
+        return {**found, "role": np.full(8, 2), "bucket": np.full(8, -1), "negative": elsewhere}
+
+    monkeypatch.setattr(audit, "read_step", far_reaching)
+    assert "the negatives came out of the memory of the latest batches" in words(visit("negatives"))
+
+
 @pytest.mark.parametrize("anchor", ["1234567", "none"])
 def test_an_anchor_that_is_gone_is_said(visit, recorded, anchor):
     app = show(visit("negatives", anchor=anchor), SIDE_BY_SIDE)

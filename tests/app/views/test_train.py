@@ -3,6 +3,8 @@
 import pytest
 
 from app import jobs
+from bon_core.cli import _config, _parser
+from bon_core.config import DivisionConfig
 
 
 @pytest.fixture
@@ -34,6 +36,26 @@ def test_the_button_starts_the_command_that_the_settings_say(visit, tiny_run, st
     options = dict(zip(arguments[1:-3:2], arguments[2:-3:2], strict=False))
     assert options["--learners"] == "2" and options["--miner"] == "bon" and options["--data"] == "glyphs"
     assert float(options["--epochs"]) > 0
+
+
+def test_a_miner_that_chooses_itself_and_the_options_of_division(visit, tiny_run, started):
+    app = visit("train")
+    app.selectbox(key="train-miner").set_value("semi-hard").run()
+    assert [box.value for box in app.selectbox if box.label == "Choice inside a batch"] == ["semi-hard"]
+    next(toggle for toggle in app.toggle if toggle.label.startswith("Double")).set_value(True).run()
+    (told,) = (code.value for code in app.code)
+    assert "--miner semi-hard" in told and "--doubling" in told and "--warmup" not in told
+    app.button(key="train-start").click().run()
+    ((_, arguments),) = started
+    config = _config(_parser().parse_args(arguments))
+    assert config.mining.miner == "semi-hard" and config.division.doubling
+    assert config.division.warmup == DivisionConfig().warmup and not app.exception
+
+
+def test_without_division_its_options_are_not_shown(visit, tiny_run):
+    app = visit("train")
+    app.number_input(key="train-learners").set_value(1).run()
+    assert not any(toggle.label.startswith("Double") for toggle in app.toggle)
 
 
 def test_a_taken_name_is_refused_in_a_sentence(visit, tiny_run, started):
