@@ -24,7 +24,7 @@ from torch import Tensor
 
 from bon_core.config import InputError
 from bon_core.mining import codes as coding
-from bon_core.mining.buckets import BucketTable
+from bon_core.mining.buckets import BLOCK, BucketTable
 from bon_core.mining.composition import (
     RECENT,
     BatchShape,
@@ -43,7 +43,6 @@ from bon_core.mining.inputs import accept_ids, accept_rows
 
 HASHERS = {"autoencoder": OnlineHasher, "lsh": RandomHyperplanes}
 OCCUPANCY = 32  # samples a bucket that the default number of bits aims at
-STAND_INS = 7  # classmates that a seed without a code asks for theirs
 HEADROOM = 4  # capacity over mean occupancy
 
 
@@ -51,13 +50,16 @@ class BagOfNegatives:
     """Composer of hard batches, and source of hard negatives.
 
     Ids are positions 0..N-1 in `labels`. The update costs no forward pass: it re-buckets the samples just embedded.
+    On a GPU neither `compose` nor `update` waits, and a CUDA graph captures both once they have run in their shape:
+    register `generator` with it. Each replay then draws a new batch into the ids that the captured `compose` gave.
 
     Parameters
     ----------
     labels : (N,) integers from 0 on, class of each sample
     dim : D
     bits : S; default clamp(round(log2(N / 32)), 4, 20)
-    capacity : C; default 4 * ceil(N / 2^S), which indexes practically all samples unless buckets are very uneven
+    capacity : C; default four times the mean, N / 2^S, rounded up to a multiple of 8, which indexes practically all
+        samples unless buckets are very uneven
     device : where tables live; batches come from there
     seed : of the bag's own generator
     hasher : "autoencoder", or "lsh" for random hyperplanes
@@ -90,12 +92,13 @@ class BagOfNegatives:
         self.index = ClassIndex(labels, device)
         count = self.index.count
         bits = default_bits(count) if bits is None else bits
-        capacity = HEADROOM * math.ceil(count / (1 << max(bits, 0))) if capacity is None else capacity
+        capacity = default_capacity(count, bits) if capacity is None else capacity
         self.table = BucketTable(count, bits, capacity, device)
         self.generator = torch.Generator(device).manual_seed(seed)
         self.hasher = HASHERS[hasher](dim, bits, generator=self.generator, device=device)
         self.last: Composition | None = None
         self._flips = 1 << torch.arange(bits, device=device)
+        self._lent = torch.full_like(self.index.size, -1)  # the latest code in each class
         self._drawn = torch.ones(count + 1, dtype=torch.bool, device=device)  # uniformly, when last composed
         self._drawn[count] = False
         self._served = ServedRates(device)
@@ -117,9 +120,9 @@ class BagOfNegatives:
         shape = BatchShape.of(classes, images, groups, mate_share)
         with torch.inference_mode():  # a tenth faster than no_grad
             seeds = draw_seeds(self.index, groups, self.generator)
-            candidates, order = self._near(self._seen(seeds))
+            candidates, order = self._near(self._own_or_lent(seeds))
             mates = choose_mates(self.index, seeds, candidates, order, shape.mates)
-            drawn = compose(self.index, seeds, mates, shape, self.generator, self.table.codes)
+            drawn = compose(self.index, seeds, mates, shape, self.generator, self.table.codes_of)
             self._drawn[drawn.ids.view(classes, images)] = (drawn.place < groups)[:, None]
             if shape.mates:
                 self._served.note_mates(mates == self.index.count, groups)
@@ -130,8 +133,8 @@ class BagOfNegatives:
     def update(self, ids: Tensor, embeddings: Tensor, seeds: Tensor | None = None) -> None:
         """Train the hasher on embeddings (B, dim), unit or not, and re-bucket exactly `ids` (B,).
 
-        Of equal ids the last counts. The hasher learns from uniformly drawn rows only: `seeds` (B,) bool says which
-        these are; by default they are the samples that were last composed as images of a seed's class, or never
+        Of equal ids the highest code counts. The hasher learns from uniformly drawn rows only: `seeds` (B,) bool says
+        which these are; by default they are the samples that were last composed as images of a seed's class, or never
         composed (your own uniform batches). So batches may come back late, in parts or in another order.
 
         Raises
@@ -141,17 +144,16 @@ class BagOfNegatives:
             cannot raise without waiting, so there such rows are left out and counted in `stats()["refused_rows"]`.
         """
         ids, vectors = accept_rows(ids, embeddings, self.index.count, self.dim, self.device)
-        weights = self._drawn.take(ids)
+        weights = self._drawn.index_select(0, ids)
         if seeds is not None:
             weights = (ids < self.index.count) & torch.as_tensor(seeds, device=self.device)
-        self.hasher.learn(vectors, weights.float())
-        self._insert(ids, vectors)
+        self._insert(ids, self.hasher.learn(vectors, weights.float()))
 
     @torch.inference_mode()
     def rehash(self, ids: Tensor, embeddings: Tensor) -> None:
         """Re-bucket `ids` as `update` does, but leave the hasher as it is: for a pass over samples in any order."""
         ids, vectors = accept_rows(ids, embeddings, self.index.count, self.dim, self.device)
-        self._insert(ids, vectors)
+        self._insert(ids, self.hasher.codes(vectors))
 
     @torch.no_grad()
     def negatives(self, ids: Tensor, k: int = 8) -> tuple[Tensor, Tensor]:
@@ -173,14 +175,16 @@ class BagOfNegatives:
             )
         ids = accept_ids(ids, index.count, self.device)
         own = index.label[ids]
-        near, order = self._near(ids)
+        codes = table.codes_of(ids)
+        near, order = self._near(codes)
         order = torch.where((near < index.count) & (index.label[near] != own[:, None]), order, torch.inf)
         far = self._far(own, k)
-        listed = (table.codes[far][:, :, None] == self._looked_up(ids)[:, None, :]).any(2) & table.holds(far)
-        behind = torch.where(listed, torch.inf, 1 + torch.arange(k, device=self.device))  # (B, k)
+        looked_in = self._looked_in(codes).view(len(ids), 1, -1)
+        listed = (table.codes_of(far)[:, :, None] == looked_in).any(2) & table.holds(far)  # (B, k)
+        behind = torch.where(listed, torch.inf, 2 + torch.arange(k, device=self.device))  # (B, k)
         order, column = torch.cat((order, behind), 1).topk(k, dim=1, largest=False)
-        found = order < 1
-        self._served.note((~found).float().mean(), (~found[:, 0]).float().mean())
+        found = order < 2
+        self._served.note_mates(~found.t().reshape(-1), len(ids))
         return torch.cat((near, far), 1).gather(1, column), found
 
     @torch.no_grad()
@@ -195,7 +199,7 @@ class BagOfNegatives:
     @property
     def codes(self) -> Tensor:
         """(N,) int64, latest code of each sample, -1 where it was not seen yet."""
-        return self.table.codes[:-1].long()
+        return self.table.codes_of(torch.arange(self.index.count, device=self.device))
 
     def bucket(self, code: int) -> Tensor:
         """Ids in the bucket of `code`, ascending, int64."""
@@ -270,36 +274,44 @@ class BagOfNegatives:
         self.generator.set_state(state["generator"].cpu())
 
     def _tensors(self) -> dict[str, Tensor]:
-        return {"drawn": self._drawn, "served": self._served.tally, "kept": self._kept, "refused": self._refused}
+        return {
+            "drawn": self._drawn,
+            "lent": self._lent,
+            "served": self._served.tally,
+            "kept": self._kept,
+            "refused": self._refused,
+        }
 
-    def _insert(self, ids: Tensor, vectors: Tensor) -> None:
-        codes, before = self.hasher.codes(vectors), self.table.codes.take(ids)
-        self._kept.mul_(RECENT).add_(torch.stack((before == codes, before >= 0)).sum(1))
-        if self.device.type != "cpu":
-            self._refused += (ids == self.index.count).sum()
-        self.table.insert(ids, codes)
+    def _insert(self, ids: Tensor, codes: Tensor) -> None:
+        if self.device.type != "cpu":  # where rows may have been refused
+            refused = ids == self.index.count
+            self._refused += refused.sum()
+            codes = torch.where(refused, self.table.nowhere, codes)
+        self._lent.scatter_reduce_(0, self.index.label.index_select(0, ids), codes, "amax", include_self=False)
+        before = self.table.insert(ids, codes)
+        flags = torch.stack((before == codes, before >= 0)).float()
+        self._kept.addmv_(flags, torch.ones(len(ids), device=self.device), beta=RECENT)
 
-    def _seen(self, seeds: Tensor) -> Tensor:
-        """Each seed (G,), or in place of one without a code yet, a classmate that has one, if a few draws find any."""
-        classmates = draw_images(self.index, seeds, 1 + STAND_INS, self.generator)  # (G, 1 + STAND_INS), seeds first
-        known = self.table.codes.take(classmates) >= 0
-        return classmates.gather(1, known.to(torch.uint8).argmax(1, keepdim=True))[:, 0]
+    def _own_or_lent(self, seeds: Tensor) -> Tensor:
+        """Codes (G,) of the seeds; where they have none yet, of a classmate's latest embedding; else -1."""
+        codes = self.table.codes_of(seeds)
+        return torch.where(codes < 0, self._lent.take(self.index.label.index_select(0, seeds)), codes)
 
-    def _looked_up(self, ids: Tensor) -> Tensor:
-        """Codes (n, 1) of the buckets to look in for the neighbours of `ids` (n,); with `hamming`, (n, 1 + S)."""
-        codes = self.table.codes.take(ids).long()[:, None]
+    def _near(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Candidates (n, K) out of the buckets `codes` (n,), nobody among them, and an order: own bucket first."""
+        entries = self.table.read(self._looked_in(codes)).view(len(codes), -1)
+        order = uniform(tuple(entries.shape), self.generator, self.device, torch.float32)
+        if self.hamming:
+            order[:, self.table.capacity :] += 1
+            order /= 2
+        return entries, order
+
+    def _looked_in(self, codes: Tensor) -> Tensor:
+        """Buckets to look in for the neighbours of `codes` (n,): these; with `hamming`, (n, 1 + S) of them."""
         if not self.hamming:
             return codes
+        codes = codes[:, None]
         return torch.where(codes < 0, -1, torch.cat((codes, codes ^ self._flips), 1))
-
-    def _near(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Candidates (n, K) out of the buckets of `ids` (n,), nobody among them, and an order: own bucket first."""
-        entries = self.table.read(self._looked_up(ids))  # (n, 1 or 1 + S, C)
-        order = uniform(tuple(entries.shape), self.generator, self.device)
-        if self.hamming:
-            order[:, 1:] += 1
-            order /= 2
-        return entries.flatten(1), order.flatten(1)
 
     def _far(self, own: Tensor, k: int) -> Tensor:
         """k distinct random samples of other classes than `own` (B,): (B, k) int64."""
@@ -311,3 +323,8 @@ class BagOfNegatives:
 def default_bits(count: int) -> int:
     """S for N = `count` samples: about 32 of them a bucket, 4 to 20 bits."""
     return min(max(round(math.log2(count / OCCUPANCY)), 4), 20)
+
+
+def default_capacity(count: int, bits: int) -> int:
+    """C: four times what a bucket holds on average, in whole blocks."""
+    return BLOCK * math.ceil(HEADROOM * count / (1 << max(bits, 0)) / BLOCK)

@@ -1,7 +1,8 @@
 """Hash table of sample ids on the device: 2^S buckets of C slots, written a batch at a time.
 
-A sample is in the table while its `position` and the slot there name each other. Whoever moves or is overwritten just
-stops being named: nothing is ever searched for or shifted, and a write costs the same at any N.
+`position` names the slot that each sample entered last, and so its code. The sample is in the table while the slot
+names it back. Whoever enters anew frees its old slot first: every sample that a slot names is in the table, a bucket is
+read without a second look, and a write costs the same at any N.
 
 The id N means nobody and the code 2^S nowhere. Both have places of their own at the end of the arrays, so that rows
 without effect flow through the same fixed shapes as all others.
@@ -9,27 +10,25 @@ without effect flow through the same fixed shapes as all others.
 Legend: N samples, B batch, S bits, C capacity.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
 from bon_core.config import InputError
 
-PROBES = 8  # slots that a new entry looks at before it overwrites a live one
+BLOCK = 8  # slots that a new entry looks at before it overwrites a live one; side by side, so that it costs one read
 MAX_SLOTS = 2**31 - 1
 
 
 class BucketTable:
-    """Which samples are in which bucket, in (4 C 2^S + 8 N) bytes.
+    """Which samples are in which bucket, in (4 C + 8) 2^S + 8 N bytes.
 
     Parameters
     ----------
     count : N; ids are 0..N-1
     bits : S; codes are 0..2^S-1
     capacity : C, slots of a bucket
-
-    Attributes
-    ----------
-    codes : (N + 1,) int32, the latest code of each sample; -1 where none is known
 
     Raises
     ------
@@ -49,63 +48,61 @@ class BucketTable:
             )
         self.count, self.bits, self.capacity = count, bits, capacity
         self.nobody, self.nowhere = count, 1 << bits
-        rows = (1 << bits) + 1
-        self._lost = rows * capacity  # the position of those not in the table: a slot outside every bucket
-        self._slots = torch.full((rows * capacity + 1,), count, dtype=torch.int32, device=device)
-        self._position = torch.full((count + 1,), self._lost, dtype=torch.int32, device=device)
-        self._head = torch.zeros(rows, dtype=torch.int32, device=device)  # the slot of each bucket to write next
-        self.codes = torch.full((count + 1,), -1, dtype=torch.int32, device=device)
-        self._rows = self._slots[:-1].view(rows, capacity)
-        self._columns = torch.arange(capacity, device=device)
-        self._probes = torch.arange(PROBES, device=device)
+        rows, block = (1 << bits) + 1, math.gcd(capacity, BLOCK)
+        self._slots = torch.full((rows * capacity,), count, dtype=torch.int32, device=device)
+        self._position = torch.full((count + 1,), -1, device=device)
+        self._entered = torch.zeros(rows, dtype=torch.int64, device=device)  # how many, in each bucket, so far
+        self._buckets, self._blocks = self._slots.view(rows, capacity), self._slots.view(-1, block)
+        self._of_nobody = self._position[count:]
+        # Next to a tensor on the device, a Python number makes an operation half as dear again.
+        self._block, self._ring = torch.tensor(block, device=device), torch.tensor(capacity // block, device=device)
+        self._none = torch.tensor(count, dtype=torch.int32, device=device)
+        self._lost = torch.tensor(self.nowhere * capacity, device=device)  # a slot that is nobody's for ever
 
-    def insert(self, ids: Tensor, codes: Tensor) -> None:
-        """Give each of `ids` (B,) int64 its new code (B,) int64; where an id repeats, its last row counts.
+    def insert(self, ids: Tensor, codes: Tensor) -> Tensor:
+        """Give each of `ids` (B,) int64 its new code (B,) int64; gives the codes that they had before, -1 for none.
 
-        All leave their old slots, then enter their buckets in order of id: of g newcomers to one, number r looks at
-        slots r, r + t, r + 2t, ... behind the ring's head, with t = max(g, C // 8), and takes the first free of up to
-        8, or overwrites slot r. The head then moves on by g. Of more newcomers than capacity the first C enter.
+        All leave their old slots, then enter their buckets in order of row. A bucket is a ring of n blocks of up to 8
+        slots. Its entry number t, counted from the very first, looks at block t mod n and takes the first free slot,
+        or else overwrites slot t // n mod 8, so that a full bucket loses its oldest. Of two newcomers of one batch to
+        one block the later takes the slot behind the earlier's. Beyond C newcomers to a bucket two may want one slot:
+        the lower id gets it. An id that repeats stays in its highest slot only. Rows without effect are given as the
+        id N with the code 2^S.
         """
-        ids, rows = ids.sort(stable=True)
-        again = torch.zeros_like(ids, dtype=torch.bool)
-        torch.eq(ids[:-1], ids[1:], out=again[:-1])
-        ids = torch.where(again, self.nobody, ids)
-        self._position.index_fill_(0, ids, self._lost)
+        before = self._position.index_select(0, ids)
+        in_table = self._slots.take(before) == ids
+        self._slots.index_fill_(0, torch.where(in_table, before, self._lost), self.nobody)
 
-        codes = torch.where(ids == self.nobody, self.nowhere, codes.take(rows))
-        codes, rows = codes.sort(stable=True)
-        ids = ids.take(rows)
-        slots = self._free_slots(codes)
-        self._slots.scatter_(0, slots, ids.int())
-        self._position.scatter_(0, ids, slots.int())
-        self.codes.scatter_(0, ids, codes.int())
-        self._slots[self._lost] = self.nobody  # repair what rows without effect have written
-        self._position[self.nobody] = self._lost
-        self.codes[self.nobody] = -1
+        codes, row = codes.sort(stable=True)
+        ids, slots = ids.index_select(0, row), self._find_slots(codes)
+        self._position.scatter_reduce_(0, ids, slots, "amax", include_self=False)
+        stays = self._position.index_select(0, ids) == slots
+        entries = torch.where(stays, ids.int(), self._none)
+        self._slots.scatter_reduce_(0, slots, entries, "amin", include_self=False)
+        self._of_nobody.fill_(-1)
+        return before.div_(self.capacity, rounding_mode="floor")
 
-    def _free_slots(self, codes: Tensor) -> Tensor:
-        """Distinct slots (B,) int64 for newcomers to the sorted `codes` (B,); the lost slot for those beyond C."""
-        first = torch.searchsorted(codes, codes)
-        newcomers = (torch.searchsorted(codes, codes, right=True) - first).clamp_max_(self.capacity)
-        number = torch.arange(len(codes), device=codes.device) - first
-        head = self._head.take(codes)
-        stride = newcomers.clamp_min(self.capacity // PROBES)
-        steps = number[:, None] + stride[:, None] * self._probes  # (B, PROBES)
-        slots = (head[:, None] + steps).remainder_(self.capacity) + (codes * self.capacity)[:, None]
-        free = (self._position.take(self._slots.take(slots).long()) != slots).logical_and_(steps < self.capacity)
-        slots = slots.gather(1, free.to(torch.uint8).argmax(1, keepdim=True))[:, 0]  # the first free, else the first
-        self._head.scatter_(0, codes, (head + newcomers).remainder_(self.capacity).int())
-        return torch.where(number < self.capacity, slots, self._lost)
+    def _find_slots(self, codes: Tensor) -> Tensor:
+        """Slot (B,) for each newcomer to the sorted `codes` (B,); the first C of a bucket are distinct."""
+        number = torch.arange(len(codes), device=codes.device) - torch.searchsorted(codes, codes)  # in its bucket
+        turn = self._entered.index_select(0, codes) + number
+        self._entered.index_add_(0, codes, torch.ones_like(codes))
+        block = torch.addcmul(turn % self._ring, codes, self._ring)
+        entry, free = self._blocks.index_select(0, block).max(1)  # nobody, the largest id, where a slot is free
+        place = torch.where(entry == self._none, free + number // self._ring, turn // self._ring)
+        return torch.addcmul(place % self._block, block, self._block)
+
+    def codes_of(self, ids: Tensor) -> Tensor:
+        """The latest codes (...) int64 of `ids` (...), -1 where none is known."""
+        return self._position.take(ids).div_(self.capacity, rounding_mode="floor")
 
     def read(self, codes: Tensor) -> Tensor:
         """Ids (..., C) int64 in the buckets `codes` (...), slot by slot; N where a slot is free, or the code is -1."""
-        entries = self._rows[codes].long()
-        live = self._position.take(entries) == codes[..., None] * self.capacity + self._columns
-        return torch.where(live, entries, self.nobody)
+        return self._buckets[codes].long()  # the last row is nowhere's
 
     def holds(self, ids: Tensor) -> Tensor:
         """Which of `ids` (...) are in the table, (...) bool."""
-        return self._slots.take(self._position.take(ids).long()) == ids
+        return self._slots.take(self._position.take(ids)) == ids
 
     def state_dict(self) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in self._tensors().items()}
@@ -115,4 +112,4 @@ class BucketTable:
             tensor.copy_(state[name])
 
     def _tensors(self) -> dict[str, Tensor]:
-        return {"slots": self._slots, "position": self._position, "head": self._head, "codes": self.codes}
+        return {"slots": self._slots, "position": self._position, "entered": self._entered}

@@ -8,7 +8,9 @@ Legend: N samples, P classes a batch, m images a class, G seeds (groups), K cand
 All shapes are fixed and nothing waits for the device. Sample N is *nobody*: its class is none of the data set's.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -65,6 +67,7 @@ class BatchShape:
     mates: int
 
     @classmethod
+    @lru_cache(maxsize=64)
     def of(cls, classes: int, images: int, groups: int, mate_share: float) -> "BatchShape":
         if classes < 1 or images < 1 or not 1 <= groups <= classes:
             raise InputError(
@@ -102,7 +105,7 @@ class ClassIndex:
     """
 
     def __init__(self, labels: Tensor, device: torch.device | str = "cpu"):
-        labels = torch.as_tensor(labels).cpu()
+        labels = torch.as_tensor(labels)  # sorted where they are: 100 million take a GPU a moment
         if labels.ndim != 1 or len(labels) == 0 or labels.is_floating_point() or labels.is_complex():
             raise InputError(
                 f"Labels are {labels.dtype} of shape {tuple(labels.shape)}, but must be one integer a sample;"
@@ -132,25 +135,26 @@ class ClassIndex:
 
         self.label = kept(label, len(size))
         self.members = kept(members)
-        self.place = kept(members.argsort(), 0)
+        place = torch.arange(len(members), device=members.device)
+        self.place = kept(torch.empty_like(members).scatter_(0, members, place), 0)
         self.start = kept(size.cumsum(0) - size, 0)
         self.size = kept(size, 2)
         self.device = self.label.device
-        worst = torch.full((len(size) + 1,), -1.0, dtype=torch.float64)  # nothing is lower: never the first
+        worst = torch.full((len(size) + 1,), -1.0)  # nothing is lower: never the first
         worst[: self.eligible] = torch.inf
         self._worst, self._best = worst.to(device), worst.clone().to(device)
 
     def first(self, classes: Tensor, order: Tensor, taken: Tensor | None = None) -> Tensor:
         """Mark the entry of lowest order in each class; none in a class `taken`, a singleton or nobody's.
 
-        classes (L,) int64, order (L,) float64 from 0 on and without ties, taken (T,) int64; gives (L,) bool. Works in a
-        table of all classes, but touches only those given.
+        classes (L,) int64, order (L,) float32 from 0 on, taken (T,) int64; gives (L,) bool, of equal orders all. Works
+        in a table of all classes, but touches only those given.
         """
-        self._best.scatter_(0, classes, self._worst.take(classes))
+        self._best.scatter_(0, classes, self._worst.index_select(0, classes))
         if taken is not None:
             self._best.index_fill_(0, taken, -1.0)
         self._best.scatter_reduce_(0, classes, order, "amin")
-        return self._best.take(classes) == order
+        return self._best.index_select(0, classes) == order
 
 
 class ServedRates:
@@ -158,24 +162,39 @@ class ServedRates:
 
     def __init__(self, device: torch.device | str):
         self.tally = torch.zeros(3, device=device)  # places without a mate, seeds without any: shares; and batches
-        self._one = torch.ones((), device=device)
-
-    def note(self, fallback: Tensor, unserved: Tensor) -> None:
-        self.tally.mul_(RECENT).add_(torch.stack((fallback, unserved, self._one)))
+        self._batch = torch.zeros(3, device=device)
+        self._batch[2] = 1
+        self._shares: dict[tuple[int, int], Tensor] = {}
 
     def note_mates(self, missing: Tensor, groups: int) -> None:
         """`missing` (mates,) bool in the order of `choose_mates`: the first of each group come first."""
-        missing = missing.float()
-        self.note(missing.mean(), missing[:groups].mean())
+        share = self._share_of_each(len(missing), groups)
+        self.tally.lerp_(torch.addmv(self._batch, share, missing.float()), 1 - RECENT)
+
+    def _share_of_each(self, mates: int, groups: int) -> Tensor:
+        """(3, mates): what each missing mate adds to the tally, so that both means are one product."""
+        if (mates, groups) not in self._shares:
+            share = torch.zeros(3, mates, device=self.tally.device)
+            share[0] = 1 / mates
+            share[1, :groups] = 1 / min(groups, mates)
+            self._shares[mates, groups] = share
+        return self._shares[mates, groups]
 
     def stats(self) -> dict[str, float]:
         fallback, unserved, batches = self.tally.tolist()
         return {"fallback_rate": fallback / max(batches, 1e-9), "unserved_rate": unserved / max(batches, 1e-9)}
 
 
-def uniform(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:
-    """float64 in [0, 1): fine enough to number 100 million samples. Drawn where the generator lives."""
-    return torch.rand(shape, generator=generator, dtype=torch.float64, device=generator.device).to(device)
+def uniform(
+    shape: tuple[int, ...], generator: torch.Generator, device: torch.device, dtype: torch.dtype = torch.float64
+) -> Tensor:
+    """Numbers in [0, 1); float64 is fine enough to number 100 million samples. Drawn where the generator lives."""
+    return torch.rand(shape, generator=generator, dtype=dtype, device=generator.device).to(device)
+
+
+def large_numbers(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:
+    """int64 up to 2^62: uniform modulo the size of anything, at one operation less than `uniform` times the size."""
+    return torch.randint(1 << 62, shape, generator=generator, device=generator.device).to(device)
 
 
 def spaced(below: Tensor, count: int, generator: torch.Generator) -> Tensor:
@@ -183,15 +202,15 @@ def spaced(below: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
     Each number is uniform. Those of a row are distinct if `below` >= `count`; else all occur about equally often.
     """
-    start, stride = uniform((2, len(below), 1), generator, below.device)
-    start = (start * below).long()
-    stride = (stride * (below // max(count, 1))).long().add_(1)
-    return (start + stride * torch.arange(count, device=below.device)).remainder_(below)
+    start, stride = large_numbers((2, len(below), 1), generator, below.device)
+    stride = stride.remainder((below // max(count, 1)).clamp_min_(1)).add_(1)
+    steps = torch.arange(count, device=below.device)
+    return torch.addcmul(start.remainder(below), stride, steps).remainder_(below)
 
 
 def draw_seeds(index: ClassIndex, groups: int, generator: torch.Generator) -> Tensor:
     """Samples (G,) int64, uniform over those of classes with two images or more."""
-    return index.members.take((uniform((groups,), generator, index.device) * index.pool).long())
+    return index.members.take(large_numbers((groups,), generator, index.device).remainder_(index.pool))
 
 
 def choose_mates(index: ClassIndex, seeds: Tensor, candidates: Tensor, order: Tensor, mates: int) -> Tensor:
@@ -201,15 +220,15 @@ def choose_mates(index: ClassIndex, seeds: Tensor, candidates: Tensor, order: Te
     ----------
     seeds : (G,) int64
     candidates : (G, K) int64, nobody where there is none
-    order : (G, K) float64 between 0 and 1, lowest first
+    order : (G, K) floating between 0 and 1, lowest first
     mates : how many are wanted in all
 
     Returns
     -------
     (mates,) int64, shorter if K is; entry j belongs to seed j mod G, nobody where that seed has no more
     """
-    classes, order = index.label.take(candidates).view(-1), order.reshape(-1)
-    first = index.first(classes, order, taken=index.label.take(seeds))
+    classes, order = index.label.index_select(0, candidates.reshape(-1)), order.reshape(-1).float()
+    first = index.first(classes, order, taken=index.label.index_select(0, seeds))
     order = torch.where(first, order, torch.inf).view_as(candidates)
     each = min(-(-mates // len(seeds)), candidates.shape[1])
     best, column = order.topk(each, dim=1, largest=False)  # (G, mates a seed)
@@ -223,11 +242,11 @@ def compose(
     mates: Tensor,
     shape: BatchShape,
     generator: torch.Generator,
-    codes: Tensor | None = None,
+    codes: Callable[[Tensor], Tensor] | None = None,
 ) -> Composition:
     """The batch of seeds (G,) and mates (see `choose_mates`), filled with random classes.
 
-    `codes` (N + 1,) names the bucket of each sample, for the record.
+    `codes` gives the bucket codes of samples, for the record.
 
     Where two seeds share a class, the second gives its place to a random class; its mates stay.
 
@@ -241,34 +260,41 @@ def compose(
             f"The batch needs {shape.classes} classes, but only {index.eligible} have two images or more;"
             " lower the classes of a batch or add data."
         )
-    ids = torch.cat((seeds, mates, _random_members(index, shape.classes, generator)))
-    order = torch.linspace(0, 0.5, len(ids), dtype=torch.float64, device=index.device)  # the earlier the better
-    first = index.first(index.label.take(ids), order)
-    place = torch.where(first, order, torch.inf).topk(shape.classes, largest=False).indices  # (P,), sorted
-    anchors = ids.take(place)
+    led, drawn = torch.cat((seeds, mates)), _random_classes(index, shape.classes, generator)
+    classes = torch.cat((index.label.index_select(0, led), drawn))
+    places = torch.cat((index.place.index_select(0, led), large_numbers((len(drawn),), generator, index.device)))
+    first = index.first(classes, torch.arange(len(classes), dtype=torch.float32, device=index.device))
+    place = torch.searchsorted(first.cumsum(0), torch.arange(1, shape.classes + 1, device=index.device))  # (P,)
+    classes, places = classes.index_select(0, place), places.index_select(0, place)
+    ids = _images(index, classes, places, shape.images, generator)  # (P, m)
     return Composition(
-        ids=draw_images(index, anchors, shape.images, generator).view(-1),
+        ids=ids.view(-1),
         place=place,
         seeds=len(seeds),
-        led=len(seeds) + len(mates),
-        codes=torch.full_like(anchors, -1) if codes is None else codes.take(anchors),
+        led=len(led),
+        codes=torch.full_like(place, -1) if codes is None else codes(ids[:, 0]),
     )
 
 
 def draw_images(index: ClassIndex, anchors: Tensor, images: int, generator: torch.Generator) -> Tensor:
     """Each anchor (P,) and m - 1 others of its class: (P, m) int64, none twice unless the class has fewer than m."""
-    classes = index.label.take(anchors)
-    start, size = index.start.take(classes)[:, None], index.size.take(classes)[:, None]
-    behind = index.place.take(anchors)[:, None] - start + 1 + spaced(size - 1, images - 1, generator)
-    return torch.cat((anchors[:, None], index.members.take(start + behind.remainder_(size))), 1)
+    return _images(index, index.label.index_select(0, anchors), index.place.index_select(0, anchors), images, generator)
 
 
-def _random_members(index: ClassIndex, classes: int, generator: torch.Generator) -> Tensor:
-    """Samples (L,) int64 of random classes, at least `classes` distinct ones; uniform over classes, and within each."""
+def _images(index: ClassIndex, classes: Tensor, places: Tensor, images: int, generator: torch.Generator) -> Tensor:
+    """What `draw_images` gives for anchors of `classes` (P,) at `places` (P,) in `members`.
+
+    A place outside its class is counted round it, so that a large number stands for a random image.
+    """
+    start, size = index.start.index_select(0, classes)[:, None], index.size.index_select(0, classes)[:, None]
+    anchor = places[:, None] - start
+    others = spaced(size - 1, images - 1, generator).add_(anchor).add_(1)
+    return index.members.take(torch.cat((anchor, others), 1).remainder_(size).add_(start))
+
+
+def _random_classes(index: ClassIndex, classes: int, generator: torch.Generator) -> Tensor:
+    """Random classes (L,) int64 of two images or more, at least `classes` distinct ones."""
     draws = 4 * classes + SPARE
     if index.eligible <= draws:  # as many as there are, each once
-        drawn = uniform((index.eligible,), generator, index.device).argsort()
-    else:
-        drawn = (uniform((draws,), generator, index.device) * index.eligible).long()
-    image = uniform((len(drawn),), generator, index.device) * index.size.take(drawn)
-    return index.members.take(index.start.take(drawn) + image.long())
+        return uniform((index.eligible,), generator, index.device).argsort()
+    return large_numbers((draws,), generator, index.device).remainder_(index.eligible)

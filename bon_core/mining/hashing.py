@@ -33,7 +33,8 @@ class OnlineHasher:
         self.bits = bits
         self.weight = _orthonormal_rows(bits, dim, generator).to(device)  # (S, D)
         self._mean = _RunningMean(dim, device)
-        self._values = (1 << torch.arange(bits, device=device))[:, None]  # (S, 1) int64
+        exact = torch.float32 if bits <= 24 else torch.float64
+        self._values = 2.0 ** torch.arange(bits, dtype=exact, device=device)  # (S,)
 
     @property
     def mean(self) -> Tensor:
@@ -45,27 +46,32 @@ class OnlineHasher:
         """(D, S) float32: `codes.codes_of(vectors, mean, projection)` repeats `codes` in NumPy."""
         return self.weight.t()
 
-    def learn(self, vectors: Tensor, weights: Tensor) -> None:
+    def learn(self, vectors: Tensor, weights: Tensor) -> Tensor:
         """One step on unit vectors (B, D); `weights` (B,) float32 is 1 for a uniformly drawn row, 0 for any other.
 
-        Descends |x - W'W x|^2 along its gradient in closed form: with C the covariance of x, M = W C and G = W W', it
-        is -(2 M - G M - M W' W) up to a factor. Dividing by the mean variance along W's rows makes the step independent
-        of the spread of the embedding.
+        Gives their codes (B,) int64: around the new mean, but by the W before the step, whose projections are at hand.
+
+        Descends |x - W'W x|^2 by Oja's subspace rule: with C the covariance of x and M = W C, the step is M - M W' W.
+        That is the gradient where the rows of W are orthonormal, as they are at the start and as the rule keeps them.
+        Dividing by the mean variance along W's rows makes the step independent of the spread of the embedding.
         """
         self._mean.learn(vectors, weights)
         centred = vectors - self._mean.value  # (B, D)
         hidden = self.weight @ centred.t()  # (S, B)
         moment = (hidden * weights) @ centred  # (S, D)
         captured = moment @ self.weight.t()  # (S, S)
-        gram = self.weight @ self.weight.t()  # (S, S)
-        ascent = torch.addmm(moment, gram, moment, beta=2, alpha=-1).addmm_(captured, self.weight, alpha=-1)  # (S, D)
-        variance = captured.diagonal().mean().clamp_min(1e-12)
-        self.weight.addcdiv_(ascent, variance, value=RATE)
+        ascent = moment.addmm_(captured, self.weight, alpha=-1)
+        variance = captured.trace().clamp_min(1e-12)  # the sum along W's S rows
+        self.weight.addcdiv_(ascent, variance, value=RATE * self.bits)
+        return self._packed(hidden)
 
     def codes(self, vectors: Tensor) -> Tensor:
         """Codes (B,) int64 of unit vectors (B, D); bit s, of value 2^s, is the sign of component s."""
-        hidden = self.weight @ (vectors - self._mean.value).t()  # (S, B)
-        return torch.where(hidden > 0, self._values, 0).sum(0)
+        return self._packed(self.weight @ (vectors - self._mean.value).t())
+
+    def _packed(self, hidden: Tensor) -> Tensor:
+        above = hidden.relu().sign()  # (S, B), 1 or 0; cheaper than a comparison and its conversion
+        return (self._values @ above.to(self._values.dtype)).long()
 
     def state_dict(self) -> dict[str, Tensor]:
         return {"weight": self.weight.clone(), **self._mean.state_dict()}
@@ -91,9 +97,10 @@ class RandomHyperplanes(OnlineHasher):
         self.weight = torch.randn(bits, dim, generator=generator, device=generator.device).to(device)
         self.centred = centred
 
-    def learn(self, vectors: Tensor, weights: Tensor) -> None:
+    def learn(self, vectors: Tensor, weights: Tensor) -> Tensor:
         if self.centred:
             self._mean.learn(vectors, weights)
+        return self.codes(vectors)
 
 
 class _RunningMean:
@@ -105,7 +112,7 @@ class _RunningMean:
 
     def learn(self, vectors: Tensor, weights: Tensor) -> None:
         total = weights.sum()
-        self._weight.mul_(MEMORY).add_(total)
+        torch.add(total, self._weight, alpha=MEMORY, out=self._weight)
         pull = torch.addcmul(weights @ vectors, total, self.value, value=-1)  # (D,)
         self.value.addcdiv_(pull, self._weight.clamp_min(1e-12))
 

@@ -40,7 +40,7 @@ def accept_rows(ids: Tensor, embeddings: Tensor, count: int, dim: int, device: t
     Raises
     ------
     InputError
-        If shapes disagree, or a row is bad: an id out of range, or a value that is not finite.
+        If shapes disagree, or a row is bad: an id out of range, or a length that is not finite.
     """
     ids = accept_ids(ids, count, device)
     if embeddings.shape != (len(ids), dim):
@@ -49,14 +49,15 @@ def accept_rows(ids: Tensor, embeddings: Tensor, count: int, dim: int, device: t
             f" ({len(ids)}, {dim}); pass one row an id, of the width the composer was made with."
         )
     vectors = embeddings.detach().to(device, torch.float32)
-    vectors = vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp_min(1e-12)
+    length = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)  # (B, 1), finite if all values are
+    vectors = vectors / length.clamp_min(1e-12)
     if device.type == "cpu":
-        if not math.isfinite(vectors.sum().item()):
-            row = int((~vectors.isfinite()).any(1).to(torch.uint8).argmax())
+        if not math.isfinite(length.sum().item()):
+            row = int((~length.isfinite()).to(torch.uint8).argmax())
             raise InputError(
-                f"The embedding of id {int(ids[row])} holds NaN or infinity, but must be finite;"
-                " lower the learning rate or skip the step."
+                f"The embedding of id {int(ids[row])} holds NaN or infinity, or is too long, but its length must be"
+                " finite; lower the learning rate or skip the step."
             )
         return ids, vectors
-    usable = vectors.isfinite().all(1) & (ids >= 0) & (ids < count)
+    usable = length[:, 0].isfinite() & (ids >= 0) & (ids < count)
     return torch.where(usable, ids, count), torch.where(usable[:, None], vectors, 0)

@@ -18,11 +18,10 @@ def stretched(count, dim, seed=0):
 
 
 def test_a_step_descends_the_reconstruction_error():
-    """The closed form is autograd's gradient of |x - W'W x|^2 over the weighted rows, over the variance along W."""
+    """With orthonormal rows it is autograd's gradient of |x - W'W x|^2 over the weighted rows' variance along W."""
     vectors, weights = stretched(40, 8), (torch.arange(40) % 3 == 0).float()
     hasher = OnlineHasher(8, 3, generator=generator())
-    before = (hasher.weight + 0.1 * torch.randn(3, 8, generator=generator(1))).requires_grad_()  # not orthonormal
-    hasher.weight.copy_(before.detach())
+    before = hasher.weight.clone().requires_grad_()
     hasher.learn(vectors, weights)
 
     centred = vectors[weights > 0] - vectors[weights > 0].mean(0)
@@ -30,6 +29,23 @@ def test_a_step_descends_the_reconstruction_error():
     error.backward()
     variance = ((centred @ before.t()) ** 2).sum() / 3
     torch.testing.assert_close(hasher.weight, (before - hashing.RATE * before.grad / variance).detach())
+
+
+def test_rows_that_are_not_orthonormal_become_so():
+    hasher = OnlineHasher(8, 3, generator=generator())
+    hasher.weight.mul_(1.3).add_(0.1 * torch.randn(3, 8, generator=generator(1)))
+    for step in range(400):
+        hasher.learn(stretched(32, 8, seed=step), torch.ones(32))
+    torch.testing.assert_close(hasher.weight @ hasher.weight.t(), torch.eye(3), atol=0.01, rtol=0)
+
+
+def test_a_step_gives_the_codes_around_the_new_mean_by_the_old_directions():
+    vectors = stretched(40, 8)
+    for hasher in (OnlineHasher(8, 3, generator=generator()), RandomHyperplanes(8, 3, generator=generator())):
+        before = hasher.weight.clone()
+        given = hasher.learn(vectors, torch.ones(40))
+        hasher.weight.copy_(before)
+        assert torch.equal(given, hasher.codes(vectors))
 
 
 def test_it_finds_the_directions_of_most_variance():
@@ -72,6 +88,17 @@ def test_codes_are_those_of_the_numpy_twin():
     twin = codes.codes_of(vectors.numpy(), mean, projection)
     assert clear.mean() > 0.9
     assert np.array_equal(hasher.codes(vectors).numpy()[clear], twin[clear])
+
+
+@pytest.mark.parametrize("bits", [24, 25, 30])
+def test_many_bits_are_packed_exactly(bits):
+    hasher = OnlineHasher(bits, bits, generator=generator())
+    hasher.weight.copy_(torch.eye(bits))
+    signs = torch.randint(2, (50, bits), generator=generator())
+    signs[0], signs[1] = 1, torch.eye(bits)[0]
+    expected = (signs << torch.arange(bits)).sum(1)
+    assert torch.equal(hasher.codes(signs - 0.5), expected)
+    assert hasher.codes(torch.zeros(1, bits)).tolist() == [0]  # zero is not above zero
 
 
 def test_centring_fills_the_buckets_of_an_embedding_away_from_the_origin():
