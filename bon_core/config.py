@@ -89,7 +89,7 @@ class MiningConfig:
     images: int = 4  # m
     groups: int = 8  # G, seeds of a batch
     bits: int | None = None  # S; None: clamp(round(log2(N / 32)), 4, 20)
-    capacity: int | None = None  # C; None: 4 * ceil(N / 2^S)
+    capacity: int | None = None  # C; None: 4 N / 2^S, rounded up to a multiple of 8
     mate_share: float = 1.0  # of the P - G places open to bucket mates, the largest share that they get
     mate_schedule: MateSchedule = "ramp"
     mate_ramp: float = 0.3  # share of the training over which the ramp grows from 0

@@ -27,7 +27,6 @@ from bon_core.mining import codes as coding
 from bon_core.mining.buckets import BLOCK, BucketTable
 from bon_core.mining.composition import (
     RECENT,
-    BatchShape,
     ClassIndex,
     Composition,
     ServedRates,
@@ -117,7 +116,7 @@ class BagOfNegatives:
         InputError
             If the data set has too few classes of two images or more, or the shape is not possible.
         """
-        shape = BatchShape.of(classes, images, groups, mate_share)
+        shape = self.index.shape(classes, images, groups, mate_share)
         with torch.inference_mode():  # a tenth faster than no_grad
             seeds = draw_seeds(self.index, groups, self.generator)
             candidates, order = self._near(self._own_or_lent(seeds))
@@ -168,11 +167,7 @@ class BagOfNegatives:
             If an id is out of range, or the largest class leaves fewer than k others.
         """
         index, table = self.index, self.table
-        if not 1 <= k <= index.count - index.largest:
-            raise InputError(
-                f"{k} negatives an anchor are not possible: the largest class leaves {index.count - index.largest}"
-                " samples of other classes; lower k."
-            )
+        self._check_negatives(k)
         ids = accept_ids(ids, index.count, self.device)
         own = index.label[ids]
         codes = table.codes_of(ids)
@@ -190,6 +185,7 @@ class BagOfNegatives:
     @torch.no_grad()
     def triplets(self, count: int, k: int = 1) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Anchors (count,), uniform; positives (count,) of their classes; `negatives` and found, both (count, k)."""
+        self._check_negatives(k)
         pairs = draw_images(self.index, draw_seeds(self.index, count, self.generator), 2, self.generator)  # (count, 2)
         negatives, found = self.negatives(pairs[:, 0], k)
         self._drawn[negatives] = False
@@ -272,6 +268,14 @@ class BagOfNegatives:
         for name, tensor in self._tensors().items():
             tensor.copy_(state[f"bag.{name}"])
         self.generator.set_state(state["generator"].cpu())
+
+    def _check_negatives(self, k: int) -> None:
+        others = self.index.count - self.index.largest
+        if not 1 <= k <= others:
+            raise InputError(
+                f"{k} negatives an anchor are not possible: the largest class leaves {others} samples of other classes;"
+                " lower k."
+            )
 
     def _tensors(self) -> dict[str, Tensor]:
         return {

@@ -55,9 +55,8 @@ class Uniform:
     @torch.no_grad()
     def compose(self, classes: int = 32, images: int = 4, groups: int = 8, mate_share: float = 1.0) -> Tensor:
         """As `BagOfNegatives.compose`, with this composer's seeds and mates."""
-        shape = BatchShape.of(classes, images, groups, mate_share)
-        enough = self.index.eligible >= shape.classes  # else `compose` refuses: draw nothing before
-        seeds, mates = self._lead(shape) if enough else Uniform._lead(self, shape)
+        shape = self.index.shape(classes, images, groups, mate_share)
+        seeds, mates = self._lead(shape)
         self.last = compose(self.index, seeds, mates, shape, self.generator)
         return self.last.ids
 

@@ -144,6 +144,22 @@ class ClassIndex:
         worst[: self.eligible] = torch.inf
         self._worst, self._best = worst.to(device), worst.clone().to(device)
 
+    def shape(self, classes: int, images: int, groups: int, mate_share: float) -> BatchShape:
+        """The shape of a batch out of these classes, before anything is drawn.
+
+        Raises
+        ------
+        InputError
+            If the shape is not possible, or the data set has fewer classes of two images than it needs.
+        """
+        shape = BatchShape.of(classes, images, groups, mate_share)
+        if self.eligible < classes:
+            raise InputError(
+                f"The batch needs {classes} classes, but only {self.eligible} have two images or more;"
+                " lower the classes of a batch or add data."
+            )
+        return shape
+
     def first(self, classes: Tensor, order: Tensor, taken: Tensor | None = None) -> Tensor:
         """Mark the entry of lowest order in each class; none in a class `taken`, a singleton or nobody's.
 
@@ -244,22 +260,12 @@ def compose(
     generator: torch.Generator,
     codes: Callable[[Tensor], Tensor] | None = None,
 ) -> Composition:
-    """The batch of seeds (G,) and mates (see `choose_mates`), filled with random classes.
+    """The batch of seeds (G,) and mates (see `choose_mates`), filled with random classes; `index.shape` made `shape`.
 
     `codes` gives the bucket codes of samples, for the record.
 
     Where two seeds share a class, the second gives its place to a random class; its mates stay.
-
-    Raises
-    ------
-    InputError
-        If the data set has fewer classes of two images than the batch needs.
     """
-    if index.eligible < shape.classes:
-        raise InputError(
-            f"The batch needs {shape.classes} classes, but only {index.eligible} have two images or more;"
-            " lower the classes of a batch or add data."
-        )
     led, drawn = torch.cat((seeds, mates)), _random_classes(index, shape.classes, generator)
     classes = torch.cat((index.label.index_select(0, led), drawn))
     places = torch.cat((index.place.index_select(0, led), large_numbers((len(drawn),), generator, index.device)))

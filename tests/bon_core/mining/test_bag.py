@@ -428,6 +428,24 @@ def test_a_state_of_another_bag_is_refused():
         bag.load_state_dict(other.state_dict())
 
 
+@pytest.mark.parametrize(
+    ("call", "part"),
+    [
+        (lambda bag: bag.compose(5, 2, 1), "needs 5 classes, but only 4"),
+        (lambda bag: bag.compose(4, 2, 5), "5 groups is not possible"),
+        (lambda bag: bag.triplets(4, k=10), "10 negatives an anchor are not possible"),
+        (lambda bag: bag.negatives(torch.arange(4), k=10), "leaves 9 samples"),
+    ],
+)
+def test_what_is_refused_draws_nothing_and_changes_nothing(call, part):
+    bag = BagOfNegatives([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3], dim=4)
+    before = bag.state_dict()
+    with pytest.raises(InputError, match=part):
+        call(bag)
+    assert all(torch.equal(before[name], value) for name, value in bag.state_dict().items())
+    assert bag.last is None
+
+
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf, 1e30])
 @pytest.mark.parametrize("method", ["update", "rehash"])
 def test_values_that_are_not_finite_change_nothing(bad, method):
