@@ -85,8 +85,8 @@ def main() -> None:
     lines = [
         machine(),
         "",
-        f"Written by `python benchmarks/look_ahead.py`: glyphs of {IMAGE_SIZE} px, conv4, {STEPS:,} steps of 8 classes x"
-        f" 2 images, one group, batch-hard triplets; mean and 95 % t-interval over {SEEDS} seeds.",
+        f"Written by `python benchmarks/look_ahead.py`: glyphs of {IMAGE_SIZE} px, conv4, {STEPS:,} steps of 8 classes"
+        f" x 2 images, one group, batch-hard triplets; mean and 95 % t-interval over {SEEDS} seeds.",
         "",
         f"| batches of look-ahead | {' | '.join(FIGURES.values())} |",
         "|---|" + "---|" * len(FIGURES),
