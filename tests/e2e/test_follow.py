@@ -54,8 +54,8 @@ def test_a_picture_of_the_replay_becomes_the_anchor(page, server, recorded):
     page.get_by_text("Miners side by side", exact=True).click()
     heading(page, "Which negative each miner would choose")
     page.wait_for_url("**anchor=**")
-    page.locator(".gap .line").nth(6).wait_for()
-    assert page.locator(".gap .line").count() == 7  # the scale and six miners
+    page.locator(".gap .line").nth(11).wait_for()
+    assert page.locator(".gap .line").count() == 12  # the scale and eleven miners
 
 
 def test_triage_by_keyboard(page, server, recorded):
