@@ -1,12 +1,14 @@
-"""Arrays that several pages ask for, computed once for each snapshot and split."""
+"""What several pages ask for, computed or read once: of each snapshot and split, and of each run's audit log."""
 
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
+from app.analysis.miners import Pool
 from app.state import View
 from bon_core.snapshot import Snapshot
+from bon_core.training.audit import audit_steps, mined_pairs
 
 
 def stamp(view: View) -> tuple[Path, int, str]:
@@ -24,3 +26,43 @@ def vectors(view: View) -> np.ndarray:
 def _vectors(_snapshot: Snapshot, _rows: np.ndarray, stamp: tuple[Path, int, str]) -> np.ndarray:
     found = np.asarray(_snapshot.vectors)[_rows].astype(np.float32)
     return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+def pool(view: View) -> Pool:
+    """The view's rows as a pool that miners choose from."""
+    return _pool(view, stamp(view))
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _pool(_view: View, stamp: tuple[Path, int, str]) -> Pool:
+    snapshot, rows = _view.snapshot, _view.rows
+    labels, codes = np.asarray(snapshot.labels)[rows], np.asarray(snapshot.codes)[rows]
+    return Pool.of(vectors(_view), labels, codes, np.asarray(snapshot.hash_mean), snapshot.bits)
+
+
+def recorded_steps(view: View) -> np.ndarray:
+    """The steps in the run's audit log, ascending, (n,) int64."""
+    return _recorded_steps(view.run.path, audit_stamp(view))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _recorded_steps(path: Path, stamp: tuple[int, int]) -> np.ndarray:
+    return audit_steps(path)
+
+
+def late_distances(view: View, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """d(a,p) and d(a,n) of every triplet recorded from step `first` on, (n,) float32 each."""
+    return _late_distances(view.run.path, audit_stamp(view), first)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _late_distances(path: Path, stamp: tuple[int, int], first: int) -> tuple[np.ndarray, np.ndarray]:
+    mined = mined_pairs(path)
+    late = mined["step"] >= first
+    return mined["d_ap"][late], mined["d_an"][late]
+
+
+def audit_stamp(view: View) -> tuple[int, int]:
+    """Changes when the audit log does: number of its parts, and when the newest was written."""
+    times = [path.stat().st_mtime_ns for path in (view.run.path / "audit").glob("part-*.parquet")]
+    return len(times), max(times, default=0)

@@ -108,7 +108,9 @@ def _recall(evaluations: pd.DataFrame, table: pd.DataFrame) -> None:
     chart = charts.curves(
         long, x="epoch", y="value", series="measure", colours=colours, percent=True, points=True, height=210
     )
-    charts.show(_over_phases(chart, table), key="live-recall")
+    charts.show(
+        _over_phases(chart, table), key="live-recall", alt_text="Recall@1 and MAP@R on held-out classes over the epochs"
+    )
 
 
 def _pair(table: pd.DataFrame, one: str, other: str, one_words: str, other_words: str, key: str) -> None:
@@ -117,7 +119,7 @@ def _pair(table: pd.DataFrame, one: str, other: str, one_words: str, other_words
             with column:
                 st.markdown(f"**{words[0].upper()}{words[1:]}**")
                 chart = charts.curves(table.dropna(subset=[name]), x="epoch", y=name, height=150)
-                charts.show(_over_phases(chart, table), key=f"live-{name}")
+                charts.show(_over_phases(chart, table), key=f"live-{name}", alt_text=f"{words} over the epochs")
 
 
 def _mining(table: pd.DataFrame, key: str) -> None:

@@ -1,7 +1,7 @@
 """The explorer's front door: `streamlit run app/main.py`. Page config and navigation, nothing else.
 
-Streamlit reads this file twice over: once to find the server, which serves thumbnails beside the pages, and then for
-every visit.
+Streamlit reads this file twice over: once to find the server, which serves thumbnails and the map's arrays beside the
+pages, and then for every visit.
 """
 
 import sys
@@ -22,6 +22,9 @@ PAGES = (
     ("negatives", "Mined negatives", ":material/compare_arrows:"),
     ("clusters", "K clusters", ":material/workspaces:"),
     ("retrieval", "Retrieval", ":material/image_search:"),
+    ("compare", "Compare", ":material/compare:"),
+    ("timeline", "Timeline", ":material/animation:"),
+    ("learn", "Learn", ":material/school:"),
 )
 
 
@@ -40,6 +43,6 @@ if runtime.exists():
 else:
     from app import pictures
     from app.errors import calm
-    from app.widgets import gallery, point_map  # noqa: F401  loaded now, so that the first visitor need not wait
+    from app.widgets import gallery, point_map, webgl_map  # noqa: F401  loaded now, so that nobody waits for them
 
-    server = st.App(__file__, routes=[pictures.route()], on_script_error=calm)
+    server = st.App(__file__, routes=[pictures.route(), *webgl_map.routes()], on_script_error=calm)

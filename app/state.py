@@ -29,8 +29,8 @@ COLOURS = {  # name in the address -> words in the menu
     "hardness": "hardness",
     "trust": "map trust",
 }
-
-
+LEFT = "left-"  # in the session, before the name of an explicit menu: what was chosen when its page was left
+GONE = "gone"  # in the session: menu -> (what a link asked for in vain, what is shown instead)
 NUMBER = r"-?\d+(\.\d+)?"
 BOX_RULE = re.compile(rf"{NUMBER},{NUMBER},{NUMBER},{NUMBER}", re.ASCII)
 
@@ -116,54 +116,90 @@ def heading(title: str, lead: str) -> None:
     st.html(f'<div class="heading"><h1>{html.escape(title)}</h1><p>{html.escape(lead)}</p></div>')
 
 
-def header() -> View | None:
-    """The row that every page has: run, checkpoint, split, colour, selection, link."""
+def header(*, chip: bool = True) -> View | None:
+    """The row that every page has: run, checkpoint, split, colour, selection, link.
+
+    Without `chip` the selection is kept but not shown, and Esc does not clear it.
+    """
     found = explorable()
-    lost = st.query_params.get("run")
-    if lost and lost not in found and not (found and st.session_state.get("run") in found):
-        theme.trouble(f"The link names the run {lost}, which is not here or has no snapshot yet; another one is shown.")
     if not found:
+        if st.query_params.get("run"):
+            theme.trouble(f"The link names the run {st.query_params['run']}, which is not here or has no snapshot yet.")
         return None
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="header"):
-        run = found[_menu("run", list(found), "Run", width=230)]
+        run = found[menu("run", list(found), "Run", width=230)]
         try:
-            view = _rest_of_header(run)
+            view = _rest_of_header(run, chip)
         except InputError as error:
             theme.trouble(str(error))
             st.stop()
+    say_what_is_gone("run", "epoch", "split", "colour")
     return view
 
 
-def _rest_of_header(run: Run) -> View:
-    epochs = _epochs(run.path, tuple(run.snapshots()))
-    step = epochs[_menu("epoch", list(reversed(epochs)), "Checkpoint", width=130)]
-    snapshot = _snapshot(run.path, step)
-    present = np.unique(np.asarray(snapshot.split))
-    splits = [SPLIT_NAMES[code] for code in (1, 2, 0) if code in present]
-    split = _menu("split", splits, "Split", width=120)
+def _rest_of_header(run: Run, chip: bool) -> View:
+    steps = epochs(run)
+    snapshot = opened(run, steps[menu("epoch", list(reversed(steps)), "Checkpoint", width=130)])
+    splits = splits_of(snapshot)
+    split = menu("split", splits, "Split", width=120)
     colours = {**COLOURS, **{name: name for name in snapshot.fields}}
-    words = _menu("colour", list(colours.values()), "Colour by", width=175, icon=":material/palette:")
+    words = menu("colour", list(colours.values()), "Colouring", width=175, icon=":material/palette:")
     colour = next(name for name, value in colours.items() if value == words)
     view = View(run, snapshot, split, colour)
     selection.read_link(view.ids_of)
-    selection.chip(len(view.rows))
+    if chip:
+        selection.chip(len(view.rows))
     copy_link({"run": run.name, "epoch": f"epoch {snapshot.meta['epoch']:.4g}", "split": split, "colour": words})
     selection.write_link()
     return view
 
 
-def _menu(key: str, options: list[str], label: str, *, width: int, icon: str | None = None) -> str:
-    """A choice that is kept in the address; one that is no longer offered falls back to the first."""
-    if st.session_state.get(key) not in (None, *options):
+def menu(
+    key: str, options: list[str], label: str, *, width: int, icon: str | None = None, explicit: bool = False
+) -> str:
+    """A choice that is kept in the address; one that is no longer offered falls back to the first.
+
+    A choice that is the default of the moment is left out of the address unless `explicit`, which suits menus of one
+    page: they then also come back as they were left. What a link asks for in vain is remembered for
+    `say_what_is_gone`.
+    """
+    chosen, asked = st.session_state.get(key), st.query_params.get(key)
+    if chosen not in (None, *options):
         del st.session_state[key]
-    return st.selectbox(
-        label, options, key=key, bind="query-params", label_visibility="collapsed", width=width, help=None, icon=icon
-    )
+    if explicit and key not in st.session_state:
+        wanted = asked or st.session_state.get(LEFT + key)
+        st.session_state[key] = wanted if wanted in options else options[0]
+    bind = None if explicit else "query-params"
+    value = st.selectbox(label, options, key=key, bind=bind, label_visibility="collapsed", width=width, icon=icon)
+    if explicit:
+        st.query_params[key] = st.session_state[LEFT + key] = value
+    if chosen is None and asked not in (None, *options):
+        st.session_state.setdefault(GONE, {})[key] = (f"the {label.lower()} {asked}", value)
+    return value
+
+
+def say_what_is_gone(*keys: str) -> None:
+    """One sentence on what the link asked these menus for in vain, until another choice is made there."""
+    gone = st.session_state.get(GONE, {})
+    left = [gone[key] for key in keys if key in gone and st.session_state.get(key) == gone[key][1]]
+    if left:
+        asked, shown = (", ".join(words) for words in zip(*left, strict=True))
+        theme.trouble(f"The link names what is not here: {asked}. Shown instead: {shown}.")
+
+
+def epochs(run: Run) -> dict[str, int]:
+    """The run's checkpoints that can be shown: "epoch 12" -> step, ascending."""
+    return _epochs(run.path, tuple(run.snapshots()))
+
+
+def splits_of(snapshot: Snapshot) -> list[str]:
+    """The splits in a snapshot, the one to look at first before the others."""
+    present = np.unique(np.asarray(snapshot.split))
+    return [SPLIT_NAMES[code] for code in (1, 2, 0) if code in present]
 
 
 @lru_cache(maxsize=64)
 def _epochs(path, steps: tuple[int, ...]) -> dict[str, int]:
-    """ "epoch 12" -> step, ascending."""
     found = {}
     for step in steps:
         meta = json.loads((Run(path).snapshot_path(step) / "meta.json").read_text(encoding="utf-8"))
@@ -171,6 +207,11 @@ def _epochs(path, steps: tuple[int, ...]) -> dict[str, int]:
     return found
 
 
+def opened(run: Run, step: int) -> Snapshot:
+    """The run's snapshot of that step; it stays open for the next visits."""
+    return _opened(run.path, step)
+
+
 @lru_cache(maxsize=8)
-def _snapshot(path, step: int) -> Snapshot:
+def _opened(path, step: int) -> Snapshot:
     return Run(path).snapshot(step)

@@ -4,10 +4,15 @@ import html
 
 import streamlit as st
 
-# Okabe and Ito's palette without black, blue a little lighter and yellow darker: each reads on white and black.
-HUES = ("#1A7FC1", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6BB1", "#B8A800")
+# Okabe and Ito's palette without black, all of a middle lightness: each stands out by 3 : 1 from the light and from the
+# dark page, and no two are alike to a colour-blind eye. Tests hold both.
+HUES = ("#166CA5", "#C78800", "#00906B", "#C5639E", "#2A9ED5", "#CC4A00", "#8662D5", "#857335")
 BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, VIOLET, OLIVE = HUES
-CONTEXT = "#9AA3AF"  # unselected points, reference lines: recedes on both backgrounds
+CONTEXT = "#8B94A1"  # unselected points, reference lines: recedes on both backgrounds
+INK = {
+    "light": "#5B6472",
+    "dark": "#A9B2BF",
+}  # quiet words inside a chart, which knows nothing of the page's text colour
 RIGHT, WRONG = BLUE, VERMILION
 SEQUENTIAL = ("#C9D6E2", "#7FB2D6", "#2F86BD", "#0B5A8F", "#08375A")
 DIVERGING = ("#0B5A8F", "#56A0CF", "#B9BEC6", "#E8935A", "#B84A00")  # negative, zero, positive
@@ -29,7 +34,7 @@ html, body, [data-testid="stApp"] {font-variant-numeric: tabular-nums}
 .figures [title] .name {text-decoration: underline dotted rgba(128,128,128,.7); text-underline-offset: 3px}
 .legend {display: flex; flex-wrap: wrap; gap: .2rem 1rem; font-size: .82rem; line-height: 1.5; margin: .1rem 0}
 .legend i {display: inline-block; width: .62rem; height: .62rem; border-radius: 50%; margin-right: .4rem}
-.legend b {font-weight: 500; opacity: .6; margin-left: .35rem}
+.legend b {font-weight: 500; opacity: .7; margin-left: .35rem}
 .legend .ramp {width: 9rem; border-radius: 3px; margin: 0 .5rem}
 .portrait {display: flex; gap: 1rem; align-items: flex-start}
 .portrait img {width: 108px; height: 108px; border-radius: 7px; object-fit: contain; box-sizing: border-box;
@@ -37,7 +42,7 @@ html, body, [data-testid="stApp"] {font-variant-numeric: tabular-nums}
 .portrait b {font-size: 1.15rem; font-weight: 620}
 .portrait dl {display: grid; grid-template-columns: auto 1fr; gap: 0 .8rem; margin: .3rem 0 0; padding: 0;
   font-size: .82rem}
-.portrait dt {opacity: .62}
+.portrait dt {opacity: .7}
 .portrait dd {margin: 0; overflow-wrap: anywhere}
 .pair {display: flex; align-items: center; gap: .5rem; font-size: .9rem; line-height: 1.35}
 .pair img, .pair em {width: 52px; height: 52px; border-radius: 6px; flex: none; box-sizing: border-box;
@@ -47,11 +52,50 @@ html, body, [data-testid="stApp"] {font-variant-numeric: tabular-nums}
 .pair small {opacity: .66}
 .quiet {opacity: .66; font-size: .86rem; line-height: 1.45}
 .panel {border: 1px solid rgba(128,128,128,.22); border-radius: 7px; padding: .8rem 1rem; line-height: 1.5}
-.panel.wrong {border-left: 3px solid #D55E00}
+.panel.wrong {border-left: 3px solid #CC4A00}
 .panel strong {font-weight: 620}
+.lesson {font-size: 1.85rem; font-weight: 680; letter-spacing: -.018em; line-height: 1.2; margin: .5rem 0 .1rem;
+  padding: 0}
+.story {line-height: 1.6; margin: 0; max-width: 62ch}
+.ask {font-size: 1.12rem; font-weight: 620; line-height: 1.4; margin: .5rem 0 .1rem}
+.answer ul {list-style: none; margin: 0 0 .5rem; padding: 0}
+.answer li {display: flex; gap: .6rem; padding: .28rem .1rem; margin: 0; opacity: .72}
+.answer li i {font-style: normal; font-weight: 700; width: 1rem}
+.answer li.right {font-weight: 620; opacity: 1}
+.answer small {font-weight: 400; font-size: .82rem; margin-left: .4rem}
+.answer .value {font-size: 2.5rem; font-weight: 680; letter-spacing: -.025em; line-height: 1.1}
+.answer p {margin: .2rem 0 0; line-height: 1.5}
+.takeaway {border-left: .25rem solid var(--st-primary-color, #0072B2); padding: .15rem 0 .15rem .9rem; margin: .3rem 0;
+  font-size: 1.08rem; font-weight: 560; line-height: 1.45}
+.reading {font-size: 1rem; line-height: 1.3}
+.reading b {font-size: 1.35rem; font-weight: 650; margin-right: .2rem}
+.st-key-reveal-enter {display: none}
 #vg-tooltip-element {font-family: inherit; font-variant-numeric: tabular-nums; border-radius: 7px; padding: 8px 10px}
 #vg-tooltip-element img {display: block; width: 72px; height: 72px; border-radius: 4px}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding: 4.2rem .9rem 2rem}}
+</style>
+"""
+
+PRESENTING = """
+<style>
+html {font-size: max(15px, min(2.5vh, 1.45vw)) !important; --plot-height: 26vh}
+[data-testid="stHeader"], [data-testid="stLayoutWrapper"]:has(> .st-key-header), .stElementContainer:has(.heading)
+  {display: none}
+[data-testid="stMainBlockContainer"] {padding: .8rem 2.4rem 3.4rem; max-width: none}
+[data-testid="stVerticalBlock"] {gap: .6rem}
+.lesson {margin: 0; font-size: 1.75rem}
+.story {line-height: 1.42}
+.answer li:not(.right):not(.wrong) {display: none}
+.takeaway {font-size: 1.2rem}
+.st-key-foot {position: fixed; left: 0; bottom: 0; padding: .5rem 2.4rem; background: var(--st-background-color)}
+@media (min-width: 900px) {
+  .st-key-one-triplet-board, .st-key-code, .st-key-lesson-cards {zoom: 1.1}
+}
+@media (min-width: 1600px) and (min-height: 900px) {
+  .st-key-one-triplet-board, .st-key-code, .st-key-lesson-cards {zoom: 1.7}
+  .st-key-lesson-map, .st-key-lesson-point,
+  .st-key-lesson-true, .st-key-lesson-near {zoom: 1.5}
+}
 </style>
 """
 
@@ -61,9 +105,19 @@ def style() -> None:
     st.html(STYLE)
 
 
+def present() -> None:
+    """Large type, and nothing but the page itself: for a projector."""
+    st.html(PRESENTING)
+
+
 def hue(number: int) -> str:
     """The colour of category `number`; after eight they repeat."""
     return HUES[number % len(HUES)]
+
+
+def ink() -> str:
+    """The colour of quiet words inside a chart: reads on the page as it is now."""
+    return INK["dark" if st.context.theme.type == "dark" else "light"]
 
 
 def count(number: float) -> str:

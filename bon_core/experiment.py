@@ -18,11 +18,15 @@ from bon_core.datasets import load_images
 from bon_core.datasets.image_set import SPLIT_NAMES, TRAIN, ImageSet
 from bon_core.embeddings import EmbeddingSet
 from bon_core.files import whole_file
+from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
 from bon_core.runs import Run
+from bon_core.snapshot import Snapshot
 from bon_core.survey import Division, Hashing, fitted_division, measure, take
 
 WEIGHTS = "model.safetensors"
 PREVIEW_SAMPLES = 2000
+MOST_PREVIEWS = 48  # beyond, the one goes whose neighbours are nearest: a long run keeps no more than a short one
+QUERIES = 256  # whose similarities to all held-out samples are held at once
 CLUSTERS_TO_LOOK_AT = 4  # for embeddings that were not trained divided
 WAIT_SECONDS = 1.0
 
@@ -87,27 +91,52 @@ class Evaluator:
         self.shown = np.sort(np.random.default_rng(0).choice(len(self.images), count, replace=False))
 
     def __call__(self, network: Any, step: int) -> dict[str, Any]:
-        from bon_core.networks import embed
-
-        vectors = embed(network, self.images.images, device=self.device)
-        self._preview(vectors[self.shown], step)
         embeddings = EmbeddingSet(
-            vectors=vectors,
+            vectors=self.preview(network, step),
             labels=self.images.labels,
             ids=self.images.ids,
             class_names=self.images.class_names,
         )
         return {"split": SPLIT_NAMES[self.images.split[0]], **measure(embeddings)}
 
-    def _preview(self, vectors: np.ndarray, step: int) -> None:
-        """A PCA map turned to the one before it, so that points move and the picture does not spin."""
-        from bon_core.projection import pca
+    def preview(self, network: Any, step: int) -> np.ndarray:
+        """Record how some samples lie at this step; returns the vectors of all held-out ones, (N, D).
 
-        before = self.run.newest_preview()
-        xy = pca(vectors, previous=None if before is None else before["xy"])
+        The map is a PCA turned to the one before it, so that points move and the picture does not spin. The neighbours
+        are for the timeline, which is computed when the training is over.
+        """
+        from bon_core.networks import embed
+        from bon_core.projection import NEIGHBOURS, pca
+
+        vectors = embed(network, self.images.images, device=self.device)
         shown = self.images.take(self.shown)
-        with whole_file(self.run.path / "previews" / f"step-{step:07d}.npz") as path:
-            np.savez(path, step=step, ids=shown.ids, labels=shown.labels, xy=xy.astype(np.float32))
+        before = self.run.newest_preview()
+        table = build_neighbours(vectors[self.shown], min(NEIGHBOURS, len(shown) - 1))
+        with whole_file(self.run.preview_path(step)) as path:
+            np.savez_compressed(
+                path,
+                step=step,
+                ids=shown.ids,
+                labels=shown.labels,
+                xy=pca(vectors[self.shown], previous=None if before is None else before["xy"]),
+                neighbours=table.indices.astype(np.int16),
+                distances=table.distances.astype(np.float16),
+                correct=self._correct(vectors),
+            )
+        kept = self.run.previews()
+        if len(kept) > MOST_PREVIEWS:
+            gaps = np.subtract(kept[2:], kept[:-2])  # that each would leave
+            self.run.preview_path(kept[1 + int(gaps.argmin())]).unlink()
+        return vectors
+
+    def _correct(self, vectors: np.ndarray) -> np.ndarray:
+        """Whether the nearest of all held-out samples has the same class, (n,) bool for the shown ones."""
+        labels, found = self.images.labels, []
+        for rows in np.split(self.shown, range(QUERIES, len(self.shown), QUERIES)):
+            similarity = vectors[rows] @ vectors.T
+            similarity[np.arange(len(rows)), rows] = -np.inf
+            found.append(labels[similarity.argmax(axis=1)] == labels[rows])
+        return np.concatenate(found)
 
 
 def fitted_hashing(vectors: np.ndarray, *, origin: str = "fitted") -> Hashing:
@@ -176,8 +205,10 @@ def _train_to_end(run: Run, config: RunConfig, images: ImageSet, *, queue: bool,
     trainer.evaluate = Evaluator(run, config, images, device=str(trainer.device))
     if trainer.checkpoint.exists():
         trainer.load()
-    elif command:
-        trainer.events.write("message", step=0, text=command)
+    else:
+        trainer.evaluate.preview(trainer.network, trainer.step)
+        if command:
+            trainer.events.write("message", step=0, text=command)
     with _progress_bar(trainer):
         outcome = trainer.fit()
     if outcome == "stopped":
@@ -221,6 +252,7 @@ def _take_snapshot(run: Run, images: ImageSet, *, device: str) -> dict[str, Any]
         },
         seed=config.training.seed,
     )
+    _take_timeline(run, shot)
     return {
         "run": run.name,
         "step": trainer.step,
@@ -229,6 +261,34 @@ def _take_snapshot(run: Run, images: ImageSet, *, device: str) -> dict[str, Any]
         "raw_pixels": shot.meta["baseline"],
         "trustworthiness": shot.meta["trustworthiness"],
     }
+
+
+def _take_timeline(run: Run, shot: Snapshot) -> None:
+    """Map the recorded moments from the last back to the first, beginning with the snapshot's map.
+
+    The film then ends as the map that everybody knows, and each class is from the start where it will be found.
+    """
+    from bon_core.projection import project_moments
+
+    moments = [moment for moment in map(run.preview, run.previews()) if "neighbours" in moment]
+    if not moments:
+        return
+    ids = moments[0]["ids"]
+    tables = [
+        NeighbourTable(moment["neighbours"].astype(np.int32), moment["distances"].astype(np.float32))
+        for moment in moments
+    ]
+    xy = project_moments(tables[::-1], np.array(shot.xy[shot.positions(ids)]), seed=run.config.training.seed)[::-1]
+    with whole_file(run.timeline_path) as path:
+        np.savez_compressed(
+            path,
+            steps=[int(moment["step"]) for moment in moments],
+            ids=ids,
+            labels=moments[0]["labels"],
+            xy=xy.astype(np.float16),
+            projection="umap",
+            correct=[moment["correct"] for moment in moments],
+        )
 
 
 def raw_pixels(images: ImageSet) -> dict[str, float]:

@@ -3,7 +3,7 @@
 Legend: N data set, D width, k neighbours. A map is (N, 2) float32, centred, within [-1, 1].
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ NEIGHBOURS = 14  # with the sample itself the 15 of UMAP's default
 MIN_DIST = 0.1  # UMAP's default
 NEGATIVES = 2  # a positive, against UMAP's 5: the time is better spent on more epochs
 RATE = 0.7  # first learning rate, against UMAP's 1: the start is near the end already
+SLOW_RATE, FILM_NEGATIVES = 0.05, 5  # of maps that follow one another: a third of the drift, and a truer map
 SMALLEST = 16  # samples; below, neighbourhoods are the whole set and principal axes say as much
 BLOCK = 65536
 RANKED = 256  # samples of `trustworthiness` whose similarities to all are held at once
@@ -58,6 +59,38 @@ def project(
     start = pca(vectors) if previous is None else previous
     xy = _framed(_umap(table, start, seed=seed, epochs=epochs, progress=progress))
     return xy if previous is None else align_map(xy, previous)
+
+
+def project_moments(tables: Sequence[NeighbourTable], start: np.ndarray, *, seed: int, epochs: int = 60) -> np.ndarray:
+    """Maps by UMAP of the same samples at one moment after another, to be played as a film.
+
+    Each map starts from the one before it, learns slowly, is turned to it, and has the spread of `start`: a point then
+    moves because its neighbours change, and seldom because the whole drifts.
+
+    Parameters
+    ----------
+    tables : F, the samples' neighbours at each moment
+    start : (N, 2) map that the first one starts from; fewer than `SMALLEST` samples stay there
+    epochs : of each map
+
+    Returns
+    -------
+    (F, N, 2) float32
+
+    Raises
+    ------
+    InputError
+        If a table is of another set.
+    """
+    maps, spread = [start], np.sqrt(start.var(axis=0).sum())
+    for table in tables:
+        _check_rows(len(start), table=table)
+        xy = maps[-1]
+        if len(start) >= SMALLEST:
+            xy = _umap(table, xy, seed=seed, epochs=epochs, rate=SLOW_RATE, negatives=FILM_NEGATIVES)
+            xy = align_map(xy * (spread / max(np.sqrt(xy.var(axis=0).sum()), 1e-9)), maps[-1])
+        maps.append(xy)
+    return np.stack(maps[1:])
 
 
 def pca(vectors: np.ndarray, *, previous: np.ndarray | None = None) -> np.ndarray:
@@ -158,7 +191,9 @@ def _umap(
     *,
     seed: int,
     epochs: int,
-    progress: Callable[[int, int], None] | None,
+    rate: float = RATE,
+    negatives: int = NEGATIVES,
+    progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """UMAP's layout (N, 2), by the two halves of the library's own `fit`, which would search neighbours again."""
     from sklearn.utils import check_random_state
@@ -177,11 +212,11 @@ def _umap(
         start,
         graph,
         n_components=2,
-        initial_alpha=RATE,
+        initial_alpha=rate,
         a=a,
         b=b,
         gamma=1.0,
-        negative_sample_rate=NEGATIVES,
+        negative_sample_rate=negatives,
         n_epochs=epochs,
         init=(start + noise).astype(np.float32),
         random_state=state,

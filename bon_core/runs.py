@@ -9,6 +9,7 @@ NAME/
   audit/           which samples met in which step, as Parquet parts
   clusterings/     one .npz a clustering of the training set
   previews/        one small .npz a live map
+  timeline.npz     all moments of the training as maps that follow one another
   snapshots/       one folder a snapshot, see bon_core/snapshot.py
 """
 
@@ -159,10 +160,50 @@ class Run:
         """Every clustering, oldest first: step, ids, raw, aligned, kept, centroids, objective, confusion."""
         return [_arrays(path) for path in sorted((self.path / "clusterings").glob("step-*.npz"))]
 
+    def previews(self) -> list[int]:
+        """Steps of which there is a live map, ascending."""
+        return sorted(int(path.stem.removeprefix("step-")) for path in (self.path / "previews").glob("step-*.npz"))
+
+    def preview_path(self, step: int) -> Path:
+        return self.path / "previews" / f"step-{step:07d}.npz"
+
+    def preview(self, step: int) -> dict[str, np.ndarray]:
+        """A live map of n held-out samples, always the same ones: step, ids, labels, xy by PCA, and, unless it is of
+        an older version, neighbours and distances (n, k) among them and correct (n,), which looks at all held-out ones.
+        """
+        return _arrays(self.preview_path(step))
+
     def newest_preview(self) -> dict[str, np.ndarray] | None:
-        """The newest live map: step, ids, labels, xy; None before the first evaluation."""
-        paths = sorted((self.path / "previews").glob("step-*.npz"))
-        return _arrays(paths[-1]) if paths else None
+        """The newest live map; None before the first."""
+        steps = self.previews()
+        return self.preview(steps[-1]) if steps else None
+
+    @property
+    def timeline_path(self) -> Path:
+        return self.path / "timeline.npz"
+
+    def timeline(self) -> dict[str, np.ndarray] | None:
+        """How n held-out samples lay at F moments; None if no moment was recorded.
+
+        steps (F,), ids and labels (n,), xy (F, n, 2), projection "umap", or "pca" as long as the live maps are all
+        there is, and correct (F, n) unless those are of an older version.
+        """
+        if self.timeline_path.exists():
+            return _arrays(self.timeline_path)
+        steps = self.previews()
+        if not steps:
+            return None
+        moments = [self.preview(step) for step in steps]
+        found = {
+            "steps": np.array(steps),
+            "ids": moments[0]["ids"],
+            "labels": moments[0]["labels"],
+            "xy": np.stack([moment["xy"] for moment in moments]),
+            "projection": np.array("pca"),
+        }
+        if all("correct" in moment for moment in moments):
+            found["correct"] = np.stack([moment["correct"] for moment in moments])
+        return found
 
 
 def new_path(name: str, *, folder: Path | None = None) -> Path:

@@ -190,12 +190,17 @@ def _class_chart(counts: np.ndarray, classes: np.ndarray, names: list[str], word
         words = table[table["cluster"] == 0].assign(row=f"{word} {number - 1}")
         layers.append(
             alt.Chart(words)
-            .mark_text(baseline="top", dy=24, fontSize=13, color=theme.CONTEXT, limit=40)
+            .mark_text(baseline="top", dy=24, fontSize=13, color=theme.ink(), limit=40)
             .encode(x=alt.X("class:O", sort=order), y=alt.Y("row:N", sort=None), text="name:N")
         )
     whole = alt.layer(*layers).properties(height=34 * number + 24, usermeta={"embedOptions": {"renderer": "canvas"}})
     event = st.altair_chart(
-        charts.styled(whole), key=f"class-chart-{few}", on_select="rerun", selection_mode="cell", width="stretch"
+        charts.styled(whole),
+        key=f"class-chart-{few}",
+        on_select="rerun",
+        selection_mode="cell",
+        width="stretch",
+        alt=f"Share of each class that each {word} holds",
     )
     picked = event["selection"].get("cell") or []
     if not picked or "class" not in picked[0]:
@@ -390,23 +395,25 @@ def _health(run: Run) -> None:
     )
     with first:
         theme.quiet("Sizes of the clusters; one that starves leaves its learner without work.")
-        _points(sizes, {f"learner {k}": theme.hue(k) for k in range(len(events[-1]["sizes"]))}, key="cluster-sizes")
+        hues = {f"learner {k}": theme.hue(k) for k in range(len(events[-1]["sizes"]))}
+        _points(sizes, hues, "Share of the samples in each cluster over the training", key="cluster-sizes")
     with second:
         kept = "" if renamed else " The warm start kept all names, so matching had nothing to rename."
         theme.quiet(
             f"Samples that changed learner, and those left out because they were alone in their class there.{kept}"
         )
         shades = {"moved": theme.BLUE, "moved_raw": theme.CONTEXT, "dropped": theme.VERMILION}
-        _points(rates, {words: shades[name] for name, words in kinds.items()}, key="cluster-moves")
+        hues = {words: shades[name] for name, words in kinds.items()}
+        _points(rates, hues, "Share of the samples that changed learner or were left out", key="cluster-moves")
 
 
-def _points(table: pd.DataFrame, colours: dict[str, str], *, key: str) -> None:
+def _points(table: pd.DataFrame, colours: dict[str, str], words: str, *, key: str) -> None:
     theme.legend([(colour, name, "") for name, colour in colours.items()])
     chart = charts.curves(
         table, x="step", y="share", series="what", x_title="training step", colours=colours, percent=True, points=True
     )
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
-    charts.show(chart.encode(color=alt.Color("what:N", scale=scale, legend=None)), key=key)
+    charts.show(chart.encode(color=alt.Color("what:N", scale=scale, legend=None)), key=key, alt_text=words)
 
 
 main()

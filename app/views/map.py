@@ -6,35 +6,39 @@ import streamlit as st
 from app import pictures, selection, state, theme
 from app.state import View
 from app.widgets import charts
-from app.widgets.colouring import colouring
+from app.widgets.colouring import Colouring, colouring
 from app.widgets.gallery import gallery
 from app.widgets.links import follow
-from app.widgets.point_map import LineKind, point_map
+from app.widgets.point_map import point_map
+from app.widgets.shares import shares
+from app.widgets.webgl_map import LineKind, MapEvent, happened
 
+KEY = "map"
 NEIGHBOURS = 10
 FOCUS = "at"
-MODES = ("New", "Add", "Subtract")
+MOST_PICTURES = 200  # of a selection
 
 
 def main() -> None:
-    view = state.page(
-        "Map", "Drag a box to select, click a point for its true neighbours, scroll to zoom, shift-drag to move."
-    )
+    _take(happened(KEY))
+    view = state.page("Map", "Draw around points to select them, click one for its true neighbours, scroll to zoom.")
     focus = _focus(view)
     wide, side = st.columns([3.1, 1], gap="medium")
     with wide:
-        mode, colour = _controls(view)
+        colour = _colour(view)
         true, near = _neighbours(view, focus) if focus is not None else (np.empty(0, int), np.empty(0, int))
-        news = point_map(
+        event = point_map(
             view,
-            key="map",
+            key=KEY,
             colour=colour,
             highlight=selection.ids(),
             lines=_lines(view, focus, true, near),
             focus=focus,
             height=640,
         )
-    _take(view, news, mode)
+    if event is not None:  # of the plain map, which tells nothing before it is drawn
+        _take(event)
+        st.rerun()
     with side:
         if focus is None:
             _overview(view)
@@ -43,30 +47,25 @@ def main() -> None:
     _selection_panel(view)
 
 
-def _controls(view: View):
+def _colour(view: View) -> Colouring:
+    """The colouring of the header's choice, its legend drawn; hash bits have a menu of their own."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        mode = st.segmented_control(
-            "A box makes", MODES, default=MODES[0], required=True, key="mode", label_visibility="collapsed"
-        )
         bit = 0
         if view.colour == "bit":
             bits = range(view.snapshot.bits)
             bit = st.selectbox("Bit", bits, key="bit", bind="query-params", width=90, label_visibility="collapsed")
         colour = colouring(view, bit=bit)
         with st.container(width="stretch"):
-            colour.legend()
-    return mode, colour
+            colour.legend(np.searchsorted(view.rows, view.selected))
+    return colour
 
 
-def _take(view: View, news: np.ndarray | None, mode: str) -> None:
-    """A click sets the focus, a box the selection."""
-    if news is None:
-        return
-    if len(news) == 1:
-        st.query_params[FOCUS] = str(news[0])
-    else:
-        selection.put(news, mode=mode.lower(), origin="box on the map", rule=view.box_rule(news))
-    st.rerun()
+def _take(event: MapEvent | None) -> None:
+    """A click sets the focus, an area the selection."""
+    if event is not None and event.kind == "pick":
+        st.query_params[FOCUS] = str(event.ids[0])
+    elif event is not None:
+        selection.put(event.ids, mode=event.mode, origin="area on the map", rule=event.rule)
 
 
 def _focus(view: View) -> int | None:
@@ -176,7 +175,9 @@ def _portrait(view: View, row: int) -> None:
 def _selection_panel(view: View) -> None:
     rows = view.selected
     if not len(rows):
-        theme.quiet("Nothing is selected. A box on the map, a bucket, a cluster or a class on the other pages selects.")
+        theme.quiet(
+            "Nothing is selected. Draw on the map, or choose a bucket, a cluster or a class on the other pages."
+        )
         return
     snapshot = view.snapshot
     labels = np.asarray(snapshot.labels)[rows]
@@ -184,25 +185,20 @@ def _selection_panel(view: View) -> None:
     follow(but="map")
     pictures_column, numbers_column = st.columns([1.6, 1], gap="large")
     with pictures_column:
-        borders = ["" if right else "wrong" for right in np.asarray(snapshot.correct)[rows]]
-        with st.container(height=470 if len(rows) > 120 else "content", border=False):
-            clicked = gallery(view, np.asarray(snapshot.ids)[rows], key="map-gallery", borders=borders, size=46)
-        theme.quiet("Vermilion edges: the nearest neighbour is of another class.")
+        some = rows[:: -(-len(rows) // MOST_PICTURES)]
+        borders = ["" if right else "wrong" for right in np.asarray(snapshot.correct)[some]]
+        with st.container(height=470 if len(some) > 120 else "content", border=False):
+            clicked = gallery(view, np.asarray(snapshot.ids)[some], key="map-gallery", borders=borders, size=46)
+        shown = f"{theme.count(len(some))} of them, evenly spread, are shown. " if len(some) < len(rows) else ""
+        theme.quiet(f"{shown}Vermilion edges: the nearest neighbour is of another class.")
         if clicked is not None:
             st.query_params[FOCUS] = str(clicked)
             st.rerun()
     with numbers_column:
-        _shares("Classes", [snapshot.class_names[label] for label in labels], "map-classes")
-        _shares("Buckets", [f"0x{code:x}" for code in np.asarray(snapshot.codes)[rows]], "map-buckets")
-        _shares("Learners", [f"learner {k}" for k in np.asarray(snapshot.clusters)[rows]], "map-learners")
-
-
-def _shares(title: str, values: list[str], key: str, most: int = 7) -> None:
-    """The commonest values as bars."""
-    names, counts = np.unique(np.array(values), return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:most]
-    st.markdown(f"**{title}** · {theme.count(len(names))}")
-    charts.show(charts.bars(names[order], counts[order], row=20), key=key)
+        learner = "learner" if snapshot.meta["clusters_origin"] == "learners" else "cluster"
+        shares("Classes", labels, snapshot.class_names.__getitem__)
+        shares("Buckets", np.asarray(snapshot.codes)[rows], hex)
+        shares(f"{learner.capitalize()}s", np.asarray(snapshot.clusters)[rows], f"{learner} {{}}".format)
 
 
 main()

@@ -5,24 +5,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from app import cached, place, selection, state, theme
 from app.analysis import miners
 from app.analysis.miners import Draws
 from app.state import View
-from app.widgets import charts, links, triage
+from app.widgets import links, triage
 from app.widgets.bag import ROLES, SHADES, bag
+from app.widgets.distance_plot import distance_plot
 from app.widgets.gallery import gallery
 from app.widgets.mini_map import mini_map
 from app.widgets.rank_gap import rank_gap
 from app.widgets.triplets import Triplet, triplets
-from bon_core.training.audit import PHASES, audit_steps, mined_pairs, read_step
+from bon_core.training.audit import PHASES, mined_pairs, read_step
 
 ROWS = 16  # triplets shown at once
 LAST_STEPS = 30  # recorded steps in the plot of distances
-DOTS = 2500
 DRAWS = 60  # of each miner for the anchor
 ANCHORS = 60  # from which the miners are compared in general
 REPLAY, SIDE_BY_SIDE, MARGIN, TRIAGE = (  # also the words in the address
@@ -39,7 +38,7 @@ def main() -> None:
         "An anchor is pulled towards a positive, of its own class, and pushed off a negative, of another. Negatives"
         " that are far away already teach nothing; here is which ones were found, and what finding them took.",
     )
-    recorded = len(_steps(view)) > 0
+    recorded = len(cached.recorded_steps(view)) > 0
     chosen = st.segmented_control(
         "Show",
         list(PARTS),
@@ -66,7 +65,7 @@ def main() -> None:
 
 def _replay(view: View) -> None:
     view = replace(view, split="train")
-    number = _choose_step(_steps(view))
+    number = _choose_step(cached.recorded_steps(view))
     step = read_step(view.run.path, number)
     margin = view.run.config.training.margin
     kinds = miners.kinds_of(step["d_ap"], step["d_an"], margin)
@@ -299,19 +298,12 @@ def _here(_view: View, stamp: tuple, row: int, seed: int) -> dict[str, Draws]:
 @st.cache_data(max_entries=16, show_spinner=False)
 def _elsewhere(_view: View, stamp: tuple) -> dict[str, Draws]:
     """One draw for each of many random anchors."""
-    return _choices(_view, _pool(_view, stamp).some(ANCHORS), 0)
+    return _choices(_view, cached.pool(_view).some(ANCHORS), 0)
 
 
 def _choices(view: View, anchors: np.ndarray, seed: int) -> dict[str, Draws]:
     config = view.run.config
-    return miners.choices(_pool(view, cached.stamp(view)), anchors, config.mining, config.training.margin, seed=seed)
-
-
-@st.cache_resource(max_entries=3, show_spinner=False)
-def _pool(_view: View, stamp: tuple) -> miners.Pool:
-    snapshot, rows = _view.snapshot, _view.rows
-    labels, codes = np.asarray(snapshot.labels)[rows], np.asarray(snapshot.codes)[rows]
-    return miners.Pool.of(cached.vectors(_view), labels, codes, np.asarray(snapshot.hash_mean), snapshot.bits)
+    return miners.choices(cached.pool(view), anchors, config.mining, config.training.margin, seed=seed)
 
 
 def _numbers(view: View, row: int) -> dict[str, int]:
@@ -379,12 +371,11 @@ def _most_wrong(view: View) -> int:
 @st.fragment
 def _margin(view: View) -> None:
     own = view.run.config.training.margin
-    last = _steps(view)[-LAST_STEPS:]
-    steps = _last_distances(view.run.path, _stamp(view), int(last[0]))
-    d_ap, d_an = steps
+    last = cached.recorded_steps(view)[-LAST_STEPS:]
+    d_ap, d_an = cached.late_distances(view, int(last[0]))
     left, right = st.columns([1, 2], gap="large")
     with left:
-        margin = st.slider("Margin", 0.0, 1.0, value=float(own), step=0.01, key="margin")
+        margin = st.slider("Margin", 0.0, 1.0, value=float(own), step=0.01, key="margin", bind="query-params")
         theme.figures([(theme.percent(miners.active_share(d_ap, d_an, margin), 0), "of these triplets are active", "")])
         st.markdown(
             "Each dot is a triplet that was mined in the last recorded steps. On the line the negative is exactly"
@@ -394,79 +385,15 @@ def _margin(view: View) -> None:
         )
         theme.quiet(f"The run was trained with {own:g}. Steps {theme.count(last[0])} to {theme.count(last[-1])}.")
     with right:
-        _distance_plot(d_ap, d_an, margin)
-
-
-def _distance_plot(d_ap: np.ndarray, d_an: np.ndarray, margin: float) -> None:
-    import altair as alt
-
-    known = np.flatnonzero(~(np.isnan(d_ap) | np.isnan(d_an)))
-    shown = np.random.default_rng(0).permutation(known)[:DOTS]
-    far = max(d_ap[known].max(), d_an[known].max()) if len(known) else 1.0
-    reach = float(max(1.05 * far, 1.4 * margin))
-    table = pd.DataFrame(
-        {
-            "d(a, p)": d_ap[shown],
-            "d(a, n)": d_an[shown],
-            "kind": miners.kinds_of(d_ap[shown], d_an[shown], margin),
-        }
-    )
-    shades = alt.Scale(
-        domain=[miners.HARD, miners.SEMI_HARD, miners.EASY], range=[theme.VERMILION, theme.ORANGE, theme.CONTEXT]
-    )
-    shapes = alt.Scale(domain=shades.domain, range=["diamond", "square", "circle"])
-    axis = alt.Scale(domain=[0, reach], nice=False)
-    legend = alt.Legend(title=None, orient="top")
-    dots = (
-        alt.Chart(table)
-        .mark_point(filled=True, size=20, opacity=0.55, clip=True)
-        .encode(
-            x=alt.X("d(a, p):Q", scale=axis, axis=alt.Axis(title="d(a, p), distance to the positive", tickCount=6)),
-            y=alt.Y("d(a, n):Q", scale=axis, axis=alt.Axis(title="d(a, n), distance to the negative", tickCount=6)),
-            color=alt.Color("kind:N", scale=shades, legend=legend),
-            shape=alt.Shape("kind:N", scale=shapes, legend=legend),
-        )
-    )
-    ends = pd.DataFrame({"d(a, p)": [0, reach], "d(a, n)": [margin, reach + margin]})
-    line = alt.Chart(ends).mark_line(color=theme.BLUE, strokeWidth=2, clip=True).encode(x="d(a, p):Q", y="d(a, n):Q")
-    canvas = {"embedOptions": {"renderer": "canvas"}}
-    chart = alt.layer(dots, line).properties(height=520, usermeta=canvas)
-    charts.show(
-        chart, key="distances", alt_text="Distances to positive and negative of mined triplets, with the margin line"
-    )
+        distance_plot(d_ap, d_an, margin, key="distances", height="min(60vh, 34rem)")
 
 
 # Triage ---------------------------------------------------------------------------------------------------------------
 
 
 def _triage(view: View) -> None:
-    pairs = _pairs(view.run.path, _stamp(view))
+    pairs = _pairs(view.run.path, cached.audit_stamp(view))
     triage.show(view, pairs)
-
-
-# Records --------------------------------------------------------------------------------------------------------------
-
-
-def _stamp(view: View) -> tuple[int, int]:
-    """Changes when the audit log does: number of its parts, and when the newest was written."""
-    times = [path.stat().st_mtime_ns for path in (view.run.path / "audit").glob("part-*.parquet")]
-    return len(times), max(times, default=0)
-
-
-def _steps(view: View) -> np.ndarray:
-    return _recorded_steps(view.run.path, _stamp(view))
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _recorded_steps(path: Path, stamp: tuple[int, int]) -> np.ndarray:
-    return audit_steps(path)
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def _last_distances(path: Path, stamp: tuple[int, int], first: int) -> tuple[np.ndarray, np.ndarray]:
-    mined = mined_pairs(path)
-    late = mined["step"] >= first
-    return mined["d_ap"][late], mined["d_an"][late]
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

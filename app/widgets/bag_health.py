@@ -18,7 +18,6 @@ PANELS = {  # field of a logged step: title, what it means, colour
     "mining_ms": ("Mining", "milliseconds of a step, to compose and to update", theme.GREEN),
 }
 PANEL, HEADING, TIME_AXIS = 58, 46, 52  # px of height of a panel's curve, of the words above it, of the axis below all
-WORDS = "#76808D"  # reads on light and dark
 MOST_STEPS = 400  # points of a curve; more cannot be seen
 MOST_WARNINGS = 3  # shown as sentences; all are marked on the chart
 
@@ -127,7 +126,7 @@ def _panels(table: pd.DataFrame, names: list[str], warnings: list[dict], apart: 
     shades = {"domain": names, "range": [PANELS[name][2] for name in names]}
     colour = {"field": "figure", "type": "nominal", "scale": shades, "legend": None}
 
-    def words(field: str, side: str, above: int, colour: dict, *, bold: bool = True) -> dict:
+    def words(field: str, side: str, above: int, *, bold: bool = True) -> dict:
         mark = {
             "type": "text",
             "align": side,
@@ -136,7 +135,7 @@ def _panels(table: pd.DataFrame, names: list[str], warnings: list[dict], apart: 
             "fontWeight": 600 if bold else 400,
         }
         end = {"value": 0 if side == "left" else "width"}
-        return _layer("heads", mark, {"x": end, "y": y, "text": {"field": field}, "color": colour})
+        return _layer("heads", mark, {"x": end, "y": y, "text": {"field": field}, "color": {"value": theme.ink()}})
 
     tips = [
         {"field": "step", "title": "step", "format": ",d"},
@@ -160,11 +159,11 @@ def _panels(table: pd.DataFrame, names: list[str], warnings: list[dict], apart: 
                 "apart", {"type": "rect", "color": theme.CONTEXT, "opacity": 0.12}, {"x": x, "x2": {"field": "until"}}
             ),
             _layer("curves", {"type": "line", "strokeWidth": 1.8}, {"x": x, "y": y, "color": colour}),
-            _layer("limit", {"type": "rule", "color": WORDS, "strokeDash": [5, 4]}, {"y": y}),
-            words("title", "left", 27, colour),
-            words("newest", "right", 27, colour),
-            words("meaning", "left", 11, {"value": WORDS}, bold=False),
-            _layer("steps", {"type": "rule", "color": WORDS}, {"x": x, "opacity": seen, "tooltip": tips})
+            _layer("limit", {"type": "rule", "color": theme.ink(), "strokeDash": [5, 4]}, {"y": y}),
+            words("title", "left", 27),
+            words("newest", "right", 27),
+            words("meaning", "left", 11, bold=False),
+            _layer("steps", {"type": "rule", "color": theme.ink()}, {"x": x, "opacity": seen, "tooltip": tips})
             | {"params": [{"name": "pointer", "select": nearest}]},
             _layer(
                 "warnings", {"type": "rule", "color": theme.VERMILION, "strokeWidth": 1.6}, {"x": x, "tooltip": told}

@@ -13,6 +13,7 @@ import streamlit as st
 from app import theme
 
 SMALL = 190  # px of height
+WHITE_FROM = 0.58  # of the way along the ramp: from here on white numbers read better than black ones
 
 
 def show(chart: alt.Chart | alt.LayerChart, *, key: str, alt_text: str = "") -> None:
@@ -129,7 +130,7 @@ def bars(
         tooltip=["name:N", alt.Tooltip("value:Q", format=number_format)],
     )
     lengths = base.mark_bar(cornerRadiusEnd=2).encode(color=alt.Color("shade:N", scale=None))
-    numbers = base.mark_text(align="left", dx=5, fontSize=11, color=theme.CONTEXT).encode(
+    numbers = base.mark_text(align="left", dx=5, fontSize=11, color=theme.ink()).encode(
         text=alt.Text("value:Q", format=number_format)
     )
     return alt.layer(lengths, numbers).properties(height=row * len(table) + 26)
@@ -146,7 +147,6 @@ def heatmap(
     number_format: str = ".0%",
     domain: tuple[float, float] | None = None,
     labels: bool = True,
-    diverging: bool = False,
     cell: int = 34,
 ) -> alt.LayerChart:
     """A matrix (rows, columns) as coloured cells, with the numbers in them unless `labels` is False."""
@@ -159,7 +159,7 @@ def heatmap(
         }
     )
     low, high = domain or (float(np.nanmin(matrix, initial=0)), float(np.nanmax(matrix, initial=1e-9)))
-    shades = theme.DIVERGING if diverging else theme.SEQUENTIAL
+    shades = theme.SEQUENTIAL
     scale = alt.Scale(domain=list(np.linspace(low, high, len(shades))), range=list(shades), clamp=True)
     base = alt.Chart(table).encode(
         x=alt.X(
@@ -169,11 +169,7 @@ def heatmap(
         tooltip=["row:N", "column:N", alt.Tooltip("value:Q", title=value_title, format=number_format)],
     )
     cells = base.mark_rect(cornerRadius=2).encode(color=alt.Color("value:Q", scale=scale, legend=None))
-    middle = low + 0.4 * (high - low)
-    ink = alt.condition(alt.datum.value > middle, alt.value("white"), alt.value("#1B1F26"))
-    if diverging:
-        far = f"abs(datum.value - {(low + high) / 2}) > {0.3 * (high - low)}"
-        ink = alt.condition(far, alt.value("white"), alt.value("#1B1F26"))
+    ink = alt.condition(alt.datum.value > low + WHITE_FROM * (high - low), alt.value("white"), alt.value("black"))
     numbers = base.mark_text(fontSize=11).encode(text=alt.Text("value:Q", format=number_format), color=ink)
     layers = [cells, numbers] if labels else [cells]
     return alt.layer(*layers).properties(height=cell * max(len(rows), 1))
@@ -238,7 +234,7 @@ def sankey(flows: np.ndarray, *, before: Sequence[str], after: Sequence[str], he
     starts = [(1.015, low + size / 2, name) for low, size, name in zip(rights, flows.sum(axis=0), after, strict=True)]
     words = [
         alt.Chart(pd.DataFrame(rows, columns=["x", "low", "name"]))
-        .mark_text(align=side, fontSize=12, color=theme.CONTEXT)
+        .mark_text(align=side, fontSize=12, color=theme.ink())
         .encode(x="x:Q", y="low:Q", text="name:N")
         for rows, side in ((ends, "right"), (starts, "left"))
     ]

@@ -27,6 +27,7 @@ class Colouring:
     domain: tuple[float, float] | None = None
     ends: tuple[str, str] = ("", "")  # what the ends of a ramp mean
     note: str = ""
+    names: tuple[str, ...] = ()  # what each of `colours` means, where each means something of its own
 
     @cached_property
     def shades(self) -> tuple[str, ...]:
@@ -45,14 +46,25 @@ class Colouring:
         """The colours of some points as CSS, by their place in the view's rows."""
         return [self.shades[number] for number in self.shade_numbers[places]]
 
-    def legend(self) -> None:
-        """Draw what the colours mean."""
+    def legend(self, among: np.ndarray | None = None) -> None:
+        """Draw what the colours mean; `among` are places of points whose share of each category is counted as well."""
         if self.domain is not None:
             theme.ramp(self.colours, *self.ends)
         elif self.entries:
-            theme.legend([(colour, name, theme.count(number)) for colour, name, number in self.entries])
+            theme.legend(
+                [(colour, name, text) for (colour, name, _), text in zip(self.entries, self.counts(among), strict=True)]
+            )
         else:
             theme.quiet(self.note)
+
+    def counts(self, among: np.ndarray | None = None) -> list[str]:
+        """For each entry of the legend how many there are: "12 / 340" where `among` holds points, else "340"."""
+        totals = [theme.count(number) for _, _, number in self.entries]
+        if among is None or not len(among):
+            return totals
+        present = np.flatnonzero(np.bincount(self.values, minlength=len(self.names)))  # those that have an entry
+        inside = np.bincount(self.values[among], minlength=len(self.names))[present]
+        return [f"{theme.count(some)} / {total}" for some, total in zip(inside, totals, strict=True)]
 
 
 def colouring(view: View, name: str | None = None, *, bit: int = 0) -> Colouring:
@@ -93,7 +105,7 @@ def _categories(title: str, values: np.ndarray, names: list[str], colours: tuple
     colours = colours or tuple(theme.hue(number) for number in range(max(len(names), 1)))
     counts = np.bincount(values, minlength=len(names))
     entries = tuple((colours[k], name, int(counts[k])) for k, name in enumerate(names) if counts[k])
-    return Colouring(title, values.astype(np.int16), colours, entries)
+    return Colouring(title, values.astype(np.int16), colours, entries, names=tuple(names))
 
 
 def _repeating(title: str, values: np.ndarray, plural: str) -> Colouring:

@@ -1,37 +1,18 @@
-"""The map: every sample a point where the projection puts it; box, click, zoom and hover.
+"""The map of a view: every sample a point where the projection puts it; lasso, box, click, zoom and hover.
 
-A Vega-Lite spec on a canvas. Highlights are a second small layer: a colour condition on all points costs half a
-second a mouse move. As long as nothing but data changes between two runs of the script, the browser keeps zoom and box.
+One widget for every size: WebGL 2 draws fifteen thousand points as readily as a million. Only a browser without it gets
+the plain map.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
-from app import pictures, theme
+from app import cached, pictures
 from app.state import View
 from app.widgets.colouring import Colouring, colouring
-
-MOST_POINTS = 20_000
-CELLS = 64  # the histogram over which a larger set is thinned has CELLS x CELLS cells
-MOST_FACES = 400  # thumbnails drawn at once on the map
-FACE = 26  # px of such a thumbnail
-REACH = {"stroke": "black", "strokeOpacity": 0, "strokeWidth": 7}  # unseen, so that small points are easy to hit
-PAN = "[pointerdown[event.shiftKey], window:pointerup] > window:pointermove!"
-BOX = "[pointerdown[!event.shiftKey], window:pointerup] > window:pointermove!"
-LINES = {  # kind: colour, dash
-    "right": (theme.RIGHT, [1, 0]),
-    "wrong": (theme.WRONG, [1, 0]),
-    "map": (theme.CONTEXT, [3, 3]),
-    "pair": (theme.VERMILION, [1, 0]),
-}
-BARE = {"grid": False, "domain": False, "labels": False, "ticks": False, "title": None}
-
-LineKind = Literal["right", "wrong", "map", "pair"]
-Spec = dict[str, Any]
+from app.widgets.webgl_map import Layout, LineKind, Look, MapEvent, MapView, Samples, available, webgl_map
 
 
 def point_map(
@@ -46,243 +27,71 @@ def point_map(
     dimmed: bool | None = None,
     select: bool = True,
     zoom: bool = True,
-) -> np.ndarray | None:
+) -> MapEvent | None:
     """Draw the map of the view's split.
 
     Parameters
     ----------
     key : stable name of the widget; one map a key on a page
     colour : colours of all points; by default the header's choice
-    highlight : (n,) int64 ids drawn on top, large; those outside the split are left out
+    highlight : (n,) int64 ids drawn on top, larger; those outside the split are left out
     lines : (id, id, kind): "right" or "wrong" true neighbours, "map" neighbours in 2-D (dashed), "pair" any other
     focus : an id that gets a ring
     height : pixels
     dimmed : draw all points but the highlighted ones grey; by default whenever something is highlighted
-    select : answer to box and click; False draws a map to look at only
+    select : answer to areas and clicks; False draws a map to look at only
     zoom : answer to the wheel; False leaves it to the page
 
     Returns
     -------
-    (n,) int64 ids newly boxed or clicked (a click gives one id, a box any number), None if nothing new happened.
+    What has just happened on the map, once: a click on a sample, or an area and the ids in it; None otherwise.
     """
     colour = colour or colouring(view)
-    xy = _xy(view)
-    marked = np.flatnonzero(np.isin(view.ids, np.empty(0, np.int64) if highlight is None else highlight))
-    dimmed = len(marked) > 0 if dimmed is None else dimmed
-    shown = thin(xy, MOST_POINTS)
-    window = ((st.session_state.get(key) or {}).get("selection") or {}).get(
-        "zoom"
-    ) or {}  # known before the chart is drawn
-    numbers = np.full(len(shown), -1, np.int16) if dimmed else colour.shade_numbers[shown]
-    drawn = thin(xy, MOST_POINTS, among=marked)
-    datasets = {
-        "crowd": _table(view, shown, numbers),
-        "marked": _table(view, drawn, colour.shade_numbers[drawn]),
-        "faces": _faces(view, window),
-        "lines": _line_table(view, lines),
-        "ring": _place(view, focus),
-    }
-    spec = _spec(view, colour, datasets, height, select, zoom)
-    if not select:
-        st.vega_lite_chart(spec, key=key, width="stretch", alt=_alt(view))
-        return None
-    mode = ["box", "pick", "zoom"] if zoom else ["box", "pick"]
-    event = st.vega_lite_chart(spec, key=key, on_select="rerun", selection_mode=mode, width="stretch", alt=_alt(view))
-    if len(shown) < len(view.rows):
-        theme.quiet(
-            f"{theme.count(len(shown))} of {theme.count(len(view.rows))} points are drawn, spread evenly over the map;"
-            " a box selects all that lie in it."
-        )
-    return _news(view, event["selection"], key)
-
-
-def thin(xy: np.ndarray, most: int, *, among: np.ndarray | None = None) -> np.ndarray:
-    """Places of at most about `most` points that keep crowds crowded and lonely points there.
-
-    Every cell of a 2-D histogram gives the same share of its points, but at least one. Places ascend.
-    """
-    places = np.arange(len(xy)) if among is None else among
-    if len(places) <= most:
-        return places
-    low, high = xy.min(axis=0), xy.max(axis=0)
-    cells = ((xy[places] - low) / np.maximum(high - low, 1e-9) * (CELLS - 1e-3)).astype(np.int64) @ (1, CELLS)
-    order = np.random.default_rng(0).permutation(len(places))
-    order = order[np.argsort(cells[order], kind="stable")]
-    sizes = np.bincount(cells, minlength=CELLS * CELLS)
-    rank = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    kept = rank < np.maximum(1, np.repeat(sizes * most // len(places), sizes))
-    return np.sort(places[order[kept]])
-
-
-def within(xy: np.ndarray, box: dict[str, Sequence[float]]) -> np.ndarray:
-    """Which of the points (n, 2) lie in {"x": [low, high], "y": [low, high]}: (n,) bool."""
-    inside = np.ones(len(xy), bool)
-    for axis, name in enumerate("xy"):
-        if name in box:
-            low, high = sorted(box[name])
-            inside &= (xy[:, axis] >= low) & (xy[:, axis] <= high)
-    return inside
-
-
-def _spec(view: View, colour: Colouring, datasets: dict, height: int, select: bool, zoom: bool) -> Spec:
-    """The layers, bottom up: all points, thumbnails, lines, highlighted points, the ring."""
-    low, high = _corners(view)
-    smallest = float(np.clip(110_000 / max(len(view.rows), 1), 7, 60))  # px², smaller in a crowd, growing with the zoom
-    size = {"expr": f"clamp({smallest} * {high[0] - low[0]} / span(domain('x')), {smallest}, {max(smallest, 70)})"}
-    address = pictures.thumb_address(view)
-    here = {"x": {"field": "x", "type": "quantitative"}, "y": {"field": "y", "type": "quantitative"}}
-    crowd = {
-        "data": {"name": "crowd"},
-        "transform": _told(address),
-        "params": _params(zoom) if select else [],
-        "mark": {"type": "circle", "size": size, "clip": True, **REACH},
-        "encoding": {
-            "x": {**here["x"], "scale": {"domain": [low[0], high[0]], "nice": False}, "axis": BARE},
-            "y": {**here["y"], "scale": {"domain": [low[1], high[1]], "nice": False}, "axis": BARE},
-            "color": _colours(colour),
-            "opacity": {"condition": {"test": "datum.c < 0", "value": 0.3}, "value": 0.8},
-            "tooltip": _tooltip(address),
-        },
-    }
-    faces = {
-        "data": {"name": "faces"},
-        "mark": {"type": "image", "width": FACE, "height": FACE, "clip": True},
-        "encoding": {**here, "url": {"field": "url", "type": "nominal"}},
-    }
-    lines = {
-        "data": {"name": "lines"},
-        "mark": {"type": "rule", "strokeWidth": 1.4, "opacity": 0.9, "clip": True},
-        "encoding": {
-            **here,
-            "x2": {"field": "x2"},
-            "y2": {"field": "y2"},
-            "color": {"field": "shade", "type": "nominal", "scale": None},
-            "strokeDash": {
-                "field": "kind",
-                "type": "nominal",
-                "scale": {"domain": list(LINES), "range": [dash for _, dash in LINES.values()]},
-                "legend": None,
-            },
-        },
-    }
-    marked = {
-        "data": {"name": "marked"},
-        "transform": _told(address),
-        "mark": {"type": "circle", "size": max(3 * smallest, 34), "clip": True, "stroke": "white", "strokeWidth": 0.5},
-        "encoding": {**here, "color": _colours(colour), "opacity": {"value": 1}, "tooltip": _tooltip(address)},
-    }
-    ring = {
-        "data": {"name": "ring"},
-        "mark": {"type": "point", "size": 260, "strokeWidth": 2, "color": theme.VERMILION, "clip": True},
-        "encoding": here,
-    }
-    return {
-        "datasets": datasets,
-        "layer": [crowd, faces, lines, marked, ring],
-        "height": height,
-        "padding": 0,
-        "config": {"view": {"stroke": None}, "mark": {"aria": False}},
-        "usermeta": {"embedOptions": {"renderer": "canvas"}},
-    }
-
-
-def _params(zoom: bool) -> list[Spec]:
-    """Drag a box, click a point, scroll to zoom, drag with shift to move."""
-    mark = {"fill": theme.BLUE, "fillOpacity": 0.08, "stroke": theme.BLUE, "strokeOpacity": 0.7}
-    box = {"type": "interval", "on": BOX, "translate": BOX, "zoom": False, "mark": mark}
-    pick = {"type": "point", "fields": ["id"], "on": "click", "toggle": False, "clear": False}
-    window = {"type": "interval", "on": PAN, "translate": PAN, "zoom": "wheel!"}
-    params = [{"name": "box", "select": box}, {"name": "pick", "select": pick}]
-    return [*params, {"name": "zoom", "select": window, "bind": "scales"}] if zoom else params
-
-
-def _told(address: str | None) -> list[Spec]:
-    """What is worked out in the browser for the tooltip, so that it need not travel."""
-    told = [{"calculate": "'0x' + format(datum.code, 'x')", "as": "bucket"}]
-    return [*told, {"calculate": f"'{address}' + datum.id + '.png'", "as": "image"}] if address else told
-
-
-def _tooltip(address: str | None) -> list[Spec]:
-    told: list[Spec] = [{"field": "image", "type": "nominal"}] if address else []
-    told += [{"field": name, "type": "nominal"} for name in ("class", "bucket", "cluster")]
-    return [*told, {"field": "trust", "type": "quantitative", "format": ".0%", "title": "map trust"}]
-
-
-def _colours(colour: Colouring) -> Spec:
-    """Colour numbers of a Colouring, -1 being grey context."""
-    scale = {"domain": [-1, *range(len(colour.shades))], "range": [theme.CONTEXT, *colour.shades]}
-    return {"field": "c", "type": "nominal", "scale": scale, "legend": None}
-
-
-def _table(view: View, places: np.ndarray, numbers: np.ndarray) -> pd.DataFrame:
-    snapshot, rows = view.snapshot, view.rows[places]
-    xy = np.asarray(snapshot.xy)[rows]
-    return pd.DataFrame(
-        {
-            "id": np.asarray(snapshot.ids)[rows].astype(np.float64),  # a browser has no whole numbers of 64 bits
-            "x": xy[:, 0],
-            "y": xy[:, 1],
-            "c": numbers.astype(np.int16),
-            "class": np.asarray(snapshot.class_names, dtype=object)[np.asarray(snapshot.labels)[rows]],
-            "code": np.asarray(snapshot.codes)[rows].astype(np.float64),
-            "cluster": np.asarray(snapshot.clusters)[rows],
-            "trust": np.asarray(snapshot.trust)[rows].astype(np.float32),
-        }
+    marked = (
+        np.isin(view.ids, highlight) if highlight is not None and len(highlight) else np.zeros(len(view.rows), bool)
     )
+    dimmed = bool(marked.any()) if dimmed is None else dimmed
+    words = f"Map of {len(view.rows)} samples of the {view.split} split of run {view.run.name}"
+    if not available():
+        from app.widgets.plain_map import plain_map  # pandas, which few visitors need here
+
+        shared = {"lines": lines, "focus": focus, "height": height, "dimmed": dimmed, "select": select, "zoom": zoom}
+        return plain_map(view, colour, marked, key=f"{key}-plain", words=words, **shared)
+    layout = layout_of(view)
+    look = Look(
+        shades=colour.shade_numbers,
+        palette=colour.shades,
+        names=colour.names,
+        marked=marked,
+        dimmed=None if dimmed == bool(marked.any()) else dimmed,
+        thumbs=pictures.thumb_address(view),
+    )
+    drawn = MapView(layout, lines=_by_row(view, lines), ring=_row(view, focus))
+    return webgl_map([drawn], look, key=key, height=height, select=select, wheel=zoom, words=words)
 
 
-def _faces(view: View, window: dict) -> pd.DataFrame:
-    """Thumbnails to lay over the points, once the zoom is so close that few are in sight."""
-    address = pictures.thumb_address(view)
-    places = np.flatnonzero(within(_xy(view), window)) if window and address else np.empty(0, np.int64)
-    places = places if len(places) <= MOST_FACES else places[:0]
-    xy = _xy(view)[places]
-    urls = [f"{address}{identity}.png" for identity in view.ids[places]]
-    return pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "url": pd.Series(urls, dtype=object)})
+def layout_of(view: View) -> Layout:
+    """Where the view's samples lie, kept for as long as the snapshot is."""
+    return _layout(view, cached.stamp(view))
 
 
-def _line_table(view: View, lines: Sequence[tuple[int, int, LineKind]]) -> pd.DataFrame:
-    where, xy = view.snapshot.position_of, view.snapshot.xy
-    known = [(where[a], where[b], kind) for a, b, kind in lines if a in where and b in where]
-    start = np.array([xy[a] for a, _, _ in known], np.float32).reshape(-1, 2)
-    end = np.array([xy[b] for _, b, _ in known], np.float32).reshape(-1, 2)
-    kinds = [kind for _, _, kind in known]
-    table = {"x": start[:, 0], "y": start[:, 1], "x2": end[:, 0], "y2": end[:, 1]}
-    words = {"shade": [LINES[kind][0] for kind in kinds], "kind": kinds}
-    return pd.DataFrame({**table, **{name: pd.Series(column, dtype=object) for name, column in words.items()}})
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _layout(_view: View, stamp: tuple) -> Layout:
+    snapshot, rows = _view.snapshot, _view.rows
+    samples = Samples(_view.ids, np.asarray(snapshot.labels)[rows], snapshot.class_names)
+    return Layout(np.asarray(snapshot.xy)[rows], samples)
 
 
-def _place(view: View, identity: int | None) -> pd.DataFrame:
-    row = None if identity is None else view.snapshot.position_of.get(int(identity))
-    xy = np.empty((0, 2), np.float32) if row is None else np.asarray(view.snapshot.xy[row])[None]
-    return pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1]})
+def _by_row(view: View, lines: Sequence[tuple[int, int, LineKind]]) -> list[tuple[int, int, LineKind]]:
+    """Lines between rows of the view; those that lead out of it are left out."""
+    ends = ((_row(view, one), _row(view, other), kind) for one, other, kind in lines)
+    return [(one, other, kind) for one, other, kind in ends if one is not None and other is not None]
 
 
-def _news(view: View, chosen: dict, key: str) -> np.ndarray | None:
-    """The ids of what has changed in the chart's selections since the last run of the script."""
-    seen = st.session_state.setdefault(f"{key}-seen", {})
-    now = {"pick": chosen.get("pick") or [], "box": chosen.get("box") or {}}
-    changed = [name for name in now if now[name] and now[name] != seen.get(name)]
-    st.session_state[f"{key}-seen"] = now
-    if not changed:
+def _row(view: View, identity: int | None) -> int | None:
+    """Where in the view an id is, or None."""
+    position = None if identity is None else view.snapshot.position_of.get(int(identity))
+    if position is None:
         return None
-    if changed[0] == "pick":
-        picked = [int(point["id"]) for point in now["pick"] if point.get("id") is not None]
-        return np.array(picked, np.int64) if picked else None
-    return view.ids[within(_xy(view), now["box"])]
-
-
-def _xy(view: View) -> np.ndarray:
-    return np.asarray(view.snapshot.xy)[view.rows]
-
-
-def _corners(view: View) -> tuple[list[float], list[float]]:
-    """The lowest and highest corner of the map, with a margin of 2 %."""
-    xy = _xy(view)
-    low, high = xy.min(axis=0), xy.max(axis=0)
-    margin = 0.02 * np.maximum(high - low, 1e-3)
-    return (low - margin).tolist(), (high + margin).tolist()
-
-
-def _alt(view: View) -> str:
-    return f"Map of {len(view.rows)} samples of the {view.split} split of run {view.run.name}"
+    row = int(np.searchsorted(view.rows, position))
+    return row if row < len(view.rows) and view.rows[row] == position else None

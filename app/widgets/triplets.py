@@ -18,7 +18,7 @@ CSS = """
 .triplet {display: grid; grid-template-columns: auto auto minmax(130px, 1fr) auto 150px; gap: 4px 12px;
   align-items: center;
   padding: 6px 8px; border: 1px solid rgba(128,128,128,.18); border-radius: 8px}
-.triplet .tag {font-weight: 620}
+.triplet .tag {font-weight: 620; border-bottom: 3px solid}
 .triplet .told {font-size: 12px; line-height: 1.4}
 .axis {position: relative; height: 46px; margin: 0 4px}
 .axis .rail {position: absolute; left: 0; right: 0; top: 22px; border-top: 1px solid rgba(128,128,128,.45)}
@@ -54,7 +54,7 @@ def triplets(view: View, rows: Sequence[Triplet], *, margin: float, key: str) ->
         f'<div class="triplet">{_face(sheet, row.anchor, "anchor")}{_face(sheet, row.positive, "positive", POSITIVE)}'
         f"{_axis(row, margin, 1.06 * reach)}{_face(sheet, row.negative, 'negative', NEGATIVE)}"
         f'<div class="told">'
-        f'<span class="tag" style="color:{SHADES.get(row.kind, "inherit")}">{text(row.kind or "–")}</span>'
+        f'<span class="tag" style="border-color:{SHADES.get(row.kind, "transparent")}">{text(row.kind or "–")}</span>'
         f'<br><span class="dim">{text(row.told)}</span></div></div>'
         for row in rows
     ]

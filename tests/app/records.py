@@ -1,4 +1,4 @@
-"""What a training leaves besides snapshots, for the tiny run: an audit log of real batches, and clusterings."""
+"""What a training leaves besides snapshots, for the tiny run: an audit log of real batches, clusterings, a film."""
 
 import json
 
@@ -11,6 +11,7 @@ from tests.app.tiny import LEARNERS
 
 STEPS = (0, 10, 20, 30)
 MATES_BUCKET = 5
+MOMENTS, IN_THE_FILM = (0, 20, 40), 30
 
 
 def add_audit(run: Run) -> None:
@@ -65,6 +66,26 @@ def add_clusterings(run: Run) -> None:
             raw = None if moved is None else len(ids) - 2
             event = {"kind": "clustering", "step": step, "sizes": sizes, "dropped": 0, "moved": moved, "moved_raw": raw}
             events.write(json.dumps(event) + "\n")
+
+
+def add_timeline(run: Run) -> dict[str, np.ndarray]:
+    """Three moments of thirty test samples, of which four turn right and one wrong at the last."""
+    snapshot, rng = run.snapshot(), np.random.default_rng(0)
+    rows = np.flatnonzero(np.asarray(snapshot.split) == 1)[:IN_THE_FILM]
+    correct = np.zeros((3, IN_THE_FILM), bool)
+    correct[:, 10:] = True
+    correct[2, :4] = True
+    correct[2, 10] = False
+    recorded = {
+        "steps": np.array(MOMENTS),
+        "ids": np.asarray(snapshot.ids)[rows],
+        "labels": np.asarray(snapshot.labels)[rows],
+        "xy": rng.standard_normal((3, IN_THE_FILM, 2)).astype(np.float16),
+        "projection": np.array("umap"),
+        "correct": correct,
+    }
+    np.savez(run.timeline_path, **recorded)
+    return recorded
 
 
 def words(app) -> str:

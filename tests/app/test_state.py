@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from app.state import View
+from tests.app.tiny import make_images, make_run
 
 
 @pytest.fixture
@@ -60,6 +61,31 @@ def test_a_link_to_a_run_that_is_gone_says_so_and_shows_another(visit, tiny_run)
     app = visit("map", run="gone")
     assert app.selectbox(key="run").value == "tiny"
     assert any("gone" in element.proto.body for element in app.get("html"))
+
+
+def test_a_link_to_a_checkpoint_and_split_that_are_gone_says_so_until_another_is_chosen(visit, tiny_run):
+    app = visit("map", run="tiny", epoch="epoch 12", split="validation")
+
+    def said() -> bool:
+        return any(
+            "not here: the checkpoint epoch 12, the split validation. Shown instead: epoch 4, test."
+            in element.proto.body
+            for element in app.get("html")
+        )
+
+    assert said()
+    app.run()
+    assert said()
+    app.selectbox(key="epoch").set_value("epoch 2").run()
+    assert not said()
+
+
+def test_another_run_without_the_checkpoint_is_no_broken_link(visit, tiny_run, tmp_path):
+    make_run(tiny_run.path.parent, make_images(tmp_path), tmp_path / "tiny.npz", name="short", steps=(20,))
+    app = visit("map", run="tiny", epoch="epoch 4")
+    app.selectbox(key="run").set_value("short").run()
+    assert app.selectbox(key="epoch").value == "epoch 2"
+    assert not any("The link names" in element.proto.body for element in app.get("html"))
 
 
 def test_the_selection_of_a_link_is_taken_over(visit, tiny_run):

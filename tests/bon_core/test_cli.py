@@ -60,6 +60,7 @@ def test_a_training_leaves_a_whole_run(run, trained, small_images):
         "clusterings",
         "previews",
         "snapshots",
+        "timeline.npz",
     }
     measured = trained[1]["metrics"]["test"]["recall@1"]
     assert run.events("evaluation")[-1]["recall@1"] == pytest.approx(measured, abs=1e-6)
@@ -90,6 +91,19 @@ def test_the_snapshot_agrees_with_itself(run, small_images):
     report = shot.meta["division"]
     assert len(report["slice_recall"]) == 3 and np.shape(report["matrix"]) == (3, 3)
     assert report["whole"] == pytest.approx(shot.metrics["test"]["recall@1"])
+
+
+def test_the_timeline_runs_from_the_untrained_network_to_the_snapshot(run):
+    found, shot = run.timeline(), run.snapshot()
+    evaluated = [event["step"] for event in run.events("evaluation")]
+    assert found["steps"].tolist() == [0, *evaluated] == run.previews()
+    rows = shot.positions(found["ids"])
+    assert (np.asarray(shot.split)[rows] == 1).all() and np.array_equal(shot.labels[rows], found["labels"])
+    assert np.array_equal(found["correct"][-1], shot.correct[rows])
+    assert found["correct"][-1].mean() > found["correct"][0].mean()
+    assert found["xy"].shape == (len(evaluated) + 1, len(rows), 2) and np.isfinite(found["xy"]).all()
+    from_the_map, further = (np.linalg.norm(found["xy"][k] - shot.xy[rows], axis=1).mean() for k in (-1, 0))
+    assert from_the_map < further
 
 
 def test_evaluate_repeats_what_training_measured(run, trained, capsys):

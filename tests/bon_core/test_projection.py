@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bon_core.config import InputError
-from bon_core.projection import align_map, pca, project, trust, trustworthiness
+from bon_core.projection import align_map, pca, project, project_moments, trust, trustworthiness
 from bon_core.retrieval.neighbours import build_neighbours
 
 
@@ -53,6 +53,30 @@ def test_a_map_that_follows_another_moves_less_than_a_fresh_one(mapped):
     following = project(vectors, table, seed=5, previous=turned(xy, 130), epochs=30)
     drift = np.linalg.norm(following - turned(xy, 130), axis=1).mean()
     assert drift < 0.25 < np.linalg.norm(project(vectors, table, seed=5, epochs=30) - turned(xy, 130), axis=1).mean()
+
+
+def test_moments_follow_what_changed_and_leave_the_rest_where_it_is(mapped):
+    vectors, labels, table, xy = mapped
+    swapped = vectors.copy()
+    one, other = np.flatnonzero(labels == 1), np.flatnonzero(labels == 4)
+    swapped[one], swapped[other] = vectors[other], vectors[one]
+    maps = project_moments([table, build_neighbours(swapped, 20), table], xy, seed=0)
+    assert maps.shape == (3, 240, 2) and maps.dtype == np.float32
+    np.testing.assert_allclose(maps.var(axis=1).sum(axis=1), xy.var(axis=0).sum(), rtol=1e-3)
+    assert np.linalg.norm(maps[0] - xy, axis=1).mean() < 0.15
+    still = ~np.isin(labels, (1, 4))
+    assert np.linalg.norm(maps[2] - maps[0], axis=1)[still].mean() < 0.2
+    for moment, neighbours in enumerate((table, build_neighbours(swapped, 20), table)):
+        assert trust(maps[moment], neighbours).mean() > trust(xy, table).mean() - 0.1
+
+
+def test_moments_of_few_samples_stand_still_and_strangers_are_refused(mapped):
+    vectors, _ = clouds(5, 2)
+    table = build_neighbours(vectors, 5)
+    start = pca(vectors)
+    np.testing.assert_array_equal(project_moments([table, table], start, seed=0), [start, start])
+    with pytest.raises(InputError, match="neighbours of 240"):
+        project_moments([mapped[2]], start, seed=0)
 
 
 def test_progress_reports_epochs_and_can_cancel(mapped):

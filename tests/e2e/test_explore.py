@@ -6,12 +6,7 @@ from tests.app.tiny import make_images, make_run
 
 pytestmark = pytest.mark.e2e
 
-DRAWN = """() => {
-  const canvas = document.querySelector("canvas");
-  if (!canvas) return false;
-  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  return pixels.some((value, place) => place % 4 === 3 && value > 0);
-}"""
+DRAWN = ".map[data-drawn]"  # set once all points are on the screen
 OTHER_PAGES = ("Hash buckets", "Mined negatives", "K clusters", "Retrieval")
 
 
@@ -33,9 +28,10 @@ def wait_for_chip(page, text: str) -> None:
 
 
 def drag_over_the_map(page) -> None:
-    """A box over the middle half of the map."""
-    page.wait_for_function(DRAWN)
-    area = page.locator("canvas").first.bounding_box()
+    """A box over the middle of the map."""
+    page.locator(DRAWN).wait_for()
+    page.get_by_role("button", name="Box: drag to select (B)").click()
+    area = page.locator(DRAWN).bounding_box()
     left, top = area["x"] + 0.2 * area["width"], area["y"] + 0.2 * area["height"]
     page.mouse.move(left, top)
     page.mouse.down()
@@ -46,7 +42,7 @@ def drag_over_the_map(page) -> None:
 
 def test_the_first_page_shows_a_map_without_a_click(page, server, tiny):
     page.goto(f"{server.address}/?run=tiny")
-    page.wait_for_function(DRAWN)
+    page.locator(DRAWN).wait_for()
     assert page.get_by_text("What it confuses most").is_visible()
 
 
@@ -76,7 +72,7 @@ def test_the_link_opens_the_same_view_for_somebody_else(page, browser, server, t
 def test_escape_clears_and_undo_brings_back(page, server, tiny):
     page.goto(f"{server.address}/map?run=tiny&sel=class:6")
     wait_for_chip(page, "12 / 48")
-    page.wait_for_function(DRAWN)
+    page.locator(DRAWN).wait_for()
     page.keyboard.press("Escape")
     wait_for_chip(page, "0 / 48")
     page.locator(".st-key-selection-undo button").first.click()

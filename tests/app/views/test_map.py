@@ -1,18 +1,25 @@
-"""A visit to the map: box, modes, click, link."""
+"""A visit to the map: areas, modes, click, link, and a browser without WebGL."""
 
 import numpy as np
 import pytest
 
+from app.widgets.webgl_map import EVENT, MISSING, MapEvent
 
-def box(app, view_run, *, mode: str | None = None, x=(-100, 100), y=(-100, 100)):
-    if mode:
-        app.segmented_control(key="mode").set_value(mode)
-    app.session_state["map"] = {"selection": {"box": {"x": list(x), "y": list(y)}, "pick": [], "zoom": {}}}
+WEST = np.array([[-100.0, -100], [0, -100], [0, 100], [-100, 100]])
+
+
+def do(app, event: MapEvent):
+    """The next run of the page, in which the browser tells of an event on the map."""
+    app.session_state["map" + EVENT] = event
     return app.run()
 
 
 def selected(app) -> list[int]:
     return app.session_state["selection"].now.ids.tolist()
+
+
+def said(app) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
 
 
 @pytest.fixture
@@ -22,34 +29,58 @@ def held_out(tiny_run):
     return np.asarray(snapshot.ids)[rows], np.asarray(snapshot.xy)[rows]
 
 
-def test_a_box_selects_what_lies_in_it(visit, tiny_run, held_out):
+def test_an_area_becomes_the_selection_and_a_box_its_rule(visit, tiny_run, held_out):
     ids, xy = held_out
-    app = box(visit("map"), tiny_run, x=(-100, 0))
-    assert selected(app) == sorted(ids[xy[:, 0] <= 0].tolist())
+    west = np.sort(ids[xy[:, 0] < 0])
+    app = do(visit("map"), MapEvent("area", west, polygon=WEST))
+    assert selected(app) == west.tolist()
+    assert app.session_state["selection"].now.rule == "box:-100,0,-100,100"
+    assert f"{len(west)} / {len(ids)}" in app.get("popover")[0].proto.popover.label
     assert app.query_params["sel"]
 
 
-def test_boxes_add_and_subtract(visit, tiny_run, held_out):
-    ids, xy = held_out
-    app = box(visit("map"), tiny_run, x=(-100, 0))
-    app = box(app, tiny_run, mode="Add", x=(-100, 100))
-    assert selected(app) == sorted(ids.tolist())
-    app = box(app, tiny_run, mode="Subtract", x=(0, 100))
-    assert selected(app) == sorted(ids[xy[:, 0] < 0].tolist())
+def test_areas_add_and_subtract(visit, tiny_run, held_out):
+    ids, _ = held_out
+    app = visit("map")
+    for chosen, mode in ((ids[:5], "new"), (ids[3:9], "add"), (ids[4:7], "subtract")):
+        do(app, MapEvent("area", chosen, mode))
+    assert selected(app) == sorted([*ids[:4], *ids[7:9]])
     app.button(key="selection-undo").click().run()
-    assert selected(app) == sorted(ids.tolist())
+    assert selected(app) == sorted(ids[:9])
     app.button(key="selection-clear").click().run()
     assert selected(app) == []
 
 
+def test_the_legend_counts_what_is_selected(visit, tiny_run, held_out):
+    snapshot, (ids, xy) = tiny_run.snapshot(), held_out
+    app = do(visit("map", colour="right / wrong"), MapEvent("area", ids[xy[:, 0] < 0]))
+    correct = np.asarray(snapshot.correct)[np.asarray(snapshot.split) == 1]
+    for name, among in (("right", correct), ("wrong", ~correct)):
+        assert f"{name}<b>{(among & (xy[:, 0] < 0)).sum()} / {among.sum()}</b>" in said(app)
+
+
 def test_a_click_opens_the_sample_and_leaves_the_selection_alone(visit, tiny_run, held_out):
     ids, _ = held_out
-    app = visit("map")
-    app.session_state["map"] = {"selection": {"box": {}, "pick": [{"id": float(ids[3])}], "zoom": {}}}
-    app.run()
+    app = do(visit("map"), MapEvent("pick", ids[3:4]))
     assert app.query_params["at"] == [str(ids[3])] or app.query_params["at"] == str(ids[3])
     assert "True neighbours" in "\n".join(element.value for element in app.markdown)
     assert selected(app) == []
+
+
+def test_without_webgl_a_plain_map_takes_over_and_its_boxes_select(visit, tiny_run, held_out):
+    ids, xy = held_out
+    app = visit("map")
+    assert "no WebGL 2" not in said(app)
+    app.session_state[MISSING] = "no WebGL 2"
+    app.run()
+    assert "This browser offers no WebGL 2" in said(app)
+    app.segmented_control(key="map-plain-mode").set_value("Add")
+    app.session_state["map-plain"] = {"selection": {"box": {"x": [-100, 0], "y": [-100, 100]}, "pick": [], "zoom": {}}}
+    app.run()
+    assert selected(app) == sorted(ids[xy[:, 0] <= 0].tolist())
+    app.session_state["map-plain"] = {"selection": {"box": {}, "pick": [{"id": float(ids[3])}], "zoom": {}}}
+    app.run()
+    assert "True neighbours" in "\n".join(element.value for element in app.markdown)
 
 
 @pytest.mark.parametrize("focus", ["999999999", "no number", "-4"])

@@ -40,3 +40,13 @@ def test_a_ramp_runs_from_end_to_end(view):
     assert len(found.shades) == STEPS
     order = np.argsort(found.values)
     assert (np.diff(found.shade_numbers[order].astype(int)) >= 0).all()
+
+
+def test_the_legend_counts_a_part_of_each_category(view):
+    found = colouring(view, "style")
+    codes, names = view.snapshot.fields["style"]
+    codes = np.asarray(codes)[view.rows]
+    assert found.counts() == [str(count) for count in np.bincount(codes)]
+    some = np.flatnonzero(codes == 1)[:5]
+    assert dict(zip(names, found.counts(some), strict=True))[names[1]] == f"5 / {(codes == 1).sum()}"
+    assert found.counts(some)[0].startswith("0 / ")

@@ -1,10 +1,10 @@
-"""The map's thinning and box."""
+"""The plain map's thinning, histogram and box."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.widgets.point_map import CELLS, thin, within
+from app.widgets.plain_map import CELLS, _density, thin, within
 
 
 @given(st.integers(0, 10_000), st.integers(50, 4000))
@@ -35,3 +35,12 @@ def test_a_box_holds_its_edges_and_may_be_drawn_backwards():
     xy = np.array([[0.0, 0.0], [1.0, 2.0], [2.0, 1.0], [3.0, 3.0]])
     assert within(xy, {"x": [2.0, 0.0], "y": [0.0, 1.0]}).tolist() == [True, False, True, False]
     assert within(xy, {"x": [1.0, 3.0]}).tolist() == [False, True, True, True]
+
+
+def test_the_histogram_counts_every_point_in_its_cell():
+    xy = np.random.default_rng(2).standard_normal((5000, 2))
+    table = _density(xy)
+    assert table["points"].sum() == 5000 and (table["points"] > 0).all()
+    first = table.iloc[0]
+    inside = within(xy, {"x": [first["x"], first["x2"]], "y": [first["y"], first["y2"]]})
+    assert inside.sum() == first["points"]

@@ -1,0 +1,124 @@
+"""Two embeddings of the same samples: what they share, whose neighbourhood changed, who turned right and who wrong.
+
+Legend: n samples of a side, c samples in common, k neighbours.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Side:
+    """One split of one embedding."""
+
+    ids: np.ndarray  # (n,) int64, without repeats
+    classes: np.ndarray  # (n,) str
+    neighbours: np.ndarray  # (n, k) int64 ids, nearest first
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two sides say of the samples in common, by ascending id.
+
+    Only neighbours in common count, so that a side with more samples is not at an advantage.
+    """
+
+    ids: np.ndarray  # (c,) int64
+    places: tuple[np.ndarray, np.ndarray]  # (c,) where the samples are in each side
+    right: tuple[np.ndarray, np.ndarray]  # (c,) float32: 1 if the nearest has the same class, 0 if not, NaN if unknown
+    kept: np.ndarray  # (c,) float32, share of the nearest neighbours that both sides name, NaN if unknown
+
+    def turned(self, *, right: bool) -> np.ndarray:
+        """Places among those in common that turned right from the first side to the second, or wrong; ascending."""
+        before, after = self.right
+        return np.flatnonzero((before == 1 - right) & (after == right))
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """Recall@1 of the samples of one class in both embeddings."""
+
+    name: str
+    count: int
+    recall: tuple[float, float]
+
+    @property
+    def gain(self) -> float:
+        return self.recall[1] - self.recall[0]
+
+
+def compare(one: Side, other: Side, *, k: int) -> Comparison:
+    """Match samples by id and class, and compare their k nearest neighbours.
+
+    A sample without k neighbours in common is compared by as many as it has on both sides.
+    """
+    ids, first, second = np.intersect1d(one.ids, other.ids, assume_unique=True, return_indices=True)
+    same = one.classes[first] == other.classes[second]
+    ids, first, second = ids[same], first[same], second[same]
+    classes = one.classes[first]
+    near = tuple(_numbered(side.neighbours[rows], ids) for side, rows in ((one, first), (other, second)))
+    right = tuple(_right(numbers, classes) for numbers in near)
+    return Comparison(ids, (first, second), right, _kept(*near, k=k))
+
+
+def class_changes(classes: np.ndarray, right: tuple[np.ndarray, np.ndarray]) -> list[ClassChange]:
+    """How each class fared, the greatest gain first; samples of which one side says nothing are left out.
+
+    Parameters
+    ----------
+    classes : (c,) str
+    right : twice (c,) float32 as in a Comparison
+    """
+    known = ~np.isnan(right[0]) & ~np.isnan(right[1])
+    names, numbers = np.unique(classes[known], return_inverse=True)
+    counts = np.bincount(numbers)
+    before, after = (np.bincount(numbers, side[known]) / counts for side in right)
+    order = np.lexsort((-counts, before - after))
+    return [ClassChange(str(names[p]), int(counts[p]), (float(before[p]), float(after[p]))) for p in order]
+
+
+def superimpose(xy: np.ndarray, at: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, float]:
+    """Turn, mirror, scale and shift a map so that the points `at` come as close to `targets` as that goes (Procrustes).
+
+    Parameters
+    ----------
+    xy : (n, 2), the whole map, all of which is moved
+    at : (c,) positions in `xy`
+    targets : (c, 2)
+
+    Returns
+    -------
+    The map, (n, 2) float32, and how much of the spread of `targets` it explains: 1 if they are hit, 0 if by no means.
+    """
+    centre, goal = xy[at].mean(axis=0, dtype=np.float64), targets.mean(axis=0, dtype=np.float64)
+    here, there = xy[at] - centre, targets - goal
+    left, sizes, right = np.linalg.svd(here.T @ there)
+    extent, spread = np.square(here).sum(), np.square(there).sum()
+    if extent == 0 or spread == 0:
+        return xy.astype(np.float32), 0.0
+    turn = left @ right * (sizes.sum() / extent)
+    return ((xy - centre) @ turn + goal).astype(np.float32), float(sizes.sum() ** 2 / (extent * spread))
+
+
+def _numbered(neighbours: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Neighbours (c, k) as places in the ascending `ids` (c,): nearest first, strangers left out, -1 at the end."""
+    if not len(ids):
+        return neighbours
+    places = np.searchsorted(ids, neighbours).clip(max=len(ids) - 1)
+    places = np.where(ids[places] == neighbours, places, -1)
+    return np.take_along_axis(places, np.argsort(places < 0, axis=1, kind="stable"), axis=1)
+
+
+def _right(near: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    first = near[:, 0]
+    return np.where(first < 0, np.nan, classes[first] == classes).astype(np.float32)
+
+
+def _kept(one: np.ndarray, other: np.ndarray, *, k: int) -> np.ndarray:
+    """Share of the first m neighbours that are in both, m being k or the fewer that both know."""
+    most = np.minimum(np.minimum((one >= 0).sum(axis=1), (other >= 0).sum(axis=1)), k)
+    first = [np.where(np.arange(near.shape[1]) < most[:, None], near, -1) for near in (one, other)]
+    both = np.sort(np.hstack(first), axis=1)
+    shared = ((both[:, 1:] == both[:, :-1]) & (both[:, 1:] >= 0)).sum(axis=1)
+    return np.where(most == 0, np.nan, shared / np.maximum(most, 1)).astype(np.float32)

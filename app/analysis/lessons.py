@@ -1,0 +1,182 @@
+"""The figures of the guided scenes: how many negatives still teach, where one should look for them, what a map keeps.
+
+numpy only. Legend: n samples, T anchors, W negatives of a batch. A negative *teaches* an anchor while it violates the
+margin: while it is nearer than the anchor's positive plus the margin.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.analysis.miners import Pool
+from bon_core.config import MiningConfig
+
+DISTANCES = 8_000_000  # held at once
+FEWEST = 20  # anchors or points from which means are taken, however large the data
+CANDIDATES = 24  # anchors that are tried as the typical one
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a visitor predicts: a quantity, and ranges that it may fall into.
+
+    choices : one text a range, in ascending order
+    bounds : where a range ends and the next one, which holds the bound itself, begins; one fewer than choices
+    """
+
+    words: str
+    choices: tuple[str, ...]
+    bounds: tuple[float, ...]
+
+    def right(self, value: float) -> int:
+        """Which of the choices `value` falls into."""
+        return int(np.searchsorted(self.bounds, value, side="right"))
+
+
+@dataclass(frozen=True)
+class Study:
+    """T random anchors that have a positive, and which share of their negatives teaches.
+
+    anchor, positive : (T,) int64, rows of the pool
+    anywhere, bucket, cluster : (T,) float64, share of all negatives, of those in the anchor's own bucket, and of those
+        in its own cluster; NaN where there is none
+    looked : (T,) int64, samples in the anchor's bucket
+    """
+
+    anchor: np.ndarray
+    positive: np.ndarray
+    anywhere: np.ndarray
+    bucket: np.ndarray
+    cluster: np.ndarray
+    looked: np.ndarray
+
+
+def study(pool: Pool, clusters: np.ndarray, margin: float, *, seed: int = 0) -> Study | None:
+    """Look from random anchors at all negatives; None if no sample has both a positive and a negative.
+
+    `clusters` (n,) are those of the pool's rows.
+    """
+    able = np.flatnonzero(pool.size[pool.label] > 1)
+    if len(pool.size) < 2 or not len(able):
+        return None
+    anchor = np.random.default_rng(seed).permutation(able)[: sample_size(len(pool.label))]
+    positive = positives(pool, anchor)
+    distance = pool.distances(anchor)  # (T, n)
+    d_ap = distance[np.arange(len(anchor)), positive]
+    negative = pool.label[anchor, None] != pool.label
+    teaches = negative & (distance < d_ap[:, None] + margin)
+    bucket = pool.codes[anchor, None] == pool.codes
+    cluster = clusters[anchor, None] == clusters
+
+    def share(among: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore"):
+            return (teaches & among).sum(axis=1) / (negative & among).sum(axis=1)
+
+    return Study(anchor, positive, share(negative), share(bucket), share(cluster), bucket.sum(axis=1))
+
+
+def sample_size(n: int) -> int:
+    """From how many random samples to look at all n, so that it takes no longer in a larger set: 20 to 500."""
+    return int(np.clip(DISTANCES // n, FEWEST, 500))
+
+
+def positives(pool: Pool, anchors: np.ndarray) -> np.ndarray:
+    """One other sample of each anchor's class, always the same one: (T,) int64. Each class must have two or more."""
+    label = pool.label[anchors]
+    ahead = 1 + anchors % (pool.size[label] - 1)
+    return pool.members[pool.start[label] + (pool.place[anchors] + ahead) % pool.size[label]]
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """Negatives of one anchor, (w,) each, and the distance to its positive.
+
+    row : int64, rows of the pool
+    distance : float64, from the anchor
+    teaches : bool
+    """
+
+    positive: int
+    d_ap: float
+    row: np.ndarray
+    distance: np.ndarray
+    teaches: np.ndarray
+
+
+def random_batch(pool: Pool, anchor: int, mining: MiningConfig, margin: float) -> Negatives:
+    """The negatives that a batch of P random classes x m images holds for an anchor; the same ones every time."""
+    rng = np.random.default_rng(anchor)
+    drawn = pool.batches(np.array([anchor]), np.empty((1, 0), np.int64), mining.classes, mining.images, rng)
+    return _seen_from(pool, anchor, drawn[0], margin)
+
+
+def bucket_of(pool: Pool, anchor: int, code: int, margin: float) -> Negatives:
+    """The negatives of an anchor in the bucket `code`, nearest first."""
+    return _seen_from(pool, anchor, np.flatnonzero(pool.codes == code), margin, nearest_first=True)
+
+
+def _seen_from(pool: Pool, anchor: int, rows: np.ndarray, margin: float, *, nearest_first: bool = False) -> Negatives:
+    positive = int(positives(pool, np.array([anchor]))[0])
+    rows = rows[pool.label[rows] != pool.label[anchor]]
+    away = _distances(pool.vectors, anchor, rows)
+    d_ap = float(_distances(pool.vectors, anchor, np.array([positive]))[0])
+    order = np.argsort(away, kind="stable") if nearest_first else slice(None)
+    return Negatives(positive, d_ap, rows[order], away[order], away[order] < d_ap + margin)
+
+
+def _distances(vectors: np.ndarray, anchor: int, rows: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.maximum(2 - 2 * (vectors[rows] @ vectors[anchor]).astype(np.float64), 0))
+
+
+def typical(found: Study, pool: Pool, mining: MiningConfig, margin: float) -> int:
+    """The anchor whose random batch shows best what is usual: as many teach in it as on average."""
+    wanted = round(float(found.anywhere.mean()) * batch_negatives(pool, mining))
+    near = np.argsort(np.abs(found.anywhere - found.anywhere.mean()), kind="stable")[:CANDIDATES]
+
+    def off(place: int) -> int:
+        batch = random_batch(pool, int(found.anchor[place]), mining, margin)
+        return abs(int(batch.teaches.sum()) - wanted)
+
+    return int(found.anchor[min(near, key=off)])
+
+
+def batch_negatives(pool: Pool, mining: MiningConfig) -> int:
+    """W: how many negatives an anchor meets in a batch."""
+    return (min(mining.classes, len(pool.size)) - 1) * mining.images
+
+
+def telling_triplet(d_ap: np.ndarray, d_an: np.ndarray, margin: float) -> int:
+    """The triplet that just stopped to teach: its negative is farther by little more than the margin; -1 without any.
+
+    If all of them teach, the one that is nearest to stopping.
+    """
+    slack = d_an - d_ap - margin
+    slack = np.where(slack > 0, slack, 10 - slack)  # those that still teach come after all others
+    return -1 if np.isnan(slack).all() else int(np.nanargmin(slack))
+
+
+def kept_neighbours(xy: np.ndarray, neighbours: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """How many of each point's k true neighbours are also among its k nearest on the map, (T,) int64.
+
+    Parameters
+    ----------
+    xy : (n, 2) places on the map
+    neighbours : (T, k) rows of the true neighbours of the points
+    points : (T,) rows
+    """
+    near = nearest_on(xy, points, neighbours.shape[1])
+    return (near[:, :, None] == neighbours[:, None, :]).any(axis=1).sum(axis=1)
+
+
+def torn_apart(xy: np.ndarray, neighbours: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Median distance on the map of each point to its true neighbours, (T,) float64; arguments as above."""
+    return np.median(np.linalg.norm(xy[neighbours] - xy[points, None], axis=2), axis=1)
+
+
+def nearest_on(xy: np.ndarray, points: np.ndarray, k: int) -> np.ndarray:
+    """The k rows of xy (n, 2) that are nearest to each of the rows `points` (T,) on the map: (T, k), nearest first."""
+    squared = sum((xy[points, axis, None] - xy[:, axis]) ** 2 for axis in range(2))  # (T, n)
+    squared[np.arange(len(points)), points] = np.inf
+    near = np.argpartition(squared, k - 1, axis=1)[:, :k]
+    order = np.argsort(np.take_along_axis(squared, near, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(near, order, axis=1)

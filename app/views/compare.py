@@ -1,0 +1,493 @@
+"""Compare: two runs, or two checkpoints of one, on the samples that both know."""
+
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from app import cached, pictures, place, selection, state, theme
+from app.analysis.compare import ClassChange, Comparison, Side, class_changes, compare, superimpose
+from app.state import View
+from app.widgets import links
+from app.widgets.board import text
+from app.widgets.colouring import Colouring, colouring
+from app.widgets.gallery import gallery
+from app.widgets.twin_curves import twin_curves
+from app.widgets.twin_maps import twin_maps
+from app.widgets.versus import HUES, Line, columns, rails, settings, versus
+from app.widgets.webgl_map import LineKind
+from bon_core.config import InputError
+from bon_core.runs import Run
+from bon_core.snapshot import Snapshot
+
+K = 10  # neighbours that are compared
+SHOWN = 36  # pictures of a gallery
+CLASSES = 8  # at either end of the list
+RUN, EPOCH, SAMPLE = "other", "other_epoch", "sample"  # in the address
+METRICS = {
+    "recall@1": ("Recall@1", "How often the nearest neighbour is of the same class"),
+    "map@r": ("MAP@R", "How well all of the own class are ranked before the others"),
+    "r_precision": ("R-Precision", "Of the R nearest, R being the size of the own class, the share that is of it"),
+    "nmi": ("NMI", "How well k-means clusters agree with the classes"),
+}
+NOT_LEARNT = {"device", "checkpoint_every", "evaluate_every", "audit_every", "path"}  # settings that change no result
+CHANGES = {
+    "right in both": theme.SKY,
+    "turned right": theme.GREEN,
+    "turned wrong": theme.VERMILION,
+    "wrong in both": theme.OLIVE,
+}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two views, their names, and what they say of the c samples in common."""
+
+    views: tuple[View, View]
+    names: tuple[str, str]
+    found: Comparison
+
+    @property
+    def whole(self) -> bool:
+        """Whether both hold the very same samples."""
+        return all(len(view.rows) == len(self.found.ids) for view in self.views)
+
+    @cached_property
+    def among(self) -> np.ndarray:
+        """Places among those in common that are selected, or all if none is."""
+        chosen = np.flatnonzero(np.isin(self.found.ids, selection.ids()))
+        return chosen if len(chosen) else np.arange(len(self.found.ids))
+
+    @cached_property
+    def harder(self) -> np.ndarray:
+        """How much the hardness of each sample in common grew, (c,) float32."""
+        here, there = (
+            np.asarray(view.snapshot.hardness)[view.rows[places]].astype(np.float32)
+            for view, places in zip(self.views, self.found.places, strict=True)
+        )
+        return there - here
+
+    @cached_property
+    def movers(self) -> np.ndarray:
+        """Of `among`, those whose neighbours changed most before the others."""
+        known = self.among[~np.isnan(self.found.kept[self.among])]
+        return known[np.lexsort((-np.abs(self.harder[known]), self.found.kept[known]))]
+
+
+def main() -> None:
+    view = state.page("Compare", "What did the other training learn differently? Two runs, or two checkpoints of one.")
+    other = _other(view)
+    if other is None:
+        theme.empty(
+            "There is nothing to compare with yet: this is the only snapshot.",
+            "Train a second model, say with another miner or without learners, and both meet here.",
+        )
+        st.page_link("views/train.py", label="Train another model", icon=":material/model_training:")
+        return
+    found = _compare(view, other, cached.stamp(view), cached.stamp(other))
+    pair = Pair((view, other), _names(view, other), found)
+    _what_is_compared(pair)
+    left, right = st.columns([1, 2.2], gap="large")
+    with left:
+        _headline(pair)
+        _settings(pair)
+    with right:
+        runs = {pair.views[k].run.path: (pair.views[k].run, pair.names[k]) for k in (1, 0)}
+        twin_curves(list(reversed(runs.values())), key="curve")
+    if not len(found.ids):
+        return
+    st.divider()
+    focus = _focus(pair)
+    _maps(pair, focus)
+    st.divider()
+    left, right = st.columns([1.9, 1], gap="large")
+    with left:
+        _movers(pair)
+    with right:
+        if focus is not None:
+            _portrait(pair, focus)
+    st.divider()
+    _classes(pair)
+    if len(selection.ids()):
+        links.follow(but="compare")
+
+
+# Which two ------------------------------------------------------------------------------------------------------------
+
+
+def _other(view: View) -> View | None:
+    """The second view, chosen by menus of its own; None if there is no other snapshot."""
+    found = {name: run for name, run in state.explorable().items() if _epochs_but(view, run)}
+    if not found:
+        return None
+    mine = view.snapshot.meta.get("data")
+    order = sorted(found, key=lambda name: (_data(found[name]) != mine, name == view.run.name))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="compare-with"):
+        first, second = (f'<i style="background:{hue}"></i>' for hue in HUES)
+        words = f"<span>{first}{text(view.run.name)} · {_epoch(view.snapshot)}</span><span>against</span>"
+        st.html(f'<div class="legend">{words}<span>{second}</span></div>', width="content")
+        run = found[state.menu(RUN, order, "Other run", width=230, explicit=True)]
+        steps = _epochs_but(view, run)
+        epoch = state.menu(EPOCH, list(reversed(steps)), "Other checkpoint", width=130, explicit=True)
+        st.button(
+            "",
+            icon=":material/swap_horiz:",
+            help="Swap the two",
+            key="swap",
+            on_click=_swap,
+            args=(view, run, epoch),
+        )
+    state.say_what_is_gone(RUN, EPOCH)
+    try:
+        snapshot = state.opened(run, steps[epoch])
+    except InputError as error:
+        theme.trouble(str(error))
+        st.stop()
+    splits = state.splits_of(snapshot)
+    split = view.split if view.split in splits else splits[0]
+    known = view.colour in state.COLOURS or view.colour in snapshot.fields
+    return View(run, snapshot, split, view.colour if known else "cluster")
+
+
+def _epochs_but(view: View, run: Run) -> dict[str, int]:
+    """The checkpoints of a run, without the one that the header shows."""
+    mine = view.snapshot.path
+    return {epoch: step for epoch, step in state.epochs(run).items() if run.snapshot_path(step) != mine}
+
+
+def _data(run: Run) -> str:
+    return _data_of(run.path, run.snapshots()[-1])
+
+
+@lru_cache(maxsize=64)
+def _data_of(path: Path, step: int) -> str:
+    return Run(path).snapshot(step).meta.get("data", "")
+
+
+def _epoch(snapshot: Snapshot) -> str:
+    return f"epoch {snapshot.meta['epoch']:.4g}"
+
+
+def _names(view: View, other: View) -> tuple[str, str]:
+    if view.run.path == other.run.path:
+        return _epoch(view.snapshot), _epoch(other.snapshot)
+    return view.run.name, other.run.name
+
+
+def _swap(view: View, run: Run, epoch: str) -> None:
+    st.session_state.update({"run": run.name, "epoch": epoch, RUN: view.run.name, EPOCH: _epoch(view.snapshot)})
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _compare(_view: View, _other: View, stamp: tuple, other_stamp: tuple) -> Comparison:
+    return compare(_side(_view), _side(_other), k=K)
+
+
+def _side(view: View) -> Side:
+    snapshot, ids = view.snapshot, np.asarray(view.snapshot.ids)
+    names = np.array(snapshot.class_names)
+    near = ids[np.asarray(snapshot.neighbours)[view.rows]]
+    return Side(view.ids, names[np.asarray(snapshot.labels)[view.rows]], near)
+
+
+def _what_is_compared(pair: Pair) -> None:
+    """Say where the two differ in what they were measured on."""
+    one, other = pair.views
+    data = [view.snapshot.meta.get("data") or view.run.name for view in pair.views]
+    if data[0] != data[1]:
+        words = f"{pair.names[0]} knows {data[0]}, {pair.names[1]} knows {data[1]}"
+    elif one.split != other.split:
+        words = f"{pair.names[1]} has no {one.split} split; its {other.split} split is taken"
+    elif pair.whole:
+        return
+    else:
+        words = "The two were measured on different samples"
+    count = len(pair.found.ids)
+    if not count:
+        theme.trouble(f"{words}. They have no sample in common, so maps and neighbours cannot be compared.")
+    elif pair.whole:
+        theme.quiet(f"{words}; the samples are the same.")
+    else:
+        theme.trouble(
+            f"{words}. {theme.count(count)} samples, matched by id and class, are in common, of"
+            f" {theme.count(len(one.rows))} and {theme.count(len(other.rows))}; below, only these are compared."
+        )
+
+
+# How good -------------------------------------------------------------------------------------------------------------
+
+
+def _headline(pair: Pair) -> None:
+    one, other = (view.snapshot.metrics.get(view.split, {}) for view in pair.views)
+    comparable = pair.whole and one.get("protocol") == other.get("protocol")
+    lines = [
+        Line(name, words, (one.get(key), other.get(key)), compared=comparable) for key, (name, words) in METRICS.items()
+    ]
+    known = [side[~np.isnan(side)] for side in pair.found.right]
+    if not comparable and all(map(len, known)):
+        recall = tuple(float(side.mean()) for side in known)
+        lines.insert(0, Line("Recall@1 in common", "Among samples and neighbours that both know", recall))
+    versus(pair.names, lines, key="headline")
+    if not comparable:
+        theme.quiet("Where there is no difference, they were measured on different samples or by different rules.")
+    elif one.get("protocol"):
+        theme.quiet(f"{theme.count(len(pair.found.ids))} {pair.views[0].split} samples: {one['protocol']}.")
+
+
+def _settings(pair: Pair) -> None:
+    """The settings that differ."""
+    one, other = (_flat(view.run) for view in pair.views)
+    if not one or not other or pair.views[0].run.path == pair.views[1].run.path:
+        return
+    rows = [(name, _told(one[name]), _told(other[name])) for name in one if one[name] != other[name]]
+    if not rows:
+        theme.quiet("Both were trained with the same settings.")
+        return
+    st.markdown("**Settings that differ**")
+    settings(rows, key="settings")
+
+
+def _flat(run: Run) -> dict[str, object]:
+    """The settings by name; none for a run that was not trained here."""
+    if run.snapshot().meta["origin"] != "trained":
+        return {}
+    return {
+        "data" if name == "name" else name.replace("_", " "): value
+        for section in asdict(run.config).values()
+        for name, value in section.items()
+        if name not in NOT_LEARNT
+    }
+
+
+def _told(value: object) -> str:
+    return "auto" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+# Where things lie -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Moved(Snapshot):
+    """A snapshot whose map was moved."""
+
+    xy: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Part(View):
+    """A view of some rows."""
+
+    rows: np.ndarray
+
+
+def _maps(pair: Pair, focus: int | None) -> None:
+    one, other = pair.views
+    xy, fit = _turned(one, other, pair.found, cached.stamp(one), cached.stamp(other))
+    moved = _Moved(other.snapshot.path, other.snapshot.meta, xy)
+    rows = [view.rows[places] for view, places in zip(pair.views, pair.found.places, strict=True)]
+    parts = (
+        _Part(one.run, one.snapshot, one.split, one.colour, rows[0]),
+        _Part(other.run, moved, other.split, other.colour, rows[1]),
+    )
+    st.subheader("Where things lie", anchor=False)
+    shades = (state.COLOURS.get(one.colour, one.colour), "neighbours kept", "what changed")
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        shade = st.segmented_control(
+            "Colour by", shades, default=shades[0], required=True, key="shade", label_visibility="collapsed"
+        )
+        colour = (_as_in_the_first, _by_kept, _by_change)[shades.index(shade)](pair)
+        with st.container(width="stretch"):
+            colour.legend(pair.among if len(pair.among) < len(rows[0]) else None)
+    event = twin_maps(
+        parts,
+        pair.names,
+        key="twin",
+        colour=colour,
+        highlight=selection.ids(),
+        lines=(_lines(one, focus), _lines(other, focus)),
+        focus=focus,
+    )
+    theme.quiet(
+        f"Colours are those of {pair.names[0]} on both. The right map is turned, mirrored and scaled to the left one,"
+        f" which explains {theme.percent(fit, 0)} of where things lie; UMAP places the rest as chance has it. An area"
+        " on either map selects on both, a click opens a sample."
+    )
+    if event is None:
+        return
+    if event.kind == "pick":
+        place.go(SAMPLE, event[0])
+    else:
+        selection.put(event.ids, mode=event.mode, origin="area on a compared map")
+    st.rerun()
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _turned(_one: View, _other: View, _found: Comparison, *stamps: tuple) -> tuple[np.ndarray, float]:
+    """The other's whole map, moved to fit the first one's on the samples in common; and how well it fits."""
+    here, there = (view.rows[places] for view, places in zip((_one, _other), _found.places, strict=True))
+    return superimpose(np.asarray(_other.snapshot.xy), there, np.asarray(_one.snapshot.xy)[here])
+
+
+def _as_in_the_first(pair: Pair) -> Colouring:
+    """The first view's colours of the samples in common."""
+    whole = colouring(pair.views[0])
+    return replace(whole, values=whole.values[pair.found.places[0]])
+
+
+def _by_kept(pair: Pair) -> Colouring:
+    kept = np.nan_to_num(pair.found.kept)
+    return Colouring("kept", kept, tuple(reversed(theme.DIVERGING)), domain=(0, 1), ends=("none kept", "all kept"))
+
+
+def _by_change(pair: Pair) -> Colouring:
+    before, after = (np.nan_to_num(side) > 0 for side in pair.found.right)
+    kinds = np.select([before & after, after, before], [0, 1, 2], 3).astype(np.int16)
+    counts = np.bincount(kinds, minlength=len(CHANGES)).tolist()
+    entries = tuple((shade, name, count) for (name, shade), count in zip(CHANGES.items(), counts, strict=True))
+    return Colouring("change", kinds, tuple(CHANGES.values()), entries, names=tuple(CHANGES))
+
+
+def _lines(view: View, focus: int | None) -> list[tuple[int, int, LineKind]]:
+    row = view.snapshot.position_of.get(focus)
+    if row is None:
+        return []
+    ids, labels = np.asarray(view.snapshot.ids), np.asarray(view.snapshot.labels)
+    near = np.asarray(view.snapshot.neighbours[row])[:K]
+    return [(focus, int(ids[other]), "right" if labels[other] == labels[row] else "wrong") for other in near]
+
+
+# Who moved ------------------------------------------------------------------------------------------------------------
+
+
+def _movers(pair: Pair) -> None:
+    found = pair.found
+    st.subheader("Who keeps other company now", anchor=False)
+    kept = found.kept[~np.isnan(found.kept)]
+    left, right = st.columns([1, 1.4], gap="medium")
+    with left:
+        theme.figures(
+            [
+                (
+                    theme.percent(float(kept.mean()) if len(kept) else None, 0),
+                    "of neighbours kept",
+                    f"Of the {K} nearest",
+                ),
+                (theme.count(len(found.turned(right=True))), "turned right", "Their nearest is now of their class"),
+                (theme.count(len(found.turned(right=False))), "turned wrong", "Their nearest no longer is"),
+            ]
+        )
+    with right:
+        counts = np.bincount(np.round(K * kept).astype(int), minlength=K + 1).tolist()
+        columns(counts, title=f"samples by how many of their {K} nearest stayed", key="kept")
+    if len(pair.among) < len(found.ids):
+        theme.quiet(f"Below: among the {theme.count(len(pair.among))} selected.")
+    stayed = [f"{round(K * found.kept[p])}/{K}" for p in pair.movers[:SHOWN]]
+    if len(set(stayed)) == 1:
+        _gallery(pair, "Moved most", pair.movers, None, "movers", f"each keeps {stayed[0]} of its nearest")
+    else:
+        _gallery(pair, "Moved most", pair.movers, stayed, "movers", f"how many of the {K} nearest stayed")
+    for right, title in ((True, "Turned right"), (False, "Turned wrong")):
+        places = np.intersect1d(found.turned(right=right), pair.among)
+        places = places[np.argsort(pair.harder[places] if right else -pair.harder[places], kind="stable")]
+        captions = [f"{pair.harder[p]:+.2f}" for p in places[:SHOWN]]
+        _gallery(pair, title, places, captions, f"turned-{right}", "and by how much their hardness changed")
+
+
+def _gallery(pair: Pair, title: str, places: np.ndarray, captions: list[str] | None, key: str, words: str) -> None:
+    shown = pair.found.ids[places[:SHOWN]]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{title}** · {theme.count(len(places))} · :gray[{words}]", width="stretch")
+        st.button(
+            "Select",
+            key=f"{key}-select",
+            type="tertiary",
+            icon=":material/select:",
+            disabled=not len(places),
+            on_click=selection.put,
+            args=(shown if key == "movers" else pair.found.ids[places],),
+            kwargs={"origin": title.lower()},
+        )
+    clicked = gallery(pair.views[0], shown, key=key, captions=captions, size=40) if len(places) else None
+    if clicked is not None:
+        place.go(SAMPLE, clicked)
+        st.rerun()
+
+
+def _focus(pair: Pair) -> int | None:
+    """The sample that is looked at: the one clicked, or the one that moved most."""
+    known = [view.snapshot.position_of for view in pair.views]
+    return place.number(
+        SAMPLE,
+        lambda identity: any(identity in side for side in known),
+        fallback=int(pair.found.ids[pair.movers[0]]) if len(pair.movers) else None,
+        words="sample",
+    )
+
+
+def _portrait(pair: Pair, focus: int) -> None:
+    """One sample, and its neighbours in both."""
+    has = [view for view in pair.views if focus in view.snapshot.position_of]
+    near = [_near(view, focus) for view in has]
+    shared = np.intersect1d(near[0], near[-1])
+    facts = {"kept": f"{len(shared)} of {K} nearest"} if len(has) == 2 else {}
+    for view, name in zip(pair.views, pair.names, strict=True):
+        row = view.snapshot.position_of.get(focus)
+        facts[name] = "not there" if row is None else f"hardness {float(view.snapshot.hardness[row]):+.2f}"
+    image = pictures.picture(has[0], focus)
+    theme.portrait(
+        has[0].class_name(has[0].snapshot.position_of[focus]),
+        facts,
+        None if image is None else pictures.data_address(image, size=max(96, len(image))),
+    )
+    for view, ids in zip(has, near, strict=True):
+        side = pair.views.index(view)
+        theme.legend([(HUES[side], f"nearest in {pair.names[side]}", "")])
+        where, labels = view.snapshot.position_of, view.snapshot.labels
+        clicked = gallery(
+            view,
+            ids,
+            key=f"near-{side}",
+            borders=["right" if labels[where[int(i)]] == labels[where[focus]] else "wrong" for i in ids],
+            captions=["both" if i in shared and len(has) == 2 else "" for i in ids],
+            size=44,
+        )
+        if clicked is not None:
+            place.go(SAMPLE, clicked)
+            st.rerun()
+    theme.quiet("Blue edges: its class; vermilion: another.")
+
+
+def _near(view: View, identity: int) -> np.ndarray:
+    """Ids of the K nearest of a sample, (K,)."""
+    row = view.snapshot.position_of[identity]
+    return np.asarray(view.snapshot.ids)[np.asarray(view.snapshot.neighbours[row])[:K]]
+
+
+# Which classes --------------------------------------------------------------------------------------------------------
+
+
+def _classes(pair: Pair) -> None:
+    classes = _side(pair.views[0]).classes[pair.found.places[0]]
+    changes = class_changes(classes, pair.found.right)
+    st.subheader("Which classes gained, which lost", anchor=False)
+    theme.quiet("Recall@1 of a class, dot to dot, from 0 to 100 %. Click a class to select it.")
+    gained = [change for change in changes if change.gain > 0]
+    lost = [change for change in reversed(changes) if change.gain < 0]
+    left, right = st.columns(2, gap="large")
+    with left:
+        _ends(pair, classes, gained, f"{len(gained)} of {len(changes)} classes gained", key="gained")
+    with right:
+        _ends(pair, classes, lost, f"{len(lost)} of {len(changes)} lost", key="lost")
+
+
+def _ends(pair: Pair, classes: np.ndarray, changes: list[ClassChange], title: str, *, key: str) -> None:
+    st.markdown(f"**{title}**")
+    picked = rails(changes[:CLASSES], key=key) if changes else None
+    if picked is not None:
+        selection.put(pair.found.ids[classes == picked], origin=f"class {picked}")
+        st.rerun()
+
+
+main()

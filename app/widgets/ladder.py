@@ -1,0 +1,24 @@
+"""Where to look for negatives: how many of a batch's worth of them teach, by where they were drawn from."""
+
+from collections.abc import Sequence
+
+from app.widgets.board import board, text
+
+CSS = """
+.ladder {display: grid; grid-template-columns: max-content 1fr; gap: .3rem .8rem; align-items: center;
+  font-size: .95rem}
+.ladder .bar {display: flex; align-items: center; gap: .5rem}
+.ladder .bar i {height: 1rem; min-width: .15rem; border-radius: .15rem; background: var(--hue)}
+.ladder b {font-weight: 620}
+"""
+
+
+def ladder(rungs: Sequence[tuple[str, float, str]], of: int, *, key: str) -> None:
+    """Draw (words, how many teach, colour) as bars; the scale ends at the longest, with room for the numbers."""
+    longest = max([value for _, value, _ in rungs] + [1])
+    lines = "".join(
+        f'<span>{text(words)}</span><span class="bar" style="--hue:{hue}"><i style="width:{72 * value / longest:.1f}%">'
+        f"</i><b>{value:.1f}</b></span>"
+        for words, value, hue in rungs
+    )
+    board(f'<div class="ladder" role="group" aria-label="of {of:,} negatives">{lines}</div>', key=key, css=CSS)

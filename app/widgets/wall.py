@@ -1,0 +1,60 @@
+"""A wall of negatives beside their anchor: all alike at first; then those that teach are lit, and the others fade."""
+
+from app import theme
+from app.analysis.lessons import Negatives
+from app.state import View
+from app.widgets.board import Sheet, board, text
+
+MOST = 160  # pictures
+FEW = 48  # and fewer are drawn larger
+
+CSS = """
+.scene {display: grid; grid-template-columns: auto 1fr; gap: 1.1rem 1.4rem; align-items: start}
+.scene .ends {display: grid; gap: .7rem; --size: 5rem !important}
+.scene .ends div {font-size: .85rem; text-align: center; line-height: 1.3}
+.scene .ends .face, .scene .ends .word {display: block; margin: 0 auto .25rem}
+.scene .wall {display: flex; flex-wrap: wrap; gap: .35rem; --size: min(2.5rem, 4.8vh) !important;
+  padding: .2rem}
+.scene .few {--size: min(3.4rem, 7vh) !important}
+.scene .wall .lit {box-shadow: 0 0 0 .2rem var(--lit)}
+.scene .wall .dead {animation: fade .7s ease-out both}
+@keyframes fade {from {opacity: 1} to {opacity: .2}}
+@media (prefers-reduced-motion: reduce) {.scene .wall .dead {animation: none; opacity: .2}}
+@media (max-width: 640px) {
+  .scene {grid-template-columns: 1fr}
+  .scene .ends {grid-auto-flow: column; justify-content: start}
+  .scene .wall {--size: 2.2rem !important}
+}
+"""
+
+
+def wall(view: View, anchor: int, found: Negatives, *, told: bool, key: str) -> int | None:
+    """Draw it; rows are positions among the view's rows. Returns the id of a negative that was just clicked, or None.
+
+    told : light those that teach, nearest first; else all are alike, in the order given
+    """
+    order = found.distance.argsort(kind="stable") if told else range(len(found.row))
+    places = [int(place) for place in order][:MOST]
+    ids = {place: int(view.ids[found.row[place]]) for place in places}
+    ends = (int(view.ids[anchor]), int(view.ids[found.positive]))
+    sheet = Sheet(view, [*ends, *ids.values()], size=40)
+    faces = []
+    for place in places:
+        name = view.class_name(view.rows[found.row[place]])
+        teaches = bool(found.teaches[place])
+        kind = ("lit" if teaches else "dead") if told else ""
+        words = f"{name} · at {found.distance[place]:.2f}{', still teaches' if told and teaches else ''}"
+        face = sheet.face(ids[place], pick=str(ids[place]), title=words)
+        faces.append(face.replace('class="', f'class="{kind} ', 1))
+    name = view.class_name(view.rows[anchor])
+    more = f'<div class="dim">and {len(found.row) - MOST:,} more</div>' if len(found.row) > MOST else ""
+    few = " few" if len(places) <= FEW else ""
+    picked = board(
+        f'<div class="scene" style="{sheet.style};--lit:{theme.VERMILION}"><div class="ends">'
+        f"<div>{sheet.face(ends[0])}<b>anchor</b> {text(name)}</div>"
+        f'<div>{sheet.face(ends[1])}positive<br><span class="dim">at {found.d_ap:.2f}</span></div></div>'
+        f'<div><div class="wall{few}">{"".join(faces)}</div>{more}</div></div>',
+        key=key,
+        css=CSS,
+    )
+    return None if picked is None else int(picked)

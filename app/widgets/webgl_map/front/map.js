@@ -1,0 +1,667 @@
+// The map in the browser. Streamlit calls the default export with every run of the page's script; one PointMap lives as
+// long as the element does.
+
+import { Camera, clamp } from "./camera.js";
+import { Draft } from "./draft.js";
+import { bytes, Faces, json } from "./fetched.js";
+import { Overlay } from "./overlay.js";
+import { Scene } from "./scene.js";
+import { Grid, inside } from "./search.js";
+import { Toolbar } from "./toolbar.js";
+
+const GAP = 12; // px between views
+const NARROW = 620; // px of the map; below it, views are stacked
+const CLICK = 4; // px that a click may slip
+const REACH = 9; // px from the mouse to a point that counts as under it
+const FAR_REACH = 45; // px from the crosshair
+const SETTLE = 140; // ms after which a map that has stopped moving is drawn in full
+const MOST_FACES = 200; // thumbnails in sight at once; with more points in sight there are none
+const STEP = 60; // px of an arrow key
+const CLOSER = 1.5; // of a zoom button or key
+const PATIENCE = 4000; // ms for a lost context to come back
+const KEYS = "Arrows move · + − 0 zoom · Enter opens · Space pins a corner of an area, Enter closes it · M B L tools";
+
+const maps = new WeakMap();
+const cameras = new Map(); // by key and coordinates: where a page was left
+
+export default function ({ parentElement, data, setTriggerValue }) {
+  let map = maps.get(parentElement);
+  try {
+    if (!map) {
+      map = new PointMap(parentElement.querySelector(".map"));
+      maps.set(parentElement, map);
+    }
+    map.update(data, setTriggerValue);
+  } catch (error) {
+    console.warn("The map cannot be drawn:", error);
+    setTriggerValue("missing", String(error.message ?? error));
+  }
+  return () => {
+    map?.close();
+    maps.delete(parentElement);
+  };
+}
+
+// One view: a box of the canvas with a camera and the places of the points.
+class MapBox {
+  constructor(told, places, key) {
+    this.key = key;
+    this.camera = new Camera(told.low, told.span);
+    if (cameras.has(key)) this.camera.like(cameras.get(key));
+    this.places = places;
+    this.names = [];
+    this.faces = [];
+    this.left = this.top = 0;
+  }
+
+  tell(told) {
+    this.told = told;
+    this.title = told.title;
+    this.lines = told.lines;
+    this.ring = told.ring;
+  }
+
+  get grid() {
+    this.madeGrid ??= new Grid(this.places);
+    return this.madeGrid;
+  }
+
+  steps([x, y]) {
+    const { low, span } = this.camera;
+    return [((x - low[0]) / span[0]) * 65535, ((y - low[1]) / span[1]) * 65535];
+  }
+
+  planeOf(point) {
+    const { low, span } = this.camera;
+    return [low[0] + (span[0] * this.places[2 * point]) / 65535, low[1] + (span[1] * this.places[2 * point + 1]) / 65535];
+  }
+
+  screenOf(point) {
+    return this.camera.toScreen(...this.planeOf(point));
+  }
+
+  nearest(px, py, reach) {
+    const { span, scale } = this.camera;
+    const place = this.steps(this.camera.toPlane(px, py));
+    return this.grid.nearest(...place, (reach / scale / span[0]) * 65535, (reach / scale / span[1]) * 65535);
+  }
+
+  inSight(most) {
+    const [left, bottom] = this.steps(this.camera.toPlane(0, this.camera.height));
+    const [right, top] = this.steps(this.camera.toPlane(this.camera.width, 0));
+    return this.grid.within(left, right, bottom, top, most);
+  }
+}
+
+class PointMap {
+  constructor(root) {
+    this.root = root;
+    this.points = root.appendChild(document.createElement("canvas"));
+    this.top = root.appendChild(document.createElement("canvas"));
+    this.top.className = "top";
+    this.scene = new Scene(this.points);
+    this.overlay = new Overlay(this.top);
+    this.faces = new Faces(() => this.redrawTop());
+    this.faces.of = (point) => this.who && this.data.thumbs && this.faces.at(this.thumb(point));
+    this.toolbar = new Toolbar(root, (group, name) => this.choose(group, name));
+    this.card = this.add("div", "card");
+    this.card.hidden = true;
+    this.note = this.add("div", "note");
+    this.said = this.add("div", "said");
+    this.said.setAttribute("role", "status");
+    root.tabIndex = 0;
+    root.setAttribute("role", "application");
+
+    this.views = [];
+    this.shades = new Uint8Array(0);
+    this.mask = new Uint8Array(0); // 1 for a marked point
+    this.marked = 0; // how many
+    this.hovered = -1;
+    this.draft = null;
+    this.drag = null;
+    this.touches = new Map();
+    this.crosshair = false;
+    this.tool = matchMedia("(pointer: coarse)").matches ? "move" : "lasso";
+    this.mode = "new";
+    this.moving = false;
+    this.budget = 200000; // points drawn while the map moves, learned from how long it takes
+    this.turn = 0;
+    this.off = new AbortController();
+    this.listen();
+    this.say(KEYS);
+  }
+
+  add(tag, name) {
+    const element = this.root.appendChild(document.createElement(tag));
+    element.className = name;
+    return element;
+  }
+
+  close() {
+    this.off.abort();
+    this.sizes.disconnect();
+    this.closed = true;
+    this.scene.gl.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+
+  // ---- what Python tells
+
+  async update(data, send) {
+    this.send = send;
+    const turn = ++this.turn;
+    this.root.style.height = `${data.height}px`;
+    this.root.setAttribute("aria-label", data.words);
+    this.root.setAttribute("aria-description", KEYS);
+    let places, shades;
+    try {
+      const wanted = [...data.views.map((view) => view.xy), data.shades];
+      const fetched = await Promise.all(wanted.map(bytes));
+      shades = new Uint8Array(fetched.pop());
+      places = fetched.map((buffer) => new Uint16Array(buffer));
+    } catch (error) {
+      if (turn === this.turn) this.say("The points could not be fetched; reload the page.", true);
+      return;
+    }
+    if (turn !== this.turn || this.closed) return;
+    this.say(KEYS);
+    this.data = data;
+    this.readTheme();
+    this.setViews(data, places);
+    if (this.shades.buffer !== shades.buffer) this.scene.setShades(shades);
+    this.shades = shades;
+    this.scene.setPalette(data.palette.map(rgb));
+    this.setMarkedBits(data.marked);
+    this.toolbar.show(this.tool, this.mode, data.select);
+    this.top.classList.toggle("still", !data.select);
+    this.layout();
+    this.redraw();
+    this.root.dataset.shades = data.shades;
+    this.details(data, turn);
+  }
+
+  setViews(data, places) {
+    const before = this.views;
+    this.views = data.views.map((told, v) => {
+      const key = `${v} ${told.xy}`;
+      const view = before[v]?.key === key ? before[v] : new MapBox(told, places[v], key);
+      view.tell(told);
+      return view;
+    });
+    if (!this.views.includes(this.active)) [this.active] = this.views;
+    if (before.length !== this.views.length || before.some((view, v) => view !== this.views[v])) {
+      this.hovered = -1;
+      this.draft = null;
+      this.card.hidden = true;
+    }
+    this.scene.setViews(this.views.map((view) => view.places));
+  }
+
+  // Names on the map and what a card says: fetched once the points are on their way to the screen.
+  async details(data, turn) {
+    try {
+      const [ids, labels, names, ...places] = await Promise.all([
+        bytes(data.who.ids),
+        bytes(data.who.labels),
+        json(data.who.names),
+        ...data.views.map((view) => json(view.names)),
+      ]);
+      if (turn !== this.turn || this.closed) return;
+      this.who = { ids: new BigInt64Array(ids), labels: new Uint32Array(labels), names };
+      this.views.forEach((view, v) => (view.names = places[v]));
+      this.findFaces();
+      this.redrawTop();
+      this.root.dataset.named = "yes";
+    } catch (error) {
+      this.say("The names of the points could not be fetched; reload the page.", true);
+    }
+  }
+
+  setMarkedBits(text) {
+    const bits = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const mask = new Uint8Array(this.data.count);
+    if (bits.length) for (let i = 0; i < mask.length; i++) mask[i] = (bits[i >> 3] >> (i & 7)) & 1;
+    this.setMask(mask);
+  }
+
+  setMask(mask) {
+    let count = 0;
+    for (let i = 0; i < mask.length; i++) count += mask[i];
+    const marked = new Uint32Array(count);
+    for (let i = 0, next = 0; i < mask.length; i++) if (mask[i]) marked[next++] = i;
+    this.mask = mask;
+    this.marked = count;
+    this.scene.setMarked(marked);
+    this.root.dataset.marked = String(count);
+  }
+
+  get dimmed() {
+    return this.data.dimmed ?? this.marked > 0;
+  }
+
+  isFaded(point) {
+    return this.dimmed && !this.mask[point];
+  }
+
+  readTheme() {
+    const style = getComputedStyle(this.root);
+    const value = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
+    this.colours = {
+      text: value("--st-text-color", "#333"),
+      ground: value("--st-background-color", "#fff"),
+      border: value("--st-border-color", "#8885"),
+      font: value("--st-font", "sans-serif"),
+    };
+  }
+
+  // ---- drawing
+
+  layout() {
+    const { clientWidth: width, clientHeight: height } = this.root;
+    this.ratio = Math.min(window.devicePixelRatio || 1, 2);
+    for (const canvas of [this.points, this.top]) {
+      const size = [Math.round(width * this.ratio), Math.round(height * this.ratio)];
+      if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
+    }
+    const count = this.views.length;
+    const stacked = width < NARROW;
+    const room = (stacked ? height : width) - GAP * (count - 1);
+    this.views.forEach((view, v) => {
+      const start = Math.round(v * (room / count + GAP));
+      [view.left, view.top] = stacked ? [0, start] : [start, 0];
+      view.camera.resize(...(stacked ? [width, Math.floor(room / count)] : [Math.floor(room / count), height]));
+    });
+  }
+
+  redraw() {
+    this.dirty = true;
+    this.redrawTop();
+    if (!this.queued && !this.fence) {
+      this.queued = true;
+      requestAnimationFrame(() => this.render());
+    }
+  }
+
+  redrawTop() {
+    if (this.topQueued) return;
+    this.topQueued = true;
+    requestAnimationFrame(() => {
+      this.topQueued = false;
+      if (!this.closed && this.views.length) this.overlay.draw(this);
+    });
+  }
+
+  render() {
+    this.queued = false;
+    const { gl } = this.scene;
+    if (this.closed || !this.views.length || gl.isContextLost()) return;
+    this.dirty = false;
+    const { data, moving } = this;
+    this.scene.draw({
+      boxes: this.views,
+      ratio: this.ratio,
+      dimmed: this.dimmed,
+      grey: rgb(data.hues.grey),
+      ground: rgb(this.colours.ground),
+      most: moving ? Math.round(this.budget) : data.count,
+    });
+    this.fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    gl.flush();
+    this.watch(performance.now(), moving);
+  }
+
+  // Wait for the drawing to be done before the next one is begun, and learn how many points a moving map can afford.
+  watch(began, moving) {
+    const { gl } = this.scene;
+    const done = gl.isContextLost() || gl.getSyncParameter(this.fence, gl.SYNC_STATUS) === gl.SIGNALED;
+    if (!done) {
+      setTimeout(() => this.closed || this.watch(began, moving), 4);
+      return;
+    }
+    gl.deleteSync(this.fence);
+    this.fence = null;
+    if (moving) this.budget = clamp(this.budget * clamp(24 / (performance.now() - began), 0.5, 1.5), 20000, 4e6);
+    if (this.dirty) this.redraw();
+    else if (!moving) this.root.dataset.drawn = String(Number(this.root.dataset.drawn ?? 0) + 1);
+  }
+
+  // The cameras have changed.
+  moved(view) {
+    if (this.data.linked) this.views.forEach((other) => other === view || other.camera.like(view.camera));
+    this.views.forEach((each) => cameras.set(each.key, each.camera));
+    this.moving = this.views[0].places.length / 2 > this.budget;
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => {
+      this.moving = false;
+      this.findFaces();
+      this.redraw();
+    }, SETTLE);
+    if (this.crosshair) this.hover(view, view.camera.width / 2, view.camera.height / 2, FAR_REACH);
+    else this.hideCard();
+    this.redraw();
+  }
+
+  findFaces() {
+    for (const view of this.views) {
+      const few = this.data.thumbs && this.who && view.camera.zoom > 1.2 ? view.inSight(MOST_FACES) : null;
+      view.faces = few ?? [];
+    }
+    this.root.dataset.faces = String(this.views[0].faces.length);
+  }
+
+  // ---- what is under the mouse
+
+  viewAt(event) {
+    const box = this.root.getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const view =
+      this.views.find(({ left, top, camera }) => x >= left && x < left + camera.width && y >= top && y < top + camera.height) ??
+      this.views.findLast(({ left, top }) => x >= left && y >= top) ??
+      this.views[0];
+    return [view, x - view.left, y - view.top];
+  }
+
+  hover(view, px, py, reach) {
+    const point = view.nearest(px, py, reach);
+    this.top.classList.toggle("over", point >= 0 && this.data.select && !this.drag);
+    if (point === this.hovered) return;
+    this.hovered = point;
+    if (point < 0) this.card.hidden = true;
+    else this.showCard(view, point);
+    this.redrawTop();
+  }
+
+  hideCard() {
+    this.card.hidden = true;
+    if (this.hovered >= 0) this.redrawTop();
+    this.hovered = -1;
+  }
+
+  thumb(point) {
+    return `${this.data.thumbs}${this.who.ids[point]}.png`;
+  }
+
+  showCard(view, point) {
+    if (!this.who) return;
+    const name = this.who.names[this.who.labels[point]] ?? "";
+    const shade = this.shades[point];
+    const picture = document.createElement("img");
+    picture.alt = "";
+    picture.hidden = !this.data.thumbs;
+    if (this.data.thumbs) picture.src = this.thumb(point);
+    picture.onerror = () => (picture.hidden = true);
+    const words = document.createElement("div");
+    const title = words.appendChild(document.createElement("b"));
+    title.textContent = name;
+    const rest = words.appendChild(document.createElement("small"));
+    const dot = rest.appendChild(document.createElement("i"));
+    dot.style.background = this.data.palette[shade];
+    rest.append(this.data.shadeNames[shade] ?? `id ${this.who.ids[point]}`);
+    if (this.data.shadeNames[shade]) {
+      words.appendChild(document.createElement("small")).textContent = `id ${this.who.ids[point]}`;
+    }
+    this.card.replaceChildren(picture, words);
+    this.card.hidden = false;
+    if (this.crosshair) {
+      this.card.style.transform = `translate(${view.left + 10}px, ${view.top + 10}px)`;
+      this.tell(`${name}, id ${this.who.ids[point]}`);
+      return;
+    }
+    const [px, py] = view.screenOf(point);
+    const { offsetWidth: width, offsetHeight: height } = this.card;
+    const x = view.left + px + 14 + width > this.root.clientWidth ? view.left + px - width - 14 : view.left + px + 14;
+    const y = view.top + py + 14 + height > this.root.clientHeight ? view.top + py - height - 14 : view.top + py + 14;
+    this.card.style.transform = `translate(${Math.max(x, 4)}px, ${Math.max(y, 4)}px)`;
+  }
+
+  // ---- what somebody does
+
+  listen() {
+    const { root, top } = this;
+    const { signal } = this.off;
+    top.addEventListener("pointerdown", (event) => this.down(event), { signal });
+    top.addEventListener("pointermove", (event) => this.move(event), { signal });
+    top.addEventListener("pointerup", (event) => this.up(event), { signal });
+    top.addEventListener("pointercancel", (event) => this.cancel(event), { signal });
+    top.addEventListener("pointerleave", () => this.drag || this.hideCard(), { signal });
+    top.addEventListener("wheel", (event) => this.wheel(event), { passive: false, signal });
+    top.addEventListener("contextmenu", (event) => event.preventDefault(), { signal });
+    root.addEventListener("keydown", (event) => this.key(event), { signal });
+    root.addEventListener("blur", () => this.keys(false), { signal });
+    this.points.addEventListener("webglcontextlost", (event) => this.lost(event), { signal });
+    this.points.addEventListener("webglcontextrestored", () => this.restored(), { signal });
+    this.sizes = new ResizeObserver(() => {
+      if (!this.views.length) return;
+      this.layout();
+      this.redraw();
+    });
+    this.sizes.observe(root);
+  }
+
+  down(event) {
+    if (!this.views.length) return;
+    const [view, x, y] = this.viewAt(event);
+    this.keys(false);
+    this.top.setPointerCapture(event.pointerId);
+    this.touches.set(event.pointerId, [x, y]);
+    this.active = view;
+    const moves = this.tool === "move" || !this.data.select || event.button === 1 || event.button === 2;
+    this.drag = { view, start: [x, y], last: [x, y], moves: moves || this.touches.size > 1, far: false };
+    if (!this.drag.moves) this.draft = new Draft(view, this.tool, this.modeOf(event), view.camera.toPlane(x, y));
+    else if (this.touches.size > 1) this.draft = null;
+  }
+
+  move(event) {
+    if (!this.views.length) return;
+    const [under, atX, atY] = this.viewAt(event);
+    const { drag } = this;
+    if (!drag) {
+      this.hover(under, atX, atY, REACH);
+      return;
+    }
+    const box = this.root.getBoundingClientRect();
+    const x = event.clientX - box.left - drag.view.left;
+    const y = event.clientY - box.top - drag.view.top;
+    if (this.touches.size > 1) {
+      this.pinch(event, x, y);
+      return;
+    }
+    drag.far ||= Math.hypot(x - drag.start[0], y - drag.start[1]) > CLICK;
+    if (!drag.far) return;
+    this.card.hidden = true;
+    this.top.classList.toggle("moving", drag.moves);
+    if (drag.moves) {
+      drag.view.camera.pan(x - drag.last[0], y - drag.last[1]);
+      this.moved(drag.view);
+    } else {
+      const { width, height } = drag.view.camera;
+      this.draft.moveTo(drag.view.camera.toPlane(clamp(x, 0, width), clamp(y, 0, height)));
+      this.redrawTop();
+    }
+    drag.last = [x, y];
+  }
+
+  pinch(event, x, y) {
+    const { view } = this.drag;
+    const [one, other] = [...this.touches.values()];
+    const before = Math.hypot(one[0] - other[0], one[1] - other[1]);
+    const middle = [(one[0] + other[0]) / 2, (one[1] + other[1]) / 2];
+    this.touches.set(event.pointerId, [x, y]);
+    const [now, then] = [...this.touches.values()];
+    const centre = [(now[0] + then[0]) / 2, (now[1] + then[1]) / 2];
+    view.camera.pan(centre[0] - middle[0], centre[1] - middle[1]);
+    view.camera.zoomAt(...centre, Math.hypot(now[0] - then[0], now[1] - then[1]) / Math.max(before, 1));
+    this.drag.far = true;
+    this.moved(view);
+  }
+
+  up(event) {
+    const { drag, draft } = this;
+    this.touches.delete(event.pointerId);
+    if (!drag || this.touches.size) return;
+    this.drag = null;
+    this.top.classList.remove("moving");
+    this.draft = null;
+    this.redrawTop();
+    if (drag.far && draft) {
+      draft.mode = this.modeOf(event);
+      this.take(draft);
+    } else if (!drag.far && event.button === 0 && this.data.select) {
+      const point = drag.view.nearest(...drag.start, REACH);
+      if (point >= 0) this.open(point);
+    }
+  }
+
+  cancel(event) {
+    this.touches.delete(event.pointerId);
+    this.drag = this.draft = null;
+    this.redrawTop();
+  }
+
+  wheel(event) {
+    if (!this.views.length || (!this.data.wheel && !event.ctrlKey)) return;
+    event.preventDefault();
+    const [view, x, y] = this.viewAt(event);
+    const lines = event.deltaMode === 1 ? 30 : event.deltaMode === 2 ? 300 : 1;
+    view.camera.zoomAt(x, y, Math.exp(-clamp(event.deltaY * lines, -300, 300) * (event.ctrlKey ? 0.008 : 0.002)));
+    this.moved(view);
+  }
+
+  key(event) {
+    if (!this.views.length || event.ctrlKey || event.metaKey) return;
+    const fromButton = event.composedPath()[0] !== this.root;
+    const view = this.active;
+    const { camera } = view;
+    const centre = [camera.width / 2, camera.height / 2];
+    const arrows = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
+    if (event.key === "Escape") {
+      if (!this.draft) {
+        this.setMask(new Uint8Array(this.data.count)); // at once; the page's own Escape clears the selection
+        this.redraw();
+        return;
+      }
+      this.draft = null;
+      event.stopPropagation();
+    } else if (event.key in arrows) {
+      this.keys(true);
+      camera.pan(...arrows[event.key].map((part) => (event.shiftKey ? 4 : 1) * part));
+      this.draft?.moveTo([camera.x, camera.y]);
+      this.moved(view);
+    } else if (event.key === "+" || event.key === "=") this.choose("zoom", "in");
+    else if (event.key === "-") this.choose("zoom", "out");
+    else if (event.key === "0") this.choose("zoom", "fit");
+    else if ("mbl".includes(event.key.toLowerCase())) {
+      this.choose("tool", { m: "move", b: "box", l: "lasso" }[event.key.toLowerCase()]);
+    } else if (event.key >= "1" && event.key <= String(this.views.length)) {
+      this.active = this.views[Number(event.key) - 1];
+      this.keys(true);
+    } else if (fromButton || !this.data.select) return;
+    else if (event.key === " ") {
+      this.keys(true);
+      this.pin(view, [camera.x, camera.y], event);
+    } else if (event.key === "Enter") this.enter(view, centre, event);
+    else return;
+    event.preventDefault();
+    this.redrawTop();
+  }
+
+  // Space: begin an area at the crosshair, or give it another corner.
+  pin(view, at, event) {
+    if (this.draft?.kind === "lasso") this.draft.pin(at);
+    else this.draft ??= new Draft(view, this.tool === "box" ? "box" : "lasso", this.modeOf(event), at);
+    // A lasso drawn with keys has corners where Space was pressed, and nowhere else.
+    this.draft.moveTo = (loose) => (this.draft.loose = loose);
+    this.tell("Corner pinned. Move with the arrows; Enter selects, Escape gives up.");
+  }
+
+  // Enter: close the area, or open the point nearest to the crosshair.
+  enter(view, centre, event) {
+    const { draft } = this;
+    this.draft = null;
+    if (draft) {
+      draft.mode = this.modeOf(event);
+      this.take(draft);
+      return;
+    }
+    this.keys(true);
+    const point = view.nearest(...centre, FAR_REACH);
+    if (point >= 0) this.open(point);
+    else this.tell("No point is near the crosshair.");
+  }
+
+  modeOf(event) {
+    return event.shiftKey ? "add" : event.altKey ? "subtract" : this.mode;
+  }
+
+  choose(group, name) {
+    if (group === "tool" && this.data.select) this.tool = name;
+    if (group === "mode") this.mode = name;
+    this.top.dataset.tool = this.tool;
+    this.toolbar.show(this.tool, this.mode, this.data.select);
+    if (group !== "zoom") return;
+    const view = this.active;
+    if (name === "fit") this.views.forEach((each) => (each === view || this.data.linked) && each.camera.fit());
+    else view.camera.zoomAt(view.camera.width / 2, view.camera.height / 2, name === "in" ? CLOSER : 1 / CLOSER);
+    this.moved(view);
+  }
+
+  // Light up what lies in the area at once, and tell Python its outline.
+  take(draft) {
+    const polygon = draft.polygon();
+    const found = inside(draft.view.places, polygon.map((corner) => draft.view.steps(corner)));
+    if (draft.mode !== "new") {
+      const adds = draft.mode === "add";
+      for (let i = 0; i < found.length; i++) found[i] = adds ? found[i] | this.mask[i] : this.mask[i] & (found[i] ^ 1);
+    }
+    this.setMask(found);
+    this.redraw();
+    this.tell(`${this.marked} samples selected`);
+    this.send("area", { of: draft.view.told.xy, mode: draft.mode, polygon });
+  }
+
+  // Open a point; its id may still be on its way.
+  async open(point) {
+    const { ids } = this.data.who;
+    this.send("pick", String(new BigInt64Array(await bytes(ids))[point]));
+  }
+
+  keys(on) {
+    if (this.crosshair === on) return;
+    this.crosshair = on;
+    this.root.classList.toggle("keys", on);
+    this.redrawTop();
+  }
+
+  say(text, trouble = false) {
+    const span = document.createElement("span");
+    span.textContent = text;
+    this.note.replaceChildren(span);
+    this.note.classList.toggle("trouble", trouble);
+  }
+
+  // For those who hear the map.
+  tell(text) {
+    this.said.textContent = text;
+  }
+
+  // ---- a context that comes and goes
+
+  lost(event) {
+    event.preventDefault();
+    this.fence = null;
+    if (this.closed) return;
+    this.giveUp = setTimeout(() => this.send("missing", "the graphics context was lost"), PATIENCE);
+  }
+
+  restored() {
+    clearTimeout(this.giveUp);
+    this.scene.build();
+    this.redraw();
+  }
+}
+
+// "#RRGGBB", "#RGB" or "rgb(r, g, b)" as three numbers.
+function rgb(text) {
+  if (/^#[0-9a-f]{3}$/i.test(text)) return [1, 2, 3].map((at) => 17 * parseInt(text[at], 16));
+  if (text.startsWith("#")) return [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
+  return (text.match(/\d+(\.\d+)?/g) ?? [128, 128, 128]).slice(0, 3).map(Number);
+}

@@ -1,0 +1,171 @@
+// What lies over the points, on a 2-D canvas: lines, thumbnails, names, the ring, the area being drawn, the crosshair.
+
+import { dots } from "./scene.js";
+
+const FACE = 30; // px of a thumbnail
+const APART = 0.7 * FACE; // px between the middles of two
+const NAMES = 22; // names on a million square pixels at zoom 1, if they find room
+const LIFT = 12; // px that a name stands above the middle of its crowd
+const NARROW = 480; // px of a view whose title would lie under the buttons
+const DASHED = "map";
+
+export class Overlay {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.pen = canvas.getContext("2d");
+    this.widths = new Map(); // of names, in pixels
+  }
+
+  draw(map) {
+    const { pen, canvas } = this;
+    pen.setTransform(map.ratio, 0, 0, map.ratio, 0, 0);
+    pen.clearRect(0, 0, canvas.width, canvas.height);
+    for (const view of map.views) {
+      pen.save();
+      pen.translate(view.left, view.top);
+      pen.beginPath();
+      pen.rect(0, 0, view.camera.width, view.camera.height);
+      pen.clip();
+      this.lines(view, map.data.hues.lines);
+      this.faces(view, map);
+      if (view.ring) this.circle(view, view.ring, 9, map.data.hues.ring, 2.2);
+      this.hovered(view, map);
+      this.names(view, map.colours);
+      this.title(view, map.colours);
+      if (map.draft?.view === view) this.area(view, map.draft, map.data.hues.area);
+      if (map.crosshair && map.active === view) this.cross(view, map.colours);
+      pen.restore();
+    }
+    this.parting(map);
+  }
+
+  lines(view, hues) {
+    const { pen } = this;
+    pen.lineWidth = 1.5;
+    for (const [x1, y1, x2, y2, kind] of view.lines) {
+      pen.setLineDash(kind === DASHED ? [3, 3] : []);
+      pen.strokeStyle = hues[kind];
+      pen.beginPath();
+      pen.moveTo(...view.camera.toScreen(x1, y1));
+      pen.lineTo(...view.camera.toScreen(x2, y2));
+      pen.stroke();
+    }
+    pen.setLineDash([]);
+  }
+
+  // Where two would cover each other, the first is drawn, and the other stays a dot.
+  faces(view, map) {
+    const { pen } = this;
+    const taken = [];
+    for (const point of view.faces) {
+      const [x, y] = view.screenOf(point);
+      if (taken.some(([otherX, otherY]) => Math.abs(x - otherX) < APART && Math.abs(y - otherY) < APART)) continue;
+      const image = map.faces.of(point);
+      if (!image) continue;
+      taken.push([x, y]);
+      const edge = map.isFaded(point) ? map.data.hues.grey : map.data.palette[map.shades[point]];
+      pen.globalAlpha = map.isFaded(point) ? 0.45 : 1;
+      pen.fillStyle = edge;
+      pen.fillRect(x - FACE / 2 - 1.5, y - FACE / 2 - 1.5, FACE + 3, FACE + 3);
+      pen.drawImage(image, x - FACE / 2, y - FACE / 2, FACE, FACE);
+    }
+    pen.globalAlpha = 1;
+  }
+
+  circle(view, [x, y], radius, colour, width) {
+    const { pen } = this;
+    pen.strokeStyle = colour;
+    pen.lineWidth = width;
+    pen.beginPath();
+    pen.arc(...view.camera.toScreen(x, y), radius, 0, 2 * Math.PI);
+    pen.stroke();
+  }
+
+  // The point under the mouse, in every view: where did it go in the other one?
+  hovered(view, map) {
+    if (map.hovered < 0) return;
+    const radius = Math.max(dots(view.camera, map.data.count).size, 6) / 2 + 3;
+    this.circle(view, view.planeOf(map.hovered), radius, map.colours.text, 1.6);
+  }
+
+  // As many names as find room, the larger crowds first; more as the zoom grows.
+  names(view, colours) {
+    const { pen } = this;
+    const { camera } = view;
+    const most = (NAMES * camera.width * camera.height * Math.max(camera.zoom, 1) ** 1.3) / 1e6;
+    const taken = [];
+    pen.font = `600 12px ${colours.font}`;
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    pen.lineJoin = "round";
+    pen.lineWidth = 3;
+    pen.strokeStyle = colours.ground;
+    pen.fillStyle = colours.text;
+    for (const [name, planeX, planeY] of view.names) {
+      if (taken.length >= most) break;
+      const [x, below] = camera.toScreen(planeX, planeY);
+      const y = below - LIFT;
+      if (x < 0 || y < 0 || x > camera.width || y > camera.height) continue;
+      if (!this.widths.has(name)) this.widths.set(name, pen.measureText(name).width);
+      const half = this.widths.get(name) / 2 + 6;
+      if (taken.some(([otherX, otherY, other]) => Math.abs(x - otherX) < half + other && Math.abs(y - otherY) < 20)) continue;
+      taken.push([x, y, half]);
+      pen.strokeText(name, x, y);
+      pen.fillText(name, x, y);
+    }
+  }
+
+  title(view, colours) {
+    if (!view.title) return;
+    const { pen } = this;
+    pen.font = `600 13px ${colours.font}`;
+    pen.textAlign = "left";
+    pen.textBaseline = "top";
+    pen.lineWidth = 4;
+    pen.strokeStyle = colours.ground;
+    pen.fillStyle = colours.text;
+    const y = view.top === 0 && view.camera.width < NARROW ? 46 : 10; // clear of the buttons
+    pen.strokeText(view.title, 10, y);
+    pen.fillText(view.title, 10, y);
+  }
+
+  area(view, draft, colour) {
+    const { pen } = this;
+    const corners = draft.outline().map(([x, y]) => view.camera.toScreen(x, y));
+    if (!corners.length) return;
+    pen.beginPath();
+    corners.forEach((corner) => pen.lineTo(...corner));
+    pen.closePath();
+    pen.strokeStyle = colour;
+    pen.fillStyle = colour;
+    pen.lineWidth = 1.5;
+    pen.globalAlpha = 0.1;
+    pen.fill();
+    pen.globalAlpha = 0.9;
+    pen.stroke();
+    pen.globalAlpha = 1;
+  }
+
+  cross(view, colours) {
+    const { pen } = this;
+    const { width, height } = view.camera;
+    pen.strokeStyle = colours.text;
+    pen.lineWidth = 1.2;
+    pen.beginPath();
+    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      pen.moveTo(width / 2 + 4 * dx, height / 2 + 4 * dy);
+      pen.lineTo(width / 2 + 13 * dx, height / 2 + 13 * dy);
+    }
+    pen.stroke();
+  }
+
+  // Thin lines between views.
+  parting(map) {
+    const { pen } = this;
+    pen.fillStyle = map.colours.border;
+    for (const { left, top, camera } of map.views.slice(1)) {
+      if (top > 0) pen.fillRect(0, top - 6, camera.width, 1);
+      else pen.fillRect(left - 6, 0, 1, camera.height);
+    }
+  }
+}

@@ -1,0 +1,173 @@
+// The points on the canvas: one WebGL 2 context, one box of the canvas a view. Keeps what it was given, so that a lost
+// context can be built anew.
+
+const VERTEX = `#version 300 es
+layout(location = 0) in vec2 place;  // 0..1 over the view's frame
+layout(location = 1) in uint shade;
+uniform vec2 scale, shift;  // frame to clip space
+uniform float size, opacity;
+uniform vec4 grey;  // drawn in this if its alpha is above 0
+uniform sampler2D palette;
+flat out vec4 colour;
+void main() {
+  gl_Position = vec4(place * scale + shift, 0, 1);
+  gl_PointSize = size;
+  vec4 chosen = grey.a > 0.0 ? grey : texelFetch(palette, ivec2(int(shade), 0), 0);
+  colour = vec4(chosen.rgb, opacity);
+}`;
+const FRAGMENT = `#version 300 es
+precision highp float;
+uniform float size;
+uniform vec4 ground;  // colour of the thin edge that parts large points; its alpha is the width in pixels
+flat in vec4 colour;
+out vec4 pixel;
+void main() {
+  float alpha = colour.a;
+  vec3 rgb = colour.rgb;
+  if (size > 2.5) {
+    float within = 0.5 * size - length(gl_PointCoord - 0.5) * size;  // pixels from the rim
+    alpha *= clamp(within + 0.5, 0.0, 1.0);
+    rgb = mix(ground.rgb, rgb, ground.a > 0.0 ? clamp(within - ground.a + 0.5, 0.0, 1.0) : 1.0);
+  }
+  pixel = vec4(rgb * alpha, alpha);
+}`;
+const UNIFORMS = ["scale", "shift", "size", "opacity", "grey", "palette", "ground"];
+
+export class Scene {
+  // Throws if the browser has no WebGL 2.
+  constructor(canvas) {
+    this.gl = canvas.getContext("webgl2", { antialias: false, depth: false, powerPreference: "high-performance" });
+    if (!this.gl) throw new Error("no WebGL 2");
+    this.views = []; // Uint16Array of places, one a view
+    this.shades = new Uint8Array(0);
+    this.palette = [[154, 163, 175]];
+    this.marked = new Uint32Array(0);
+    this.build();
+  }
+
+  // Make program, buffers and texture, and fill them with what is kept.
+  build() {
+    const { gl } = this;
+    this.program = gl.createProgram();
+    for (const [kind, source] of [
+      [gl.VERTEX_SHADER, VERTEX],
+      [gl.FRAGMENT_SHADER, FRAGMENT],
+    ]) {
+      const shader = gl.createShader(kind);
+      gl.shaderSource(shader, source);
+      gl.compileShader(shader);
+      gl.attachShader(this.program, shader);
+    }
+    gl.linkProgram(this.program);
+    if (!gl.getProgramParameter(this.program, gl.LINK_STATUS) && !gl.isContextLost()) {
+      throw new Error(gl.getProgramInfoLog(this.program));
+    }
+    this.at = Object.fromEntries(UNIFORMS.map((name) => [name, gl.getUniformLocation(this.program, name)]));
+    this.shadeBuffer = gl.createBuffer();
+    this.markedBuffer = gl.createBuffer();
+    this.texture = gl.createTexture();
+    this.placeBuffers = [];
+    gl.enable(gl.BLEND);
+    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    gl.enable(gl.SCISSOR_TEST);
+    this.setViews(this.views);
+    this.setShades(this.shades);
+    this.setPalette(this.palette);
+    this.setMarked(this.marked);
+  }
+
+  setViews(views) {
+    const { gl } = this;
+    this.placeBuffers.slice(views.length).forEach((buffer) => gl.deleteBuffer(buffer));
+    this.placeBuffers = views.map((places, v) => {
+      const buffer = this.placeBuffers[v] ?? gl.createBuffer();
+      if (buffer.holds !== places) this.fill(gl.ARRAY_BUFFER, buffer, places);
+      buffer.holds = places;
+      return buffer;
+    });
+    this.views = views;
+  }
+
+  setShades(shades) {
+    this.shades = shades;
+    this.fill(this.gl.ARRAY_BUFFER, this.shadeBuffer, shades);
+  }
+
+  // Indices of the points to draw on top.
+  setMarked(marked) {
+    this.marked = marked;
+    this.fill(this.gl.ELEMENT_ARRAY_BUFFER, this.markedBuffer, marked);
+  }
+
+  // Up to 256 colours [r, g, b], 0 to 255.
+  setPalette(palette) {
+    const { gl } = this;
+    this.palette = palette;
+    const texels = new Uint8Array(1024).fill(255);
+    palette.forEach((rgb, k) => texels.set(rgb, 4 * k));
+    gl.bindTexture(gl.TEXTURE_2D, this.texture);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, 256, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, texels);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
+  }
+
+  fill(target, buffer, array) {
+    this.gl.bindBuffer(target, buffer);
+    this.gl.bufferData(target, array, this.gl.STATIC_DRAW);
+  }
+
+  // Draw every view: boxes are {left, top, camera} in CSS pixels; `most` points of each set at most.
+  draw({ boxes, ratio, dimmed, grey, ground, most }) {
+    const { gl, at } = this;
+    const height = gl.canvas.height;
+    gl.scissor(0, 0, gl.canvas.width, height);
+    gl.clearColor(0, 0, 0, 0);
+    gl.clear(gl.COLOR_BUFFER_BIT);
+    gl.useProgram(this.program);
+    gl.uniform1i(at.palette, 0);
+    gl.bindTexture(gl.TEXTURE_2D, this.texture);
+    gl.enableVertexAttribArray(0);
+    gl.enableVertexAttribArray(1);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.shadeBuffer);
+    gl.vertexAttribIPointer(1, 1, gl.UNSIGNED_BYTE, 0, 0);
+    boxes.forEach(({ left, top, camera }, v) => {
+      const count = Math.min(this.views[v].length / 2, this.shades.length, most);
+      const corner = [Math.round(left * ratio), height - Math.round((top + camera.height) * ratio)];
+      const extent = [Math.round(camera.width * ratio), Math.round(camera.height * ratio)];
+      gl.viewport(...corner, ...extent);
+      gl.scissor(...corner, ...extent);
+      gl.bindBuffer(gl.ARRAY_BUFFER, this.placeBuffers[v]);
+      gl.vertexAttribPointer(0, 2, gl.UNSIGNED_SHORT, true, 0, 0);
+      const unit = [(2 * camera.scale) / camera.width, (2 * camera.scale) / camera.height];
+      gl.uniform2f(at.scale, camera.span[0] * unit[0], camera.span[1] * unit[1]);
+      gl.uniform2f(at.shift, (camera.low[0] - camera.x) * unit[0], (camera.low[1] - camera.y) * unit[1]);
+      const { size, opacity } = dots(camera, this.views[v].length / 2);
+      this.look(size * ratio, dimmed ? Math.min(opacity, 0.3) : opacity, dimmed ? grey : null, ground);
+      gl.drawArrays(gl.POINTS, 0, count);
+      if (this.marked.length) {
+        this.look(markSize(size, this.marked.length) * ratio, Math.max(opacity, 0.9), null, ground);
+        gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.markedBuffer);
+        gl.drawElements(gl.POINTS, Math.min(this.marked.length, most), gl.UNSIGNED_INT, 0);
+      }
+    });
+  }
+
+  look(size, opacity, grey, ground) {
+    const { gl, at } = this;
+    gl.uniform1f(at.size, size);
+    gl.uniform1f(at.opacity, opacity);
+    gl.uniform4f(at.grey, ...(grey ?? [0, 0, 0]).map((part) => part / 255), grey ? 1 : 0);
+    gl.uniform4f(at.ground, ...ground.map((part) => part / 255), size > 5 ? 0.8 : 0);
+  }
+}
+
+// Diameter in CSS pixels and opacity of the points: smaller and fainter in a crowd, growing with the zoom.
+export function dots(camera, count) {
+  const smallest = Math.min(Math.max(Math.sqrt((0.26 * camera.width * camera.height) / Math.max(count, 1)), 1.4), 7);
+  const size = Math.min(smallest * Math.max(camera.zoom, 1) ** 0.5, Math.max(smallest, 9));
+  return { size, opacity: Math.min((count > 300000 ? 0.6 : count > 50000 ? 0.7 : 0.8) + 0.02 * (size - smallest), 0.9) };
+}
+
+function markSize(size, count) {
+  return count < 2000 ? Math.max(1.5 * size, 6) : count < 20000 ? Math.max(1.3 * size, 3) : size * 1.15;
+}

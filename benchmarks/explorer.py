@@ -1,0 +1,352 @@
+"""How fast the map is, from 2,000 to 1,000,000 points: the app's own page, and the bare map against other tools.
+
+    python benchmarks/explorer.py             (needs the test requirements and Chromium; plotly and embedding-atlas are
+                                               measured too where they are installed, and named where they are not)
+
+Writes benchmarks/results/explorer.md. Wall seconds in headless Chromium with software rendering, median of the runs;
+"last draw" is the last frame that changed on the screen, taken from the browser's screencast.
+"""
+
+import argparse
+import math
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from socket import socket
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.report import machine, write_report
+from tests.app.large import make_large_run
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZES = (2_000, 50_000, 200_000, 1_000_000)
+IMAGES_UP_TO = 200_000  # a larger run has no pictures: they would be the memory, not the map
+TOOLS = {  # name in the address: words, package, what it draws on, what shows under the mouse
+    "ours": ("own WebGL 2 map", "", ".map[data-drawn]", ".card"),
+    "altair": ("Altair, canvas", "altair", "canvas.marks", "#vg-tooltip-element.visible"),
+    "plotly": ("Plotly, scattergl", "plotly", ".js-plotly-plot .gl-canvas", ".hoverlayer .hovertext"),
+    "atlas": ("Embedding Atlas", "embedding-atlas", "iframe, canvas", ""),
+}
+LIMIT = 90  # seconds that a picture may take
+QUIET = 1.5  # seconds without a changed frame: it was the last
+SETTLED = "document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
+STILL = "*{transition:none!important;animation:none!important} [data-testid=stStatusWidget]{display:none!important}"
+BARS = {  # (what, points): at most so many seconds
+    ("click to drawn", 200_000): 0.7,
+    ("click to drawn", 1_000_000): 2.0,
+    ("lasso to updated page", 200_000): 0.3,
+}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--runs", type=int, default=3)
+    options.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    options.add_argument("--tools", nargs="+", default=list(TOOLS), choices=list(TOOLS))
+    options.add_argument("--try", dest="tried", action="store_true", help="print the tables, write no report")
+    asked = options.parse_args()
+    lines = [*_app_table(asked.sizes, asked.runs), "", *_tool_table(asked.tools, asked.sizes, asked.runs)]
+    lines += ["", f"{asked.runs} runs. {machine()}"]
+    if asked.tried:
+        print("\n".join(lines))
+    else:
+        write_report("explorer", "The map at scale", lines)
+
+
+# ---- the app's own page
+
+
+def _app_table(sizes: list[int], runs: int) -> list[str]:
+    lines = [
+        "The Map page of the app, reached by a click from another page. Fetched: everything since that click.",
+        "",
+        "| points | click to drawn, first visit s | again s | hover s | lasso to updated page s | fetched MB"
+        " | sent by a lasso B | fetched by a lasso kB | by another colour kB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        for size in sizes:
+            images = Path(folder) / f"{size}.npz" if size <= IMAGES_UP_TO else None
+            make_large_run(Path(folder), size, name=f"n{size}", images=images)
+        with _server("app/main.py", BON_RUNS=folder) as address, _chromium() as browser:
+            for size in sizes:
+                taken = [_visit(browser, address, size) for _ in range(runs)]
+                lines.append(_app_row(size, {name: statistics.median(t[name] for t in taken) for name in taken[0]}))
+    return lines
+
+
+def _app_row(size: int, median: dict[str, float]) -> str:
+    def seconds(name: str, bar: str = "") -> str:
+        limit = BARS.get((bar or name, size))
+        return f"{median[name]:.2f}" + (f" (bar {limit})" if limit else "")
+
+    cells = (
+        seconds("first"),
+        seconds("again", "click to drawn"),
+        f"{median['hover']:.3f}",
+        seconds("lasso to updated page"),
+        f"{median['fetched'] / 1e6:.2f}",
+        f"{median['sent']:,.0f}",
+        f"{median['answer'] / 1e3:.1f}",
+        f"{median['colour'] / 1e3:.1f}",
+    )
+    return f"| {size:,} | {' | '.join(cells)} |"
+
+
+def _visit(browser, address: str, size: int) -> dict[str, float]:
+    """One visitor: to the map, away and back, a look, a lasso, another colour."""
+    page = _page(browser)
+    traffic = Traffic(page)
+    page.goto(f"{address}/retrieval")
+    page.get_by_role("combobox", name="Run").click()
+    page.get_by_role("option", name=f"n{size}", exact=True).click()
+    page.locator(".st-key-selection-chip").get_by_text(f"/ {size:,}").first.wait_for()
+    taken = {}
+    for name in ("first", "again"):
+        page.get_by_role("heading", name="Retrieval").wait_for()
+        page.wait_for_function(SETTLED)
+        page.wait_for_timeout(1500)
+        traffic.received = 0
+        began = time.perf_counter()
+        page.get_by_role("link", name="Map", exact=True).first.click()
+        page.locator(".map[data-drawn]").wait_for()
+        taken[name] = time.perf_counter() - began
+        page.locator(".map[data-named]").wait_for()
+        page.wait_for_function(SETTLED)
+        page.wait_for_timeout(1500)
+        if name == "first":
+            taken["fetched"] = traffic.received
+            page.get_by_role("link", name="Retrieval", exact=True).first.click()
+    page.locator(".st-key-selection-chip").get_by_text(f"/ {size:,}").first.wait_for()
+    taken["hover"] = _hover(page, ".map", ".card")
+    chip = page.locator(".st-key-selection-chip")
+    before, traffic.received, traffic.sent = chip.inner_text(), 0, 0
+    _lasso(page, page.locator(".map").bounding_box())
+    began = time.perf_counter()
+    page.mouse.up()
+    page.wait_for_function("(b) => document.querySelector('.st-key-selection-chip').innerText !== b", arg=before)
+    page.wait_for_function(SETTLED)
+    taken["lasso to updated page"] = time.perf_counter() - began
+    page.wait_for_timeout(1000)
+    taken["sent"], taken["answer"], traffic.received = traffic.sent, traffic.received, 0
+    page.get_by_role("combobox", name="Colouring").click()
+    page.get_by_role("option", name="map trust").click()
+    page.wait_for_timeout(2000)
+    taken["colour"] = traffic.received
+    page.context.close()
+    return taken
+
+
+# ---- the bare map against other tools
+
+
+def _tool_table(tools: list[str], sizes: list[int], runs: int) -> list[str]:
+    lines = [
+        "Nothing but the map on a Streamlit page, from the click on a button to the last frame that changed.",
+        "",
+        "| tool | points | click to last draw s | hover s | area to answer s | fetched MB |",
+        "|---|---|---|---|---|---|",
+    ]
+    missing = []
+    with _server("benchmarks/explorer_page.py") as address, _chromium() as browser:
+        for tool in tools:
+            words, package, *_ = TOOLS[tool]
+            try:
+                name = f"{words} {version(package)}" if package else words
+            except PackageNotFoundError:
+                missing.append(words)
+                continue
+            for size in sizes:
+                cells = _median_of([_try(browser, address, tool, size) for _ in range(runs)])
+                lines.append(f"| {name} | {size:,} | {cells} |")
+                print(lines[-1], flush=True)
+    return [*lines, "", f"Not installed, so not measured: {', '.join(missing)}."] if missing else lines
+
+
+def _try(browser, address: str, tool: str, size: int) -> dict[str, float | None]:
+    """One drawing, one look and one area with a tool; None for what did not come."""
+    from playwright.sync_api import Error
+
+    page = _page(browser)
+    traffic, frames = Traffic(page), Frames(page)
+    _, _, picture, card = TOOLS[tool]
+    taken: dict[str, float | None] = dict.fromkeys(("draw", "hover", "area", "fetched"))
+    try:
+        page.goto(f"{address}/?tool={tool}&points={size}")
+        button = page.get_by_role("button", name="Draw", exact=True)
+        button.wait_for()
+        page.wait_for_timeout(1500)
+        traffic.received = 0
+        began = time.time()
+        button.click()
+        page.get_by_text(re.compile("drawn, 0 selected")).wait_for(timeout=1000 * LIMIT)
+        page.locator(picture).first.wait_for(timeout=1000 * LIMIT)
+        taken["draw"] = frames.last(page) - began
+        taken["fetched"] = traffic.received
+        if card:
+            taken["hover"] = _hover(page, picture, card)
+            _lasso(page, page.locator(picture).first.bounding_box())
+            began = time.perf_counter()
+            page.mouse.up()
+            page.get_by_text(re.compile(r"drawn, [1-9]\d* selected")).wait_for(timeout=1000 * LIMIT)
+            taken["area"] = time.perf_counter() - began
+    except Error as error:
+        print(f"{tool} at {size}: {str(error).splitlines()[0]}", file=sys.stderr)
+    page.context.close()
+    return taken
+
+
+def _median_of(taken: list[dict[str, float | None]]) -> str:
+    def cell(name: str, show: Callable[[float], str], otherwise: str) -> str:
+        found = [one[name] for one in taken if one[name] is not None]
+        return show(statistics.median(found)) if found else otherwise
+
+    return " | ".join(
+        (
+            cell("draw", "{:.2f}".format, f"none within {LIMIT} s"),
+            cell("hover", "{:.3f}".format, "–"),
+            cell("area", "{:.2f}".format, "–"),
+            cell("fetched", lambda size: f"{size / 1e6:.2f}", "–"),
+        )
+    )
+
+
+# ---- hands and eyes
+
+
+def _hover(page, area: str, card: str) -> float | None:
+    """Seconds from the mouse's arrival at a crowd to the card of a point; tries a few places."""
+    from playwright.sync_api import TimeoutError as NothingThere
+
+    box = page.locator(area).first.bounding_box()
+    for step in range(12):
+        x, y = box["x"] + box["width"] * (0.5 + 0.004 * step), box["y"] + box["height"] * (0.45 + 0.006 * step)
+        began = time.perf_counter()
+        page.mouse.move(x, y)
+        try:
+            page.locator(card).first.wait_for(timeout=1500)
+        except NothingThere:
+            continue
+        return time.perf_counter() - began
+    return None
+
+
+def _lasso(page, box: dict[str, float]) -> None:
+    """Draw around the middle of the map; the button is still down. For a tool that draws boxes it is one."""
+    x, y, radius = box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"], 0.16 * box["height"]
+    page.mouse.move(x - radius, y - radius)
+    page.mouse.down()
+    for step in range(1, 25):
+        turn = math.pi * (1.25 - 2 * step / 25)
+        page.mouse.move(x + math.sqrt(2) * radius * math.cos(turn), y - math.sqrt(2) * radius * math.sin(turn))
+    page.mouse.move(x + radius, y + radius)
+
+
+@dataclass
+class Traffic:
+    """Bytes over HTTP and WebSocket, both ways."""
+
+    received: float = 0
+    sent: float = 0
+
+    def __init__(self, page):
+        wire = page.context.new_cdp_session(page)
+        wire.send("Network.enable")
+        wire.on("Network.loadingFinished", lambda told: self._add(told["encodedDataLength"]))
+        wire.on("Network.webSocketFrameReceived", lambda told: self._add(_size(told["response"])))
+        wire.on("Network.webSocketFrameSent", self._add_sent)
+
+    def _add(self, size: float) -> None:
+        self.received += size
+
+    def _add_sent(self, told: dict) -> None:
+        self.sent += _size(told["response"])
+
+
+def _size(frame: dict) -> float:
+    """Bytes of a WebSocket frame, whose binary content is told as base64."""
+    return len(frame["payloadData"]) * (0.75 if frame["opcode"] == 2 else 1)
+
+
+class Frames:
+    """When the picture on the screen last changed."""
+
+    def __init__(self, page):
+        self.times = [0.0]
+        self.wire = page.context.new_cdp_session(page)
+        self.wire.on("Page.screencastFrame", self._came)
+        self.wire.send("Page.startScreencast", {"format": "jpeg", "quality": 10, "maxWidth": 320, "maxHeight": 240})
+
+    def _came(self, told: dict) -> None:
+        self.times.append(told["metadata"]["timestamp"])
+        self.wire.send("Page.screencastFrameAck", {"sessionId": told["sessionId"]})
+
+    def last(self, page) -> float:
+        """Epoch seconds of the last change, once none has come for QUIET seconds."""
+        while time.time() - self.times[-1] < QUIET:
+            page.wait_for_timeout(100)
+        return self.times[-1]
+
+
+def _page(browser):
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    context.set_default_timeout(1000 * LIMIT)
+    page = context.new_page()
+    page.add_init_script(
+        f"addEventListener('DOMContentLoaded', () => {{ const s = document.createElement('style');"
+        f" s.textContent = {STILL!r}; document.head.append(s); }})"
+    )
+    return page
+
+
+@contextmanager
+def _chromium() -> Iterator:
+    from playwright.sync_api import sync_playwright
+
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"]
+        )
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def _server(script: str, **environment: str) -> Iterator[str]:
+    """A Streamlit script on a free port: its address."""
+    with socket() as listener:
+        listener.bind(("localhost", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true", f"--server.port={port}"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        while process.poll() is None:
+            try:
+                urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=1)
+                break
+            except (urllib.error.URLError, TimeoutError):
+                time.sleep(0.1)
+        yield f"http://localhost:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+if __name__ == "__main__":
+    main()
