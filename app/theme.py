@@ -78,7 +78,7 @@ html, body, [data-testid="stApp"] {font-variant-numeric: tabular-nums}
 
 PRESENTING = """
 <style>
-html {font-size: max(15px, min(2.5vh, 1.45vw)) !important; --plot-height: 26vh}
+html {font-size: max(15px, min(2.5vh, 1.45vw)) !important; --plot-height: 30vh}
 [data-testid="stHeader"], [data-testid="stLayoutWrapper"]:has(> .st-key-header), .stElementContainer:has(.heading)
   {display: none}
 [data-testid="stMainBlockContainer"] {padding: .8rem 2.4rem 3.4rem; max-width: none}

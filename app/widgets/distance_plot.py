@@ -14,7 +14,7 @@ CSS = """
 .distances {display: grid; grid-template-columns: auto auto 1fr; gap: .2rem .4rem;
   font-size: .82rem}
 .distances .y, .distances .x {opacity: .75; text-align: center}
-.distances .y {writing-mode: vertical-rl; transform: rotate(180deg)}
+.distances .y {writing-mode: vertical-rl; transform: rotate(180deg); contain: size; width: 1.3em; white-space: nowrap}
 .distances .x {grid-column: 3}
 .distances .scale {position: relative; opacity: .75; min-width: 1.6rem; min-height: 1.2rem}
 .distances .scale span {position: absolute; transform: translate(-50%, 0)}
@@ -57,12 +57,12 @@ def distance_plot(
     words = f"Distances to positive and negative of {len(known):,} mined triplets, with the line of margin {margin:.2f}"
     board(
         f'<div class="distances" style="--height:{height}"><div class="kinds">{_kinds(told)}</div>'
-        '<div class="y">distance to the negative, d(a, n)</div>'
+        '<div class="y">d(a, n), to the negative</div>'
         f'<div class="scale up">{_labels(reach, "bottom")}</div>'
         f'<div class="field"><svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="{words}">'
         f"{''.join(paths)}{diagonal if told else ''}{line}</svg></div>"
         f'<div class="scale" style="grid-column:3">{_labels(reach, "left")}</div>'
-        '<div class="x">distance to the positive, d(a, p)</div></div>',
+        '<div class="x">d(a, p), to the positive</div></div>',
         key=key,
         css=CSS,
     )

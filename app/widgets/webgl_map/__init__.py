@@ -188,7 +188,7 @@ def webgl_map(
 
 
 def happened(key: str) -> MapEvent | None:
-    """What has just been done to the map `key`, once. Ask before the page is drawn, and it is drawn with it, at once."""
+    """What has just been done to the map `key`, once; asked before the page is drawn, it is drawn with it at once."""
     return st.session_state.pop(key + EVENT, None)
 
 
