@@ -159,7 +159,7 @@ def _division() -> dict[str, object]:
         "--test-norm": right.selectbox("Norm at test", get_args(TestNorm), help="whole: slices keep their lengths"),
         "--cluster-feature": left.selectbox("What is clustered", get_args(ClusterFeature)),
         "--matching": right.selectbox("Names of new clusters", get_args(Matching), help="none shows what breaks"),
-        "--doubling" if st.toggle("Double the learners, from 2 up to K") else "--no-doubling": None,
+        **({"--doubling": None} if st.toggle("Double the learners, from 2 up to K") else {}),
     }
 
 
@@ -232,7 +232,6 @@ def _spelled(options: dict[str, object]) -> str:
         "--test-norm": _default(DivisionConfig, "test_norm"),
         "--cluster-feature": _default(DivisionConfig, "feature"),
         "--matching": _default(DivisionConfig, "matching"),
-        "--no-doubling": None,
     }
     changed = {option: value for option, value in options.items() if defaults.get(option, "") != value}
     return " ".join(_words(changed))

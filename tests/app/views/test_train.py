@@ -9,9 +9,14 @@ from bon_core.config import DivisionConfig
 
 @pytest.fixture
 def started(monkeypatch):
-    """Commands that the page would start."""
+    """Commands that the page would start; each must be one that the command line knows."""
     commands = []
-    monkeypatch.setattr(jobs, "start", lambda name, arguments: commands.append((name, list(arguments))))
+
+    def start(name, arguments):
+        _parser().parse_args(arguments)
+        commands.append((name, list(arguments)))
+
+    monkeypatch.setattr(jobs, "start", start)
     return commands
 
 
