@@ -39,6 +39,8 @@ def run(races: Sequence[Race], folder: Path, given: argparse.Namespace) -> None:
     where = [part for name in SOURCES if (path := getattr(given, name)) for part in (f"--{name}", str(path))]
 
     def one(race: Race) -> None:
+        if (folder / race.file).exists():  # another runner was here
+            return
         command = [sys.executable, str(RACE), json.dumps(asdict(race)), str(folder), *where]
         done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
         print(done.stdout.strip() if done.returncode == 0 else f"{race.file} FAILED\n{done.stderr[-2000:]}", flush=True)
