@@ -1,6 +1,7 @@
 """The look: colours that everybody can tell apart, number formats, and the few styles Streamlit has no option for."""
 
 import html
+import re
 
 import streamlit as st
 
@@ -19,6 +20,7 @@ DIVERGING = ("#0B5A8F", "#56A0CF", "#B9BEC6", "#E8935A", "#B84A00")  # negative,
 
 STYLE = """
 <style>
+.stElementContainer:has(> .stMarkdown style) {display: none}
 [data-testid="stMainBlockContainer"] {padding: 4.4rem 2rem 3rem; max-width: 1760px}
 [data-testid="stHeader"] {border-bottom: 1px solid var(--st-border-color, rgba(128,128,128,.2))}
 html, body, [data-testid="stApp"] {font-variant-numeric: tabular-nums}
@@ -54,11 +56,12 @@ html, body, [data-testid="stApp"] {font-variant-numeric: tabular-nums}
 .panel {border: 1px solid rgba(128,128,128,.22); border-radius: 7px; padding: .8rem 1rem; line-height: 1.5}
 .panel.wrong {border-left: 3px solid #CC4A00}
 .panel strong {font-weight: 620}
-.lesson {font-size: 1.85rem; font-weight: 680; letter-spacing: -.018em; line-height: 1.2; margin: .5rem 0 .1rem;
+.lesson {font-size: 1.85rem; font-weight: 680; letter-spacing: -.018em; line-height: 1.2; margin: .2rem 0 0;
   padding: 0}
+@media (min-width: 900px) {.st-key-scene {min-height: calc(100vh - 24.4rem)}}
 .story {line-height: 1.6; margin: 0; max-width: 62ch}
-.ask {font-size: 1.12rem; font-weight: 620; line-height: 1.4; margin: .5rem 0 .1rem}
-.answer ul {list-style: none; margin: 0 0 .5rem; padding: 0}
+.ask {font-size: 1.12rem; font-weight: 620; line-height: 1.4; margin: .25rem 0 .1rem}
+.answer ul {list-style: none; margin: 0 0 .15rem; padding: 0}
 .answer li {display: flex; gap: .6rem; padding: .28rem .1rem; margin: 0; opacity: .72}
 .answer li i {font-style: normal; font-weight: 700; width: 1rem}
 .answer li.right {font-weight: 620; opacity: 1}
@@ -69,45 +72,63 @@ html, body, [data-testid="stApp"] {font-variant-numeric: tabular-nums}
   font-size: 1.08rem; font-weight: 560; line-height: 1.45}
 .reading {font-size: 1rem; line-height: 1.3}
 .reading b {font-size: 1.35rem; font-weight: 650; margin-right: .2rem}
-.st-key-reveal-enter {display: none}
+[data-testid="stPageLink"] p {white-space: normal; line-height: 1.45; padding: .28rem 0}
+[data-testid="stSliderThumbValue"] p, [data-testid="stButtonGroup"] [aria-checked="true"] p
+  {color: light-dark(#005E93, #7CC4F2)}
+[data-testid="stVegaLiteChart"] :is(.role-axis-label, .role-axis-title, .role-legend-label, .role-legend-title) text
+  {fill: light-dark(#5B6472, #A9B2BF)}
+[data-testid="InputInstructions"] {display: none}
+.st-key-lesson-point {flex: none; width: 64px !important}
 #vg-tooltip-element {font-family: inherit; font-variant-numeric: tabular-nums; border-radius: 7px; padding: 8px 10px}
 #vg-tooltip-element img {display: block; width: 72px; height: 72px; border-radius: 4px}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding: 4.2rem .9rem 2rem}}
+@media (max-width: 640px) {.st-key-class-map {overflow-x: auto} .st-key-class-map > * {min-width: 52rem}}
 </style>
 """
 
+# For a projector. All sizes hang on the type, and the type on the window, so that what fits one window fits all of its
+# proportions. Boards are drawn in px: --large makes them grow with the type.
 PRESENTING = """
 <style>
-html {font-size: max(15px, min(2.5vh, 1.45vw)) !important; --plot-height: 30vh}
-[data-testid="stHeader"], [data-testid="stLayoutWrapper"]:has(> .st-key-header), .stElementContainer:has(.heading)
-  {display: none}
-[data-testid="stMainBlockContainer"] {padding: .8rem 2.4rem 3.4rem; max-width: none}
-[data-testid="stVerticalBlock"] {gap: .6rem}
-.lesson {margin: 0; font-size: 1.75rem}
+html {font-size: max(15px, min(3.06vh, 1.72vw)) !important; --plot-height: 27vh; --wall-side: 20.6rem;
+  --corner-face: 3.1rem; --large: tan(atan2(1rem, 16px))}
+[data-testid="stHeader"], .stElementContainer:has(.heading),
+[data-testid="stLayoutWrapper"]:has(> .st-key-header):not(:has([role="alert"])) {display: none}
+[data-testid="stMainBlockContainer"] {padding: .55rem 1.6rem 2.6rem; max-width: none}
+[data-testid="stVerticalBlock"] {gap: .55rem}
+[data-testid="stMain"] .stButton button {min-height: 1.9rem; padding: .15rem .7rem}
+.st-key-scene {min-height: 0 !important}
+.lesson {margin: 0; font-size: 1.5rem}
 .story {line-height: 1.42}
-.answer li:not(.right):not(.wrong) {display: none}
-.takeaway {font-size: 1.2rem}
-.st-key-foot {position: fixed; left: 0; bottom: 0; padding: .5rem 2.4rem; background: var(--st-background-color)}
-@media (min-width: 900px) {
-  .st-key-one-triplet-board, .st-key-code, .st-key-lesson-cards {zoom: 1.1}
-}
-@media (min-width: 1600px) and (min-height: 900px) {
-  .st-key-one-triplet-board, .st-key-code, .st-key-lesson-cards {zoom: 1.7}
-  .st-key-lesson-map, .st-key-lesson-point,
-  .st-key-lesson-true, .st-key-lesson-near {zoom: 1.5}
-}
+.ask {font-size: 1.06rem; line-height: 1.32; margin: 0}
+.answer .value {line-height: 1}
+.answer ul {margin: 0}
+.takeaway {line-height: 1.36}
+.legend, .quiet {font-size: .8rem}
+.st-key-foot {position: fixed; left: 0; bottom: 0; z-index: 1; padding: .3rem 1.6rem .4rem;
+  backdrop-filter: blur(1rem)}
+.st-key-margin [data-testid="stWidgetLabel"] {display: none}
+.st-key-foot button {font-size: .85rem}
+.st-key-bucket-wall {--wall-side: 14.7rem; --wall-ends: 4rem}
+.st-key-one-triplet-board, .st-key-code, .st-key-lesson-map {zoom: var(--large)}
+.st-key-lesson-point, .st-key-lesson-true, .st-key-lesson-near {zoom: tan(atan2(1rem, 22px))}
 </style>
 """
 
 
 def style() -> None:
     """Put the styles on the page; once a run of the script."""
-    st.html(STYLE)
+    _put(STYLE)
 
 
 def present() -> None:
     """Large type, and nothing but the page itself: for a projector."""
-    st.html(PRESENTING)
+    _put(PRESENTING)
+
+
+def _put(styles: str) -> None:
+    """As Markdown, which a browser draws at once; what draws HTML is loaded later, and the page would jump."""
+    st.markdown(styles, unsafe_allow_html=True)
 
 
 def hue(number: int) -> str:
@@ -139,6 +160,11 @@ def duration(seconds: float | None) -> str:
     if hours:
         return f"{hours} h {minutes_left:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def plain(text: str) -> str:
+    """A name as Streamlit's Markdown shows it letter by letter: in labels, help and st.markdown it is no code."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!<>|~:$^=&])", r"\\\1", text)
 
 
 def figures(items: list[tuple[str, str, str]]) -> None:

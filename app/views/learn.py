@@ -1,5 +1,6 @@
 """Learn: five questions about metric learning, each answered by the chosen run's own data after one has predicted."""
 
+import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import cached, place, selection, state, theme
 from app.analysis import lessons, miners
@@ -14,9 +16,9 @@ from app.analysis.lessons import Question, Study
 from app.state import View
 from app.widgets import ladder, wall
 from app.widgets.bit_strip import bit_strip
+from app.widgets.corners import Corner, corners
 from app.widgets.distance_plot import distance_plot
 from app.widgets.gallery import gallery
-from app.widgets.learner_cards import Card, learner_cards
 from app.widgets.mini_map import mini_map
 from app.widgets.prediction import ask_or_show, predict, revealed
 from app.widgets.scene_rail import scene_rail
@@ -26,29 +28,31 @@ from bon_core.division.diagnostics import Exemplars
 from bon_core.training.audit import read_step
 
 SCENE, PRESENT = "scene", "present"  # in the address
+NOW, PRESENTING = "learn-scene", "learn-presenting"  # in the session
+RAIL = "rail"  # key of a widget: in the session as long as one stays on this page
 DOOR = "learn-door"  # in the session: the page to go to, and what its address says
 LAST_STEPS = 30  # recorded steps whose triplets are drawn
 NEIGHBOURS = 10
-STRIP = 7  # pictures of a learner
+STRIP = 16  # pictures of a learner, if there is room
 
 
 @dataclass(frozen=True)
 class Lesson:
     """What a scene shows of a view.
 
-    story : a few sentences, no more
+    story : what one must know to predict, and some more, which a speaker says instead
     value : the true answer to the question
-    figure, told : the answer as a large figure, and in a sentence
+    figure, told : the answer as a large figure, and in words, again with some more
     takeaway : one sentence to keep
     exhibit : draws the interactive part; it is told whether the answer may be seen
     door : words on the button to the real page, the page, and how it shall stand there
     """
 
-    story: str
+    story: tuple[str, str]
     question: Question
     value: float
     figure: str
-    told: str
+    told: tuple[str, str]
     takeaway: str
     exhibit: Callable[[bool], None]
     door: tuple[str, str, Callable[[], dict[str, Any]]]
@@ -74,7 +78,10 @@ def main() -> None:
         page, query = st.session_state.pop(DOOR)
         st.switch_page(f"views/{page}.py", query_params=query)
     theme.style()
-    presenting = st.query_params.get(PRESENT) == "1"
+    if RAIL not in st.session_state or get_script_run_ctx().is_history_navigation:
+        _arrive()
+    name, presenting = st.session_state[NOW], st.session_state[PRESENTING]
+    _write_address(name, presenting)
     if presenting:
         theme.present()
     view = state.header(chip=not presenting)
@@ -82,35 +89,52 @@ def main() -> None:
     if view is None:
         theme.empty("There is nothing to learn from yet.", "Train a model on the Train page, or bring embeddings.")
         return
-    name = _current()
     names = list(SCENES)
-    asked = scene_rail([scene.label for scene in SCENES.values()], names.index(name), key="rail")
+    asked = scene_rail([scene.label for scene in SCENES.values()], names.index(name), key=RAIL)
     if asked is not None and names[asked] != name:
-        _go(names[asked])
+        st.session_state[NOW] = names[asked]
         st.rerun()
     lesson = SCENES[name].make(view)
     st.html(f'<h2 class="lesson">{SCENES[name].title}</h2>')
     if isinstance(lesson, Missing):
         _missing(view, lesson)
     else:
-        _scene(lesson, f"{name} {view.run.name} {view.snapshot.step} {view.split}", presenting)
+        with st.container(key="scene"):
+            _scene(lesson, f"{name} {view.run.name} {view.snapshot.step} {view.split}", presenting)
     _foot(lesson, names, names.index(name), presenting)
 
 
-def _current() -> str:
-    """The scene that the address names, or where one was last; it is written to the address."""
+def _arrive() -> None:
+    """Begin where the address says, or where one was last; so it is after the browser's Back and Forward.
+
+    From then on the session knows, and the address follows: a key that is pressed fast arrives with the address of
+    before.
+    """
     asked = st.query_params.get(SCENE)
-    name = asked or st.session_state.get(SCENE)
-    if asked is not None and asked not in SCENES:
-        theme.trouble(f"The link names the scene {asked}, which is not there; the first one is shown.")
-    name = name if name in SCENES else next(iter(SCENES))
-    _go(name)
-    return name
+    if asked in SCENES:
+        st.session_state[NOW] = asked
+    elif asked is not None:
+        theme.trouble(f"The link names the scene {asked}, which is not there; another one is shown.")
+    st.session_state.setdefault(NOW, next(iter(SCENES)))
+    st.session_state[PRESENTING] = st.query_params.get(PRESENT) == "1"
 
 
-def _go(name: str) -> None:
-    st.session_state[SCENE] = name
+def _write_address(name: str, presenting: bool) -> None:
     st.query_params[SCENE] = name
+    if presenting:
+        st.query_params[PRESENT] = "1"
+    else:
+        st.query_params.pop(PRESENT, None)
+
+
+def _step(by: int) -> None:
+    """Move on or back from where one is, which need not be where one was when the button was drawn."""
+    names = list(SCENES)
+    st.session_state[NOW] = names[min(max(names.index(st.session_state[NOW]) + by, 0), len(names) - 1)]
+
+
+def _present(wanted: bool) -> None:
+    st.session_state[PRESENTING] = wanted
 
 
 def _foot(lesson: Lesson | Missing, names: list[str], now: int, presenting: bool) -> None:
@@ -122,8 +146,8 @@ def _foot(lesson: Lesson | Missing, names: list[str], now: int, presenting: bool
             shortcut="Left",
             icon=":material/arrow_back:",
             disabled=now == 0,
-            on_click=_go,
-            args=(names[max(now - 1, 0)],),
+            on_click=_step,
+            args=(-1,),
         )
         st.button(
             "Next",
@@ -133,8 +157,8 @@ def _foot(lesson: Lesson | Missing, names: list[str], now: int, presenting: bool
             icon_position="right",
             type="primary",
             disabled=now == len(names) - 1,
-            on_click=_go,
-            args=(names[min(now + 1, len(names) - 1)],),
+            on_click=_step,
+            args=(1,),
         )
         st.space("stretch")
         if isinstance(lesson, Lesson):
@@ -152,20 +176,14 @@ def _foot(lesson: Lesson | Missing, names: list[str], now: int, presenting: bool
         )
 
 
-def _present(wanted: bool) -> None:
-    if wanted:
-        st.query_params[PRESENT] = "1"
-    else:
-        st.query_params.pop(PRESENT, None)
-
-
 def _scene(lesson: Lesson, key: str, presenting: bool) -> None:
     """Words and question beside the exhibit. While presenting, the answer takes the place of the story."""
     words, exhibit = st.columns([1, 1.5 if presenting else 1.7], gap="large")
+    much = 1 if presenting else 2
     with words:
         if not (presenting and revealed(key)):
-            st.html(f'<p class="story">{lesson.story}</p>')
-        predict(lesson.question, lesson.value, key=key, figure=lesson.figure, told=lesson.told)
+            st.html(f'<p class="story">{" ".join(lesson.story[:much])}</p>')
+        predict(lesson.question, lesson.value, key=key, figure=lesson.figure, told=" ".join(lesson.told[:much]))
         if revealed(key):
             st.html(f'<p class="takeaway">{lesson.takeaway}</p>')
         ask_or_show(key, presenting=presenting)
@@ -219,10 +237,12 @@ def _margin(view: View) -> Lesson | Missing:
     d_ap, d_an = cached.late_distances(view, first)
     share, doubled = (miners.active_share(d_ap, d_an, margin) for margin in (own, 2 * own))
     return Lesson(
-        story="A triplet pulls an <b>anchor</b> towards a <b>positive</b>, a picture of its own class, and pushes it"
-        " off a <b>negative</b>, one of another. The pushing ends once the negative is farther away than the positive"
-        " by a <b>margin</b>. Each dot is such a triplet from the end of this training: below the line it still"
-        " teaches, above it the network learns nothing from it.",
+        story=(
+            "A triplet pulls an <b>anchor</b> towards a <b>positive</b> of its own class and pushes it off a"
+            " <b>negative</b> of another, until that one is farther away by a <b>margin</b>.",
+            "Each dot is such a triplet from the end of this training: below the line it still teaches, above it the"
+            " network learns nothing from it.",
+        ),
         question=Question(
             f"This run was trained with a margin of {own:g}. How many of its last triplets still teach?",
             ("fewer than 1 in 5", "between 1 in 5 and 1 in 2", "more than half"),
@@ -230,8 +250,11 @@ def _margin(view: View) -> Lesson | Missing:
         ),
         value=share,
         figure=theme.percent(share, 0),
-        told=f"of the {theme.count(len(d_ap))} triplets of steps {theme.count(first)} to {theme.count(steps[-1])} lie"
-        f" below the line. With twice the margin it would be {theme.percent(doubled, 0)}.",
+        told=(
+            f"of the last {theme.count(len(d_ap))} triplets lie below the line. With twice the margin it would be"
+            f" {theme.percent(doubled, 0)}.",
+            f"They are those of steps {theme.count(first)} to {theme.count(steps[-1])}.",
+        ),
         takeaway="A margin is a demand. Too small, and nothing is left to learn; too large, and nothing is ever good"
         " enough.",
         exhibit=lambda told: _margin_bench(view, d_ap, d_an, own, int(steps[-1]), told),
@@ -253,7 +276,7 @@ def _margin_bench(view: View, d_ap: np.ndarray, d_an: np.ndarray, own: float, st
             triplets(view, [_judged(one, margin)], margin=margin, key="one-triplet-board")
     share = theme.percent(miners.active_share(d_ap, d_an, margin), 0) if told else "How many"
     st.html(f'<div class="reading"><b>{share}</b> of the triplets teach at a margin of {margin:.2f}</div>')
-    distance_plot(d_ap, d_an, margin, key="lesson-distances", told=told)
+    distance_plot(d_ap, d_an, margin, key="lesson-distances", told=told, height="30vh")
 
 
 def _judged(one: Triplet, margin: float) -> Triplet:
@@ -285,17 +308,22 @@ def _random(view: View) -> Lesson | Missing:
     alive = float(found.anywhere.mean()) * negatives
     none = float((found.anywhere * negatives < 0.5).mean())
     return Lesson(
-        story=f"In a training batch this anchor meets {theme.count(negatives)} pictures of other classes, drawn at"
-        " <b>random</b>. One of them teaches something only while it <b>violates the margin</b>: while it is not yet"
-        f" farther away than the positive plus {_own_margin(view):g}. On the wall is such a batch, as this model sees"
-        " it.",
+        story=(
+            f"In a batch this anchor meets {theme.count(negatives)} <b>random</b> pictures of other classes. One of"
+            " them teaches only while it <b>violates the margin</b>: while it is not yet farther away than the"
+            f" positive plus {_own_margin(view):g}.",
+            "On the wall is such a batch, as this model sees it. Click a picture to make it the anchor.",
+        ),
         question=_how_many(
             f"Of {theme.count(negatives)} random negatives, how many still violate the margin?", negatives
         ),
         value=alive,
         figure=f"{alive:.1f} of {theme.count(negatives)}",
-        told=f"on average over {theme.count(len(found.anchor))} anchors, and for {theme.percent(none, 0)} of them none"
-        " is to be expected. All the others are computed and thrown away.",
+        told=(
+            f"on average over {theme.count(len(found.anchor))} anchors; for {theme.percent(none, 0)} of them none is"
+            " to be expected.",
+            "All the others are computed and thrown away.",
+        ),
         takeaway="The better the model, the fewer random negatives are left that can teach it anything.",
         exhibit=lambda told: _wall(
             view, anchor, lessons.random_batch(pool, anchor, view.run.config.mining, _own_margin(view)), told
@@ -309,17 +337,18 @@ def _random(view: View) -> Lesson | Missing:
 
 
 def _wall(view: View, anchor: int, found: lessons.Negatives, told: bool) -> None:
-    if told:
-        theme.legend(
-            [
-                (theme.VERMILION, "still teaches", theme.count(found.teaches.sum())),
-                (theme.CONTEXT, "dead weight", theme.count((~found.teaches).sum())),
-            ]
-        )
-    else:
-        theme.quiet("Which of them does the model still take for the anchor? Click one to make it the anchor.")
+    with st.container(horizontal=True, gap="medium", vertical_alignment="center", key="wall-line"):
+        if told:
+            theme.legend(
+                [
+                    (theme.VERMILION, "still teaches", theme.count(found.teaches.sum())),
+                    (theme.CONTEXT, "dead weight", theme.count((~found.teaches).sum())),
+                ]
+            )
+        else:
+            theme.quiet("Which does the model still confuse with it?")
+        st.button("Another anchor", key="another", icon=":material/casino:", on_click=_another_anchor, args=(view,))
     picked = wall.wall(view, anchor, found, told=told, key="wall")
-    st.button("Another anchor", key="another", icon=":material/casino:", on_click=_another_anchor, args=(view,))
     if picked is not None:
         place.go("anchor", picked)
         st.rerun()
@@ -407,19 +436,18 @@ def _hashing(view: View) -> Lesson | Missing:
     code = int(cached.pool(view).codes[anchor])
 
     def exhibit(told: bool) -> None:
-        if told:
-            ladder.ladder(
-                [("drawn at random", random, theme.CONTEXT), ("out of its bucket", near, theme.VERMILION)],
-                negatives,
-                key="ladder",
-            )
+        rungs = [("drawn at random", random, theme.CONTEXT), ("out of its bucket", near, theme.VERMILION)]
+        ladder.ladder(rungs, negatives, hidden=() if told else (1,), key="ladder")
         _bucket(view, anchor, code, told)
 
     return Lesson(
-        story=f"To find the hardest negative exactly, an anchor must be compared with all {theme.count(everybody)}"
-        f" pictures, at every step. <b>Bag of Negatives</b> asks {bits} yes-or-no questions of each embedding instead."
-        f" The answers are a code of {bits} bits, and equal codes share a <b>bucket</b>: one look-up finds it, however"
-        " large the data set is. Flip a bit to visit the bucket next door.",
+        story=(
+            f"<b>Bag of Negatives</b> asks {bits} yes-or-no questions of each embedding. Those who answer alike share"
+            " a <b>bucket</b>, and one look-up finds it.",
+            f"To find the hardest negative exactly, an anchor would be compared with all {theme.count(everybody)}"
+            " pictures at every step; a look-up costs the same however large the data set is. Flip a bit to visit the"
+            " bucket next door.",
+        ),
         question=_how_many(
             f"If all {theme.count(negatives)} negatives came out of the anchor's own bucket, how many would violate"
             " the margin?",
@@ -427,7 +455,7 @@ def _hashing(view: View) -> Lesson | Missing:
         ),
         value=near,
         figure=f"{near:.1f} of {theme.count(negatives)}",
-        told=f"on average{gain}. That took a look at {looked:.0f} pictures, not at {theme.count(everybody)}.",
+        told=(f"on average{gain}.", f"That took a look at {looked:.0f} pictures, not at {theme.count(everybody)}."),
         takeaway="Pictures that share a code are those that the model still confuses, and finding them costs one"
         " look-up.",
         exhibit=exhibit,
@@ -450,10 +478,12 @@ def _bucket(view: View, anchor: int, own: int, told: bool) -> None:
     away = (code ^ own).bit_count()
     where = "the anchor's own" if not away else f"{away} bit{'s' if away > 1 else ''} away from the anchor's"
     found = lessons.bucket_of(pool, anchor, code, _own_margin(view))
-    theme.quiet(f"Bucket {code:#x}, {where}, holds {theme.count(len(found.row))} negatives.")
-    if away:
-        st.button("Back to its own bucket", key="own-bucket", on_click=place.go, args=("flip", 0))
-    _wall(view, anchor, found, told)
+    with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
+        theme.quiet(f"Bucket {code:#x}, {where}, holds {theme.count(len(found.row))} negatives.")
+        if away:
+            st.button("Back to its own", key="own-bucket", type="tertiary", on_click=place.go, args=("flip", 0))
+    with st.container(key="bucket-wall"):
+        _wall(view, anchor, found, told)
 
 
 # 4: divide and conquer ------------------------------------------------------------------------------------------------
@@ -482,19 +512,21 @@ def _divide(view: View) -> Lesson | Missing:
     count = snapshot.learners
 
     def exhibit(told: bool) -> None:
-        if told:
-            rungs = [
-                ("anywhere, at random", anywhere, theme.CONTEXT),
-                ("inside its cluster", inside, theme.BLUE),
-                ("inside its bucket", bucket, theme.VERMILION),
-            ]
-            ladder.ladder(rungs, negatives, key="ladder")
+        rungs = [
+            ("anywhere, at random", anywhere, theme.CONTEXT),
+            ("inside its cluster", inside, theme.BLUE),
+            ("inside its bucket", bucket, theme.VERMILION),
+        ]
+        ladder.ladder(rungs, negatives, hidden=() if told else (1,), key="ladder")
         _learners(view, division, told)
 
     return Lesson(
-        story=f"<b>Divide:</b> the pictures are split into {count} clusters by the embedding itself, and the embedding"
-        f" into {count} slices. Each <b>learner</b> trains one slice on one cluster, where everything looks alike and"
-        " coarse differences no longer help. <b>Conquer:</b> in the end all slices are joined and trained together.",
+        story=(
+            f"<b>Divide:</b> {count} clusters of pictures, {count} slices of the embedding; each <b>learner</b> trains"
+            " one slice on one cluster. <b>Conquer:</b> in the end all slices are joined and trained together.",
+            "The embedding itself makes the clusters: inside of one everything looks alike, and coarse differences no"
+            " longer help.",
+        ),
         question=Question(
             f"Take an anchor's {theme.count(negatives)} negatives from its own cluster, not from everywhere. How many"
             " more violate the margin?",
@@ -503,8 +535,10 @@ def _divide(view: View) -> Lesson | Missing:
         ),
         value=times,
         figure=f"{times:.1f} times" if np.isfinite(times) else "none at random",
-        told=f"{inside:.1f} of {theme.count(negatives)} inside the cluster, {anywhere:.1f} anywhere."
-        f" {_joined(division)}",
+        told=(
+            f"{inside:.1f} of {theme.count(negatives)} inside the cluster, {anywhere:.1f} anywhere.",
+            _joined(division),
+        ),
         takeaway="A corner of the data makes every batch harder, and each learner has a corner of its own.",
         exhibit=exhibit,
         door=("See what each learner looks after", "clusters", dict),
@@ -525,22 +559,14 @@ def _joined(division: dict | None) -> str:
 
 def _learners(view: View, division: dict | None, told: bool) -> None:
     sizes = np.bincount(np.asarray(view.snapshot.clusters)[view.rows], minlength=view.snapshot.learners)
-    cards = []
+    parts = []
     for number, telling in enumerate(_exemplars(view, cached.stamp(view))):
         share = float(sizes[number] / max(sizes.sum(), 1))
         words = f"{theme.percent(share, 0)} of the split"
         if told and division and number < len(division["slice_recall"]):
-            words += f" · alone {theme.percent(division['slice_recall'][number])} right"
-        cards.append(
-            Card(
-                name=f"Learner {number}",
-                size=int(sizes[number]),
-                share=share,
-                told=words,
-                strips={"the middle of its cluster": view.ids[telling.centre]},
-            )
-        )
-    picked = learner_cards(view, cards, key="lesson-cards")
+            words = f"alone {theme.percent(division['slice_recall'][number])} right"
+        parts.append(Corner(f"Learner {number}", int(sizes[number]), share, words, view.ids[telling.centre]))
+    picked = corners(view, parts, key="corners")
     if picked is not None:
         kind, value = picked
         if kind == "cluster":
@@ -573,9 +599,11 @@ def _map(view: View) -> Lesson | Missing:
     row = _row_of(view, identity)
     width = view.snapshot.vectors.shape[1]
     return Lesson(
-        story=f"The model places each picture in {width} dimensions; the <b>map</b> has two. It is drawn so that those"
-        " who are near each other stay near, but there is not room for all: something has to give. Here is one"
-        f" picture, and its {NEIGHBOURS} true nearest neighbours in the full space.",
+        story=(
+            f"The model places each picture in {width} dimensions; the <b>map</b> has two. Something has to give.",
+            "It is drawn so that those who are near each other stay near, but there is not room for all. Here is one"
+            f" picture, and its {NEIGHBOURS} true nearest neighbours in the full space.",
+        ),
         question=Question(
             f"Of a picture's {NEIGHBOURS} true neighbours, how many are also among the {NEIGHBOURS} nearest on the"
             " map?",
@@ -584,8 +612,10 @@ def _map(view: View) -> Lesson | Missing:
         ),
         value=mean,
         figure=f"{mean:.1f} of {NEIGHBOURS}",
-        told=f"on average over {theme.count(len(points))} pictures; between {kept.min()} and {kept.max()}. Groups on a"
-        " map are mostly real, who stands next to whom is not.",
+        told=(
+            f"on average over {theme.count(len(points))} pictures; between {kept.min()} and {kept.max()}.",
+            "Groups on a map are mostly real, who stands next to whom is not.",
+        ),
         takeaway="Let the map raise the question; let the distances in the full space answer it.",
         exhibit=lambda told: _point(view, row, torn, told),
         door=("Open this point on the map", "map", lambda: {"at": identity, "colour": state.COLOURS["trust"]}),
@@ -600,7 +630,7 @@ def _point(view: View, row: int, torn: int, told: bool) -> None:
     agree = int(np.isin(true, near).sum())
     shade = {True: theme.RIGHT, False: theme.WRONG}
     same = labels[true] == labels[here]
-    left, right = st.columns([1.15, 1], gap="medium")
+    left, right = st.columns([1.35, 1], gap="medium")
     with left:
         lines = [(here, int(other), theme.CONTEXT) for other in np.setdiff1d(near, true)] if told else []
         lines += [(here, int(other), shade[bool(own)]) for other, own in zip(true, same, strict=True)] if told else []
@@ -616,23 +646,20 @@ def _point(view: View, row: int, torn: int, told: bool) -> None:
             else f"Where {view.class_name(here)} lies on the map",
         )
         with st.container(horizontal=True, gap="small"):
-            st.button(
-                "Another point", key="point-another", icon=":material/casino:", on_click=_another_point, args=(view,)
-            )
+            st.button("Another", key="point-another", icon=":material/casino:", on_click=_another_point, args=(view,))
             st.button("One torn apart", key="point-torn", on_click=place.go, args=("point", torn))
     with right:
-        gallery(
-            view, snapshot.ids[[here]], key="lesson-point", size=72, captions=[view.class_name(here)], borders=["query"]
-        )
-        st.markdown("**True neighbours**, nearest first")
+        with st.container(horizontal=True, gap="small", vertical_alignment="center", wrap=False):
+            gallery(view, snapshot.ids[[here]], key="lesson-point", size=56, borders=["query"])
+            st.html(f"<b>True neighbours</b> of {html.escape(view.class_name(here))}, nearest first", width="stretch")
         borders = ["right" if own else "wrong" for own in same]
         clicked = gallery(view, snapshot.ids[true], key="lesson-true", borders=borders, size=40)
         if told:
-            st.markdown("**Neighbours on the map**")
+            st.html(f"<b>Nearest on the map</b>, {agree} of them true")
             borders = ["right" if own else "wrong" for own in labels[near] == labels[here]]
             other = gallery(view, snapshot.ids[near], key="lesson-near", borders=borders, size=40)
             clicked = clicked if clicked is not None else other
-            theme.quiet(f"{agree} of {len(true)} are in both. Blue edges: the same class; vermilion: another.")
+        theme.legend([(theme.RIGHT, "same class", ""), (theme.WRONG, "another", "")])
     if clicked is not None:
         place.go("point", clicked)
         st.rerun()

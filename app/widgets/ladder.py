@@ -1,6 +1,6 @@
 """Where to look for negatives: how many of a batch's worth of them teach, by where they were drawn from."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from app.widgets.board import board, text
 
@@ -13,12 +13,17 @@ CSS = """
 """
 
 
-def ladder(rungs: Sequence[tuple[str, float, str]], of: int, *, key: str) -> None:
-    """Draw (words, how many teach, colour) as bars; the scale ends at the longest, with room for the numbers."""
+def ladder(rungs: Sequence[tuple[str, float, str]], of: int, *, hidden: Collection[int] = (), key: str) -> None:
+    """Draw (words, how many teach, colour) as bars; the scale ends at the longest, with room for the numbers.
+
+    The rungs whose numbers are `hidden` show a question mark in the place of the value.
+    """
     longest = max([value for _, value, _ in rungs] + [1])
-    lines = "".join(
-        f'<span>{text(words)}</span><span class="bar" style="--hue:{hue}"><i style="width:{72 * value / longest:.1f}%">'
-        f"</i><b>{value:.1f}</b></span>"
-        for words, value, hue in rungs
-    )
+    lines = ""
+    for number, (words, value, hue) in enumerate(rungs):
+        bar = f'<i style="width:{72 * value / longest:.1f}%"></i><b>{value:.1f}</b>'
+        lines += (
+            f'<span>{text(words)}</span><span class="bar" style="--hue:{hue}">'
+            f"{'<b>?</b>' if number in hidden else bar}</span>"
+        )
     board(f'<div class="ladder" role="group" aria-label="of {of:,} negatives">{lines}</div>', key=key, css=CSS)

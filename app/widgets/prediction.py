@@ -42,7 +42,7 @@ def predict(question: Question, value: float, *, key: str, figure: str, told: st
 def ask_or_show(key: str, *, presenting: bool) -> None:
     """The button that shows the answer without a prediction, or hides it again.
 
-    While presenting, Space and Enter show it.
+    While presenting, Space shows it; Enter is left to the button that has the focus.
     """
     if revealed(key):
         st.button("Ask again", key="again", icon=":material/replay:", type="tertiary", on_click=_forget, args=(key,))
@@ -56,17 +56,15 @@ def ask_or_show(key: str, *, presenting: bool) -> None:
         on_click=_say,
         args=(key, -1),
     )
-    if presenting:  # a button has one shortcut; this one is not seen
-        st.button("Show the answer", key="reveal-enter", shortcut="Enter", on_click=_say, args=(key, -1))
 
 
 def _answer(question: Question, right: int, said: int, figure: str, told: str) -> None:
     lines = []
     for number, words in enumerate(question.choices):
-        mark = "✓" if number == right else "✗" if number == said else ""
-        kind = "right" if number == right else "wrong" if number == said else ""
-        yours = " <small>your prediction</small>" if number == said else ""
-        lines.append(f'<li class="{kind}"><i>{mark}</i><span>{html.escape(words)}{yours}</span></li>')
+        if number in (right, said):
+            kind, mark = ("right", "✓") if number == right else ("wrong", "✗")
+            yours = " <small>your prediction</small>" if number == said else ""
+            lines.append(f'<li class="{kind}"><i>{mark}</i><span>{html.escape(words)}{yours}</span></li>')
     st.html(
         f'<div class="answer" role="status"><ul>{"".join(lines)}</ul>'
         f'<div class="value">{html.escape(figure)}</div><p>{html.escape(told.replace(" %", NARROW))}</p></div>'

@@ -8,7 +8,7 @@ CSS = """
 .rail {display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: .5rem; list-style: none; margin: 0;
   padding: 0}
 .board .rail button {width: 100%; padding: .45rem 0 .15rem; border-top: .25rem solid rgba(128,128,128,.28);
-  font-size: .87rem; line-height: 1.25; text-align: left}
+  font-size: .84rem; line-height: 1.25; text-align: left}
 .board .rail .past button {border-color: color-mix(in srgb, var(--st-primary-color) 45%, transparent)}
 .board .rail .now button {border-color: var(--st-primary-color); font-weight: 650}
 .rail b {font-weight: 650; color: var(--st-link-color); margin-right: .3rem}

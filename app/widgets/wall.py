@@ -1,21 +1,22 @@
 """A wall of negatives beside their anchor: all alike at first; then those that teach are lit, and the others fade."""
 
+import numpy as np
+
 from app import theme
 from app.analysis.lessons import Negatives
 from app.state import View
 from app.widgets.board import Sheet, board, text
 
 MOST = 160  # pictures
-FEW = 48  # and fewer are drawn larger
 
 CSS = """
 .scene {display: grid; grid-template-columns: auto 1fr; gap: 1.1rem 1.4rem; align-items: start}
-.scene .ends {display: grid; gap: .7rem; --size: 5rem !important}
+.scene .ends {display: grid; gap: .7rem; max-width: 9rem; overflow-wrap: anywhere;
+  --size: var(--wall-ends, 5rem) !important}
 .scene .ends div {font-size: .85rem; text-align: center; line-height: 1.3}
 .scene .ends .face, .scene .ends .word {display: block; margin: 0 auto .25rem}
-.scene .wall {display: flex; flex-wrap: wrap; gap: .35rem; --size: min(2.5rem, 4.8vh) !important;
-  padding: .2rem}
-.scene .few {--size: min(3.4rem, 7vh) !important}
+.scene .wall {display: flex; flex-wrap: wrap; gap: var(--gap); padding: .2rem; --gap: .35rem;
+  --size: clamp(1.1rem, var(--wall-side, min(38rem, 92vw)) * var(--share) - var(--gap), 5.2rem) !important}
 .scene .wall .lit {box-shadow: 0 0 0 .2rem var(--lit)}
 .scene .wall .dead {animation: fade .7s ease-out both}
 @keyframes fade {from {opacity: 1} to {opacity: .2}}
@@ -23,7 +24,6 @@ CSS = """
 @media (max-width: 640px) {
   .scene {grid-template-columns: 1fr}
   .scene .ends {grid-auto-flow: column; justify-content: start}
-  .scene .wall {--size: 2.2rem !important}
 }
 """
 
@@ -48,12 +48,12 @@ def wall(view: View, anchor: int, found: Negatives, *, told: bool, key: str) -> 
         faces.append(face.replace('class="', f'class="{kind} ', 1))
     name = view.class_name(view.rows[anchor])
     more = f'<div class="dim">and {len(found.row) - MOST:,} more</div>' if len(found.row) > MOST else ""
-    few = " few" if len(places) <= FEW else ""
+    share = 1 / np.sqrt(max(len(places), 1))  # of the side of a square wall
     picked = board(
         f'<div class="scene" style="{sheet.style};--lit:{theme.VERMILION}"><div class="ends">'
         f"<div>{sheet.face(ends[0])}<b>anchor</b> {text(name)}</div>"
         f'<div>{sheet.face(ends[1])}positive<br><span class="dim">at {found.d_ap:.2f}</span></div></div>'
-        f'<div><div class="wall{few}">{"".join(faces)}</div>{more}</div></div>',
+        f'<div><div class="wall" style="--share:{share:.4f}">{"".join(faces)}</div>{more}</div></div>',
         key=key,
         css=CSS,
     )

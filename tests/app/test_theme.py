@@ -9,14 +9,25 @@ import numpy as np
 import pytest
 
 from app import theme
-from app.widgets import board, charts, distance_plot, gallery, ladder, learner_cards, scene_rail, triplets, wall
+from app.widgets import (
+    board,
+    corners,
+    distance_plot,
+    gallery,
+    heat_matrix,
+    ladder,
+    learner_cards,
+    scene_rail,
+    triplets,
+    wall,
+)
 
 CONFIG = Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml"
 PAGE = tomllib.loads(CONFIG.read_text(encoding="utf-8"))["theme"]
 TEXT, MARK = 4.5, 3.0  # AA: text; large text and what one must see to understand a picture
 GROUNDS = ("backgroundColor", "secondaryBackgroundColor")
 STYLES = [theme.STYLE] + [
-    module.CSS for module in (board, distance_plot, gallery, ladder, learner_cards, scene_rail, triplets, wall)
+    module.CSS for module in (board, corners, distance_plot, gallery, ladder, learner_cards, scene_rail, triplets, wall)
 ]
 DICHROMATS = {  # Machado et al., 2009, severity 1, on linear RGB
     "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
@@ -80,6 +91,15 @@ def test_quiet_text_is_not_too_quiet(mode, ground):
 
 
 @modes
+@pytest.mark.parametrize("ground", GROUNDS)
+def test_words_coloured_by_the_styles_can_be_read(mode, ground):
+    pairs = re.findall(r"light-dark\((#\w{6}), (#\w{6})\)", theme.STYLE)
+    assert len(pairs) >= 2
+    for light, dark in pairs:
+        assert contrast(rgb(light if mode == "light" else dark), rgb(PAGE[mode][ground])) >= TEXT
+
+
+@modes
 def test_words_in_charts_can_be_read(mode):
     assert contrast(rgb(theme.INK[mode]), rgb(PAGE[mode]["backgroundColor"])) >= TEXT
 
@@ -112,4 +132,4 @@ def test_numbers_in_a_heat_map_can_be_read(value):
     corners = np.stack([rgb(colour) for colour in theme.SEQUENTIAL])
     at = np.linspace(0, 1, len(corners))
     cell = np.array([np.interp(value, at, corners[:, channel]) for channel in range(3)])
-    assert contrast(cell, rgb("#FFFFFF" if value > charts.WHITE_FROM else "#000000")) >= TEXT
+    assert contrast(cell, rgb("#FFFFFF" if value > heat_matrix.WHITE_FROM else "#000000")) >= TEXT

@@ -11,9 +11,23 @@ TITLES = (
     "Why give each learner a corner of its own?",
     "What does the map get wrong?",
 )
+EXHIBITS = (".distances .field", ".wall", ".wall", ".corner .strip", ".mini")
 FITS = """() => {
   const page = document.querySelector("[data-testid=stMain]");
-  return page.scrollHeight <= page.clientHeight && page.scrollWidth <= page.clientWidth;
+  return page.scrollHeight <= innerHeight && page.scrollWidth <= innerWidth;
+}"""
+SMALLEST = """() => {
+  const sizes = [];
+  const look = (node) => {
+    for (const part of node.querySelectorAll("*")) {
+      const words = [...part.childNodes].some((child) => child.nodeType === Node.TEXT_NODE && child.data.trim());
+      if (words && part.checkVisibility() && part.getBoundingClientRect().width > 1 && !part.closest("style"))
+        sizes.push([parseFloat(getComputedStyle(part).fontSize) * (part.currentCSSZoom ?? 1), part.textContent]);
+      if (part.shadowRoot) look(part.shadowRoot);
+    }
+  };
+  look(document.querySelector("[data-testid=stMain]"));
+  return sizes.sort((one, other) => one[0] - other[0])[0];
 }"""
 
 
@@ -27,14 +41,43 @@ def answered(page) -> None:
     page.locator(".answer").wait_for()
 
 
+def settled(page, number: int) -> None:
+    """Wait until the exhibit of scene `number` is drawn and the script is done."""
+    page.locator(EXHIBITS[number]).first.wait_for()
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_projector_shows_each_scene_whole(page, server, size):
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(f"{server.address}/learn?scene=margin&present=1")
+    for number in range(len(TITLES)):
+        at_scene(page, number)
+        page.locator(".ask").wait_for()
+        settled(page, number)
+        page.wait_for_function(FITS)
+        assert not page.get_by_test_id("stHeader").is_visible()
+        assert not page.locator(".st-key-header").is_visible()
+        page.keyboard.press("Space")
+        answered(page)
+        settled(page, number)
+        page.wait_for_function(FITS)
+        assert page.evaluate("() => parseFloat(getComputedStyle(document.querySelector('.answer p')).fontSize)") >= 22
+        size_of_words, words = page.evaluate(SMALLEST)
+        assert size_of_words >= 14, words
+        page.keyboard.press("ArrowRight")
+
+
 def test_arrow_keys_walk_and_a_number_predicts(page, server):
     page.goto(f"{server.address}/learn")
     at_scene(page, 0)
     page.keyboard.press("2")
     answered(page)
     page.get_by_text("your prediction").wait_for()
+    settled(page, 0)
     page.keyboard.press("ArrowRight")
     at_scene(page, 1)
+    settled(page, 1)
     assert page.locator(".answer").count() == 0
     page.keyboard.press("ArrowRight")
     at_scene(page, 2)
@@ -43,6 +86,28 @@ def test_arrow_keys_walk_and_a_number_predicts(page, server):
     page.locator(".rail button").nth(4).click()
     at_scene(page, 4)
     page.wait_for_url("**scene=map**")
+
+
+def test_the_browsers_back_returns_to_the_scene_before(page, server):
+    page.goto(f"{server.address}/learn?scene=margin")
+    at_scene(page, 0)
+    settled(page, 0)
+    page.keyboard.press("ArrowRight")
+    at_scene(page, 1)
+    page.wait_for_url("**anchor=**")
+    settled(page, 1)
+    while "scene=random" in page.url:
+        page.go_back()
+    at_scene(page, 0)
+
+
+def test_enter_on_a_choice_predicts_even_on_a_projector(page, server):
+    page.goto(f"{server.address}/learn?scene=margin&present=1")
+    at_scene(page, 0)
+    page.get_by_role("button", name="more than half").focus()
+    page.keyboard.press("Enter")
+    answered(page)
+    page.get_by_text("your prediction").wait_for()
 
 
 def test_an_arrow_key_on_the_slider_moves_the_margin_alone(page, server):

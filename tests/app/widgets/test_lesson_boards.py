@@ -1,0 +1,96 @@
+"""The boards of the guided scenes, as HTML."""
+
+import re
+
+import numpy as np
+import pytest
+
+from app.analysis.lessons import Negatives
+from app.state import View
+from app.widgets import corners, ladder, scene_rail, wall
+from app.widgets.corners import Corner
+
+RUNGS = [("anywhere", 3.0, "#111111"), ("in its cluster", 6.0, "#222222"), ("in its bucket", 24.0, "#333333")]
+
+
+@pytest.fixture
+def view(tiny_run) -> View:
+    return View(tiny_run, tiny_run.snapshot(), "test", "class")
+
+
+@pytest.fixture
+def drawn(monkeypatch) -> list[str]:
+    """What was drawn on boards, in place of drawing it; None is picked."""
+    shown: list[str] = []
+    for module in (corners, ladder, scene_rail, wall):
+        monkeypatch.setattr(module, "board", lambda content, **_: shown.append(content))
+    return shown
+
+
+def picked(monkeypatch, module, value: str) -> None:
+    monkeypatch.setattr(module, "board", lambda content, **_: value)
+
+
+def test_bars_are_as_long_as_their_numbers_and_a_hidden_one_does_not_tell(drawn):
+    ladder.ladder(RUNGS, 124, key="ladder")
+    lengths = [float(length) for length in re.findall(r"width:([\d.]+)%", drawn[0])]
+    np.testing.assert_allclose(np.array(lengths) / lengths[2], [3 / 24, 6 / 24, 1], atol=0.01)
+    ladder.ladder(RUNGS, 124, hidden=(1,), key="ladder")
+    assert re.findall(r"width:([\d.]+)%", drawn[1]) == [f"{lengths[0]:.1f}", f"{lengths[2]:.1f}"]
+    assert "<b>?</b>" in drawn[1] and "6.0" not in drawn[1]
+
+
+def test_bars_of_nothing_can_be_drawn(drawn):
+    ladder.ladder([("anywhere", 0.0, "#111111")], 4, key="ladder")
+    assert "width:0.0%" in drawn[0]
+
+
+def test_the_rail_says_where_one_is_to_eye_and_ear(drawn, monkeypatch):
+    assert scene_rail.scene_rail(["one", "two <b>", "three"], 1, key="rail") is None
+    kinds = re.findall(r'<li class="(\w*)">', drawn[0])
+    assert kinds == ["past", "now", ""]
+    assert drawn[0].count('aria-current="step"') == 1
+    assert 'aria-label="Scene 2 of 3: two &lt;b&gt;" aria-current="step"' in drawn[0]
+    picked(monkeypatch, scene_rail, "2")
+    assert scene_rail.scene_rail(["one", "two", "three"], 1, key="rail") == 2
+
+
+def negatives(view: View, count: int) -> Negatives:
+    """Of the view's first row: `count` negatives at falling distances, the last two of which teach."""
+    row = np.arange(1, count + 1) % len(view.rows)
+    return Negatives(1, 0.5, row, np.linspace(0.9, 0.1, count), np.arange(count) >= count - 2)
+
+
+def test_a_wall_hides_who_teaches_until_it_is_told(view, drawn):
+    wall.wall(view, 0, negatives(view, 10), told=False, key="wall")
+    wall.wall(view, 0, negatives(view, 10), told=True, key="wall")
+    asked, told = drawn
+    assert "lit" not in asked.split('class="wall"')[1] and "still teaches" not in asked
+    kinds = re.findall(r'class="(lit|dead) ', told)
+    assert kinds == ["lit"] * 2 + ["dead"] * 8, "nearest first"
+    assert told.count(", still teaches") >= 2
+
+
+def test_more_pictures_are_smaller_ones_and_too_many_are_counted(view, drawn):
+    for count in (4, 100, wall.MOST + 12):
+        wall.wall(view, 0, negatives(view, count), told=True, key="wall")
+    few, many, most = (float(re.search(r"--share:([\d.]+)", html)[1]) for html in drawn)
+    assert few == 0.5 and many == 0.1 and most == pytest.approx(1 / np.sqrt(wall.MOST), abs=1e-3)
+    assert "and 12 more" in drawn[2] and "more</div>" not in drawn[1]
+
+
+def test_an_empty_bucket_leaves_anchor_and_positive(view, drawn):
+    wall.wall(view, 0, Negatives(1, 0.5, *np.empty((3, 0))), told=True, key="wall")
+    assert "anchor" in drawn[0] and "positive" in drawn[0]
+
+
+def test_a_corner_shows_its_share_and_can_be_selected(view, drawn, monkeypatch):
+    learners = [Corner(f"Learner {n}", 1200 * n, 0.25 * n, f"told <{n}>", view.ids[:3]) for n in (1, 2)]
+    assert corners.corners(view, learners, key="corners") is None
+    assert "width:25.0%" in drawn[0] and "width:50.0%" in drawn[0]
+    assert 'aria-label="Select all 2,400 of Learner 2"' in drawn[0] and "told &lt;1&gt;" in drawn[0]
+    assert drawn[0].count(f'data-pick="id:{int(view.ids[0])}"') == 2
+    picked(monkeypatch, corners, "cluster:1")
+    assert corners.corners(view, learners, key="corners") == ("cluster", 1)
+    picked(monkeypatch, corners, f"id:{int(view.ids[2])}")
+    assert corners.corners(view, learners, key="corners") == ("id", int(view.ids[2]))
