@@ -6,13 +6,24 @@ PORT ?= 8501
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test lint clean
+.PHONY: app test stress lint locked clean
 
 app: $(VENV)/app-ready
-	$(BIN)/python -m streamlit run app/main.py --server.address $(HOST) --server.port $(PORT)
+	$(BIN)/python -m streamlit run app/main.py --server.address $(HOST) --server.port $(PORT) \
+		$(if $(filter-out localhost,$(HOST)),--server.allowedHosts '*')
 
 test: $(VENV)/test-ready
 	$(BIN)/python -m pytest
+
+# Hours of kills, hostile files and page changes, in benchmarks/results/reliability.md. Atheris is not there everywhere.
+stress: $(VENV)/test-ready
+	-$(BIN)/python -m pip install --quiet atheris==3.0.0
+	$(BIN)/python -m benchmarks.reliability
+
+# The environment as requirements.lock has it, byte for byte.
+locked: | $(BIN)/python
+	$(BIN)/python -m pip install --require-hashes -r requirements.lock
+	@touch $(VENV)/app-ready
 
 lint: $(VENV)/test-ready
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

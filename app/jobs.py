@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,21 +17,24 @@ from pathlib import Path
 import psutil
 
 from bon_core import runs
+from bon_core.config import InputError, check
 from bon_core.files import write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ".logs"  # inside the runs folder; a leading dot hides it from the list of runs
 LONGEST_TAIL = 4000
 _children: dict[str, subprocess.Popen] = {}
+_starting = threading.Lock()  # two visitors may press the same button at once
 
 
 @dataclass(frozen=True)
 class Job:
-    """A started command: the run's name, its process, when it began."""
+    """A started command: the run's name, its process with the start that the system gives it, when it was ordered."""
 
     name: str
     process: int
     process_started: float
+    ordered: float
     command: tuple[str, ...]
 
     @property
@@ -46,7 +50,7 @@ class Job:
             process = psutil.Process(self.process)
             same = abs(process.create_time() - self.process_started) < 1
             return same and process.status() != psutil.STATUS_ZOMBIE
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
+        except (psutil.Error, ValueError, OverflowError):
             return False
 
     @property
@@ -65,17 +69,30 @@ def start(name: str, arguments: Sequence[str]) -> Job:
     Raises
     ------
     InputError
-        If the run's name is not possible.
+        If the run's name is not possible, a command for it is at work, or nothing can be written beside the runs.
     """
     runs.check_name(name)
-    return _spawn(name, (sys.executable, "-m", "bon_core", *arguments))
+    try:
+        with _starting:
+            check(name not in _children or _children[name].poll() is not None, f"{name} is at work; wait for its end.")
+            return _spawn(name, (sys.executable, "-m", "bon_core", *arguments))
+    except OSError as error:
+        raise InputError(
+            f"{name} cannot be started in {runs.runs_folder()} ({error.strerror or error}); make room, or give write"
+            " access."
+        ) from error
+
+
+def known() -> dict[str, Job]:
+    """The last job of each name."""
+    read = map(_read, _folder().glob("*.json"))
+    return {job.name: job for job in read if job is not None}
 
 
 def waiting() -> list[Job]:
     """Jobs whose run directory is not there yet, newest first: starting, or ended before there was one."""
-    found = [_read(path) for path in _folder().glob("*.json")]
-    found = [job for job in found if not (runs.runs_folder() / job.name / "config.json").exists()]
-    return sorted(found, key=lambda job: job.process_started, reverse=True)
+    found = [job for job in known().values() if not (runs.runs_folder() / job.name / "config.json").exists()]
+    return sorted(found, key=lambda job: job.ordered, reverse=True)
 
 
 def forget(job: Job) -> None:
@@ -101,7 +118,7 @@ def free_name(stem: str) -> str:
 
 def _spawn(name: str, command: Sequence[str]) -> Job:
     _folder().mkdir(parents=True, exist_ok=True)
-    log = _folder() / f"{name}.log"
+    log, ordered = _folder() / f"{name}.log", time.time()
     with log.open("wb") as output:
         child = subprocess.Popen(
             command,
@@ -113,18 +130,25 @@ def _spawn(name: str, command: Sequence[str]) -> Job:
             start_new_session=True,
         )
     _children[name] = child
+    threading.Thread(target=child.wait, name=f"end of {name}", daemon=True).start()  # one nobody waits for is a zombie
     try:
         started = psutil.Process(child.pid).create_time()
     except psutil.NoSuchProcess:
         started = time.time()
-    job = Job(name, child.pid, started, tuple(command))
-    write_text(_folder() / f"{name}.json", json.dumps({"process": child.pid, "started": started, "command": command}))
+    job = Job(name, child.pid, started, ordered, tuple(command))
+    told = {"process": child.pid, "started": started, "ordered": ordered, "command": command}
+    write_text(_folder() / f"{name}.json", json.dumps(told))
     return job
 
 
-def _read(path: Path) -> Job:
-    known = json.loads(path.read_text(encoding="utf-8"))
-    return Job(path.stem, known["process"], known["started"], tuple(known["command"]))
+def _read(path: Path) -> Job | None:
+    """The job of a file; None if it was forgotten meanwhile, or is none."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        times = float(known["started"]), float(known["ordered"])
+        return Job(path.stem, int(known["process"]), *times, tuple(known["command"]))
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def _folder() -> Path:

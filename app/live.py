@@ -5,6 +5,7 @@ import streamlit as st
 
 from app import theme
 from app.widgets import charts
+from bon_core.config import InputError
 from bon_core.runs import Run, Status
 
 STATES = {
@@ -22,6 +23,7 @@ PHASE_WORDS = {
     "clustered": "whole embedding, one cluster",
     "conquer": "conquer: everything together",
 }
+LOG_LINES = 40
 MOST_STEPS = 400  # points of a curve; more cannot be seen
 
 
@@ -33,10 +35,11 @@ def follow(run: Run, status: Status) -> None:
     if not steps:
         if status.state in ("queued", "running"):
             theme.quiet("The curves begin with the first steps.")
+        _log(run)
         return
     _figures(steps, evaluations)
     table = pd.DataFrame(steps[:: max(len(steps) // MOST_STEPS, 1)])
-    preview = run.newest_preview()
+    preview = _newest_preview(run)
     left, right = st.columns([1.25, 1], gap="medium") if preview is not None else (st.container(), None)
     with left:
         _recall(evaluations, table)
@@ -47,6 +50,29 @@ def follow(run: Run, status: Status) -> None:
     _mining(table, run.name)
     for event in run.events("warning")[-2:]:
         theme.quiet(f"Step {event['step']}: {event['text']}")
+    _log(run)
+
+
+def _log(run: Run) -> None:
+    """What its processes did, newest first: how to find out why one ended."""
+    lines = run.logged()[:-LOG_LINES:-1]
+    if lines:
+        with st.expander("Log"):
+            st.code("\n".join(_log_line(line) for line in lines), language=None, wrap_lines=True)
+
+
+def _log_line(line: dict) -> str:
+    details = {name: value for name, value in line.items() if name not in ("time", "process", "what", "packages")}
+    words = ", ".join(f"{name} {value}" for name, value in details.items() if value not in ("", None))
+    return f"{str(line.get('time'))[:19].replace('T', ' ')}  {line.get('what')}  {words}"
+
+
+def _newest_preview(run: Run) -> dict | None:
+    """None also if it went between being found and being read: it was thinned out, or the run was deleted."""
+    try:
+        return run.newest_preview()
+    except InputError:
+        return None
 
 
 def _progress(status: Status) -> None:

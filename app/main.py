@@ -41,8 +41,16 @@ def visit() -> None:
 if runtime.exists():
     visit()
 else:
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
     from app import pictures
     from app.errors import calm
     from app.widgets import gallery, point_map, webgl_map  # noqa: F401  loaded now, so that nobody waits for them
 
-    server = st.App(__file__, routes=[pictures.route(), *webgl_map.routes()], on_script_error=calm)
+    server = st.App(
+        __file__,
+        routes=[pictures.route(), *webgl_map.routes()],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts") or ["*"])],
+        on_script_error=calm,
+    )

@@ -7,6 +7,7 @@ stay as they are.
 import base64
 import io
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from starlette.routing import Route
 from bon_core.config import DataConfig, InputError
 from bon_core.datasets.image_set import ImageSet
 from bon_core.runs import Run, open_run
+from bon_core.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from app.state import View
@@ -28,10 +30,9 @@ CELL = 48  # px of a thumbnail in a sprite sheet
 
 def image_set(run: Run) -> ImageSet | None:
     """The run's images, or None for a run on bare embeddings or one whose data set was moved or deleted."""
-    if not run.snapshots() or run.snapshot().meta["origin"] != "trained":
-        return None
     try:
-        return _load(run.config.data)
+        source = _source(run)
+        return None if source is None else _load(*source)
     except InputError:
         return None
 
@@ -76,12 +77,14 @@ def sprite(view: "View", ids: np.ndarray, *, cell: int = CELL, columns: int = 20
 
 def route() -> Route:
     """GET /thumb/RUN/light/ID.png, or dark/."""
-    return Route("/thumb/{run}/{ground}/{identity:int}.png", _serve)
+    return Route("/thumb/{run}/{ground}/{identity}.png", _serve)
 
 
 async def _serve(request: Request) -> Response:
     asked = request.path_params
-    content = await run_in_threadpool(_thumb, asked["run"], asked["identity"], asked["ground"] == "dark")
+    content, identity = None, str(asked["identity"])
+    if identity.isdecimal() and len(identity) < 20:
+        content = await run_in_threadpool(_thumb, asked["run"], int(identity), asked["ground"] == "dark")
     if content is None:
         return Response(status_code=404)
     return Response(content, media_type="image/png", headers={"Cache-Control": "max-age=300"})
@@ -89,23 +92,46 @@ async def _serve(request: Request) -> Response:
 
 def _thumb(run_name: str, identity: int, dark: bool) -> bytes | None:
     try:
-        images = image_set(open_run(run_name))
+        source = _source(open_run(run_name))
+        return None if source is None else _encoded(*source, identity, dark)
     except InputError:
         return None
-    return None if images is None else _encoded(images, identity, dark)
 
 
 @lru_cache(maxsize=4096)
-def _encoded(images: ImageSet, identity: int, dark: bool) -> bytes | None:
+def _encoded(data: DataConfig, stamp: int, identity: int, dark: bool) -> bytes | None:
+    images = _load(data, stamp)
     row = _row_of(images).get(identity)
     return None if row is None else _png(_resized(_shown(images, images.images[row], dark), 72))
 
 
+def _source(run: Run) -> tuple[DataConfig, int] | None:
+    """Which data set a run was trained on, with its stamp; None if on none."""
+    steps = run.snapshots()
+    if not steps or _origin(run.snapshot_path(steps[-1]), _stamp(run.snapshot_path(steps[-1]))) != "trained":
+        return None
+    data = run.config.data
+    return data, _stamp(Path(data.path or data.name))
+
+
 @lru_cache(maxsize=3)
-def _load(data: DataConfig) -> ImageSet:
+def _load(data: DataConfig, stamp: int) -> ImageSet:
     from bon_core.datasets import load_images
 
     return load_images(data)
+
+
+@lru_cache(maxsize=64)
+def _origin(path: Path, stamp: int) -> str:
+    return Snapshot.open(path).meta["origin"]
+
+
+def _stamp(path: Path) -> int:
+    """Differs when another file or folder lies there; 0 if there is none, as for a set that goes by its name."""
+    try:
+        return path.expanduser().stat().st_mtime_ns
+    except (OSError, RuntimeError, ValueError):
+        return 0
 
 
 @lru_cache(maxsize=3)

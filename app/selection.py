@@ -1,4 +1,4 @@
-"""The one linked selection: sample ids that every page reads and writes, with undo, names and a link.
+"""The one linked selection: sample ids that every page reads and writes, with undo, named sets and a link.
 
 Ids, never positions: the same ids mean the same samples in every checkpoint and every run on the same data.
 """
@@ -8,18 +8,26 @@ import binascii
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import streamlit as st
 
-from app import theme
+from app import kept
+from bon_core.config import InputError
+from bon_core.runs import Run
 
-Mode = Literal["new", "add", "subtract"]
+Mode = Literal["new", "add", "intersect", "subtract"]
+SIGNS: dict[Mode, str] = {"new": "=", "add": "∪", "intersect": "∩", "subtract": "−"}
 KEY = "selection"
 LINK = "sel"
+TROUBLE = "selection-trouble"
 LONGEST_LINK = 1500  # characters; browsers and chat programs cut longer ones
+BIG = 10_000  # bytes; beyond, no effort makes them short enough for a link
 UNDO_DEPTH = 50
+SETS = "sets"  # the file that named sets are kept in
+SET_RULE = "set:"
 
 
 @dataclass(frozen=True)
@@ -28,25 +36,31 @@ class Selection:
 
     ids: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     origin: str = ""
-    rule: str = ""  # e.g. "bucket:63": enough to make the selection again; empty if only the ids are
+    rule: str = ""  # e.g. "bucket:63" or "set:odd ones": enough to make it again; empty if only the ids are
+
+    @cached_property
+    def packed(self) -> str:
+        """The ids as text."""
+        return pack(self.ids)
 
     def with_ids(self, ids: np.ndarray, mode: Mode, origin: str, rule: str = "") -> "Selection":
-        """This selection replaced by, united with or without `ids`."""
+        """This selection replaced by `ids`, united or intersected with them, or without them."""
         ids = np.unique(np.asarray(ids, np.int64))
         if mode == "new":
             return Selection(ids, origin, rule)
         if mode == "add":
-            return Selection(np.union1d(self.ids, ids), f"{self.origin} + {origin}" if self.origin else origin)
-        return Selection(np.setdiff1d(self.ids, ids), f"{self.origin} − {origin}")
+            return Selection(np.union1d(self.ids, ids), f"{self.origin} ∪ {origin}" if self.origin else origin)
+        if mode == "intersect":
+            return Selection(np.intersect1d(self.ids, ids, assume_unique=True), f"({self.origin}) ∩ {origin}")
+        return Selection(np.setdiff1d(self.ids, ids, assume_unique=True), f"({self.origin}) − {origin}")
 
 
 @dataclass(frozen=True)
 class History:
-    """The selection now, those before it, newest last, and those given a name."""
+    """The selection now, and those before it, newest last."""
 
     now: Selection = field(default_factory=Selection)
     before: tuple[Selection, ...] = ()
-    named: dict[str, Selection] = field(default_factory=dict)
 
     def to(self, selection: Selection) -> "History":
         if np.array_equal(selection.ids, self.now.ids):
@@ -57,14 +71,19 @@ class History:
         return replace(self, now=self.before[-1], before=self.before[:-1]) if self.before else self
 
 
+def now() -> Selection:
+    """The selection."""
+    return history().now
+
+
+def history() -> History:
+    """The selection and those before it."""
+    return st.session_state.setdefault(KEY, History())
+
+
 def ids() -> np.ndarray:
     """The selected ids, (n,) int64, sorted."""
-    return _history().now.ids
-
-
-def origin() -> str:
-    """How the selection came about, e.g. "bucket 0x3f + class Q"."""
-    return _history().now.origin
+    return now().ids
 
 
 def put(ids: np.ndarray, *, mode: Mode = "new", origin: str, rule: str = "") -> None:
@@ -74,37 +93,83 @@ def put(ids: np.ndarray, *, mode: Mode = "new", origin: str, rule: str = "") -> 
     ----------
     ids : (n,) int64
     origin : a short phrase for the chip
-    rule : "bucket:63", "class:12" or "cluster:2" where one says the same as the ids; links then stay short
+    rule : "bucket:63", "class:12", "cluster:2" or "set:NAME" where one says the same as the ids; links then stay short
     """
-    _set(_history().to(_history().now.with_ids(ids, mode, origin, rule)))
+    _set(history().to(now().with_ids(ids, mode, origin, rule)))
 
 
 def clear() -> None:
     """Select nothing."""
-    _set(_history().to(Selection()))
+    _set(history().to(Selection()))
 
 
 def undo() -> None:
     """Return to the selection before the last change."""
-    _set(_history().back())
+    _set(history().back())
 
 
-def keep(name: str) -> None:
-    """Give the selection a name, for this session."""
-    history = _history()
-    _set(replace(history, named={**history.named, name: history.now}))
+# Named sets -----------------------------------------------------------------------------------------------------------
+
+
+def named(run: Run) -> dict[str, Selection]:
+    """The run's named sets, in the order in which they were kept.
+
+    Raises
+    ------
+    InputError
+        If the file that keeps them is damaged.
+    """
+    found = {}
+    for name, entry in kept.read(run, SETS).items():
+        try:
+            ids = decode(entry["ids"]) if entry["ids"] else np.empty(0, np.int64)
+        except (KeyError, TypeError) as error:
+            raise InputError(f"The set {name} in {kept.path_of(run, SETS)} is damaged; remove it there.") from error
+        if not isinstance(ids, np.ndarray):
+            raise InputError(f"The set {name} in {kept.path_of(run, SETS)} is damaged; remove it there.")
+        found[name] = Selection(ids, name, SET_RULE + name)
+    return found
+
+
+def keep(run: Run, name: str) -> None:
+    """Give the selection a name that lasts with the run; one that has the name already is replaced.
+
+    Raises
+    ------
+    InputError
+        If the sets cannot be read or written.
+    """
+    kept.write(run, SETS, {**kept.read(run, SETS), name: {"ids": now().packed, "origin": now().origin}})
+    if not now().rule:
+        _set(replace(history(), now=replace(now(), rule=SET_RULE + name)))
+
+
+def forget(run: Run, name: str) -> None:
+    """Take a name away; the selection stays.
+
+    Raises
+    ------
+    InputError
+        If the sets cannot be read or written.
+    """
+    kept.write(run, SETS, {other: entry for other, entry in kept.read(run, SETS).items() if other != name})
+
+
+# The link -------------------------------------------------------------------------------------------------------------
 
 
 def encode(selection: Selection) -> str | None:
     """Text for a link: the ids, or the rule where the ids are too many; None if neither fits."""
     if not len(selection.ids):
         return None
-    steps = np.diff(selection.ids, prepend=0)
-    packed = zlib.compress(b"".join(_varint(int(step)) for step in steps), 9)
-    text = base64.urlsafe_b64encode(packed).decode().rstrip("=")
-    if len(text) <= LONGEST_LINK:
-        return text
-    return selection.rule or None
+    return selection.packed if len(selection.packed) <= LONGEST_LINK else selection.rule or None
+
+
+def pack(ids: np.ndarray) -> str:
+    """Sorted ids as short text of letters, digits, - and _."""
+    steps = _varints(np.diff(ids, prepend=0))
+    packed = zlib.compress(steps, 9 if len(steps) < BIG else 1)
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
 def decode(text: str) -> np.ndarray | str | None:
@@ -113,104 +178,84 @@ def decode(text: str) -> np.ndarray | str | None:
         return text
     try:
         packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        unpacked = zlib.decompressobj().decompress(packed, 1 << 20)
+        unpacker = zlib.decompressobj()
+        unpacked = unpacker.decompress(packed, 1 << 24)
     except (binascii.Error, zlib.error, ValueError):
         return None
-    steps, value, shift = [], 0, 0
-    for byte in unpacked:
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            steps.append(value)
-            value, shift = 0, 0
-    try:
-        return np.cumsum(np.array(steps, np.int64))
-    except OverflowError:
+    if not unpacker.eof:  # cut short
         return None
+    steps = _from_varints(unpacked)
+    return None if steps is None else np.cumsum(steps)
 
 
-def read_link(resolve: Callable[[str], np.ndarray]) -> None:
-    """Take the selection out of the address, once a session; `resolve` turns a rule into ids."""
+def read_link(run: Run, resolve: Callable[[str], np.ndarray]) -> None:
+    """Take the selection out of the address, once a session; `resolve` turns a rule into ids.
+
+    What is wrong with it is a sentence in `trouble` until the selection changes.
+    """
     if KEY in st.session_state:
         return
-    found = decode(st.query_params.get(LINK, ""))
-    rule = found if isinstance(found, str) else ""
-    ids = resolve(rule) if rule else found
-    selection = Selection(np.unique(ids), rule.replace(":", " ") or "link", rule) if ids is not None else Selection()
-    _set(History(now=selection))
+    selection, sentence = _linked(run, st.query_params.get(LINK, ""), resolve)
+    _set(History(selection))
+    st.session_state[TROUBLE] = sentence
 
 
-def write_link() -> None:
-    """Put the selection into the address of the page."""
-    text = encode(_history().now)
+def _linked(run: Run, text: str, resolve: Callable[[str], np.ndarray]) -> tuple[Selection, str]:
+    found = decode(text) if text else np.empty(0, np.int64)
+    if found is None:
+        return Selection(), "The link's selection cannot be read, it may have been cut short; nothing is selected."
+    if isinstance(found, np.ndarray):
+        return Selection(np.unique(found), "link"), ""
+    words = found.replace(":", " ", 1)
+    try:
+        sets = named(run) if found.startswith(SET_RULE) else {}
+    except InputError as error:
+        return Selection(), str(error)
+    selection = sets.get(found.removeprefix(SET_RULE)) or Selection(np.unique(resolve(found)), words, found)
+    gone = f"The link selects what is not here: {words}. Nothing is selected."
+    return (selection, "") if len(selection.ids) else (Selection(), gone)
+
+
+def trouble() -> str:
+    """What is wrong with the link that the selection came by; "" if nothing is, or it has changed since."""
+    return st.session_state.get(TROUBLE, "")
+
+
+def write_link() -> bool:
+    """Put the selection into the address of the page; False if it is too large for one and has no name."""
+    text = encode(now())
     if text is None:
         st.query_params.pop(LINK, None)
     elif st.query_params.get(LINK) != text:
         st.query_params[LINK] = text
+    return text is not None or not len(ids())
 
 
-def chip(total: int) -> None:
-    """The header's "47 / 412": how many of the split are selected; names inside, undo and clear beside."""
-    history = _history()
-    label = f"{theme.count(len(history.now.ids))} / {theme.count(total)}"
-    with st.popover(label, icon=":material/select:", help="The selection, shared by all pages", key="selection-chip"):
-        theme.quiet(f"Selected: {history.now.origin}" if len(history.now.ids) else "Nothing is selected yet.")
-        with st.form("selection-names", border=False, clear_on_submit=True):
-            name = st.text_input("Keep under a name", max_chars=40, placeholder="look-alikes of O")
-            if st.form_submit_button("Keep", disabled=not len(history.now.ids)) and name.strip():
-                keep(name.strip())
-                st.rerun()
-        for number, (name, selection) in enumerate(history.named.items()):
-            _named_row(number, name, selection)
-    with st.container(horizontal=True, gap=None, width="content"):
-        st.button(
-            "",
-            icon=":material/undo:",
-            help="Undo the last change of the selection",
-            key="selection-undo",
-            type="tertiary",
-            on_click=undo,
-            disabled=not history.before,
-        )
-        st.button(
-            "",
-            icon=":material/close:",
-            help="Clear the selection (Esc)",
-            key="selection-clear",
-            type="tertiary",
-            shortcut="Esc",
-            on_click=clear,
-            disabled=not len(history.now.ids),
-        )
+def _set(changed: History) -> None:
+    st.session_state[KEY] = changed
+    st.session_state.pop(TROUBLE, None)
 
 
-def _named_row(number: int, name: str, selection: Selection) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"{name} · {theme.count(len(selection.ids))}", width="stretch")
-        for sign, mode, words in (("=", "new", "Select"), ("+", "add", "Add"), ("−", "subtract", "Subtract")):
-            st.button(
-                sign,
-                key=f"selection-{mode}-{number}",
-                help=f"{words} this set",
-                on_click=put,
-                args=(selection.ids,),
-                kwargs={"mode": mode, "origin": name, "rule": selection.rule if mode == "new" else ""},
-            )
+def _varints(values: np.ndarray) -> bytes:
+    """Seven bits a byte, lowest first, the top bit set on all but a value's last byte; values (n,) are not negative."""
+    places = range(0, max(int(values.max(initial=0)).bit_length(), 1), 7)
+    shifted = values[:, None] >> np.array(places)  # (n, 1..9)
+    needed = shifted > 0
+    needed[:, 0] = True
+    groups = (shifted & 0x7F).astype(np.uint8)
+    groups[:, :-1] |= needed[:, 1:].astype(np.uint8) << 7
+    return groups[needed].tobytes()
 
 
-def _history() -> History:
-    return st.session_state.setdefault(KEY, History())
-
-
-def _set(history: History) -> None:
-    st.session_state[KEY] = history
-
-
-def _varint(value: int) -> bytes:
-    """Seven bits a byte, lowest first, the top bit set on all but the last; `value` is not negative."""
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+def _from_varints(text: bytes) -> np.ndarray | None:
+    """The values (n,) int64 that `_varints` packed; None if it was something else."""
+    groups = np.frombuffer(text, np.uint8)
+    last = np.flatnonzero(groups < 0x80)
+    if not len(groups) or last[-1:].tolist() != [len(groups) - 1]:
+        return np.empty(0, np.int64) if not len(groups) else None
+    first = np.concatenate([[0], last[:-1] + 1])
+    size = last - first + 1
+    if size.max() > 9:
+        return None
+    shift = 7 * (np.arange(len(groups)) - np.repeat(first, size))
+    return np.add.reduceat((groups & 0x7F).astype(np.int64) << shift, first)

@@ -8,12 +8,14 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
 from app import selection, theme
 from app.widgets.copy_link import copy_link
+from app.widgets.selection_chip import selection_chip
 from bon_core import runs
 from bon_core.config import InputError
 from bon_core.datasets.image_set import SPLIT_NAMES
@@ -58,6 +60,13 @@ class View:
     def selected(self) -> np.ndarray:
         """Positions of the selected samples that are in the split, (s,) int64, ascending."""
         return self.among(selection.ids())
+
+    @cached_property
+    def elsewhere(self) -> tuple[int, int]:
+        """How many selected samples are in other splits, and how many are in none of this snapshot."""
+        outside = len(selection.ids()) - len(self.selected)
+        gone = int((~np.isin(selection.ids(), np.asarray(self.snapshot.ids))).sum()) if outside else 0
+        return outside - gone, gone
 
     def among(self, ids: np.ndarray) -> np.ndarray:
         """Positions of those `ids` that are in the split, ascending."""
@@ -134,6 +143,12 @@ def header(*, chip: bool = True) -> View | None:
             theme.trouble(str(error))
             st.stop()
     say_what_is_gone("run", "epoch", "split", "colour")
+    if selection.trouble():
+        theme.trouble(selection.trouble())
+    _, gone = view.elsewhere
+    if chip and gone:
+        whole = theme.count(len(selection.ids()))
+        theme.quiet(f"Not in this snapshot: {theme.count(gone)} of the {whole} selected samples; the others are shown.")
     return view
 
 
@@ -146,11 +161,12 @@ def _rest_of_header(run: Run, chip: bool) -> View:
     words = menu("colour", list(colours.values()), "Colouring", width=175, icon=":material/palette:")
     colour = next(name for name, value in colours.items() if value == words)
     view = View(run, snapshot, split, colour)
-    selection.read_link(view.ids_of)
+    selection.read_link(run, view.ids_of)
     if chip:
-        selection.chip(len(view.rows))
-    copy_link({"run": run.name, "epoch": f"epoch {snapshot.meta['epoch']:.4g}", "split": split, "colour": words})
-    selection.write_link()
+        selection_chip(view)
+    whole = selection.write_link()
+    shown = {"run": run.name, "epoch": f"epoch {snapshot.meta['epoch']:.4g}", "split": split, "colour": words}
+    copy_link(shown, left_out="" if whole else "Copied; keep the selection under a name to link it too")
     return view
 
 
@@ -189,7 +205,9 @@ def say_what_is_gone(*keys: str) -> None:
 
 def epochs(run: Run) -> dict[str, int]:
     """The run's checkpoints that can be shown: "epoch 12" -> step, ascending."""
-    return _epochs(run.path, tuple(run.snapshots()))
+    metas = {step: run.snapshot_path(step) / "meta.json" for step in run.snapshots()}
+    found = {step: _epoch(meta, _changed(meta)) for step, meta in metas.items()}
+    return {f"epoch {epoch:.4g}": step for step, epoch in found.items() if epoch is not None}
 
 
 def splits_of(snapshot: Snapshot) -> list[str]:
@@ -198,20 +216,29 @@ def splits_of(snapshot: Snapshot) -> list[str]:
     return [SPLIT_NAMES[code] for code in (1, 2, 0) if code in present]
 
 
-@lru_cache(maxsize=64)
-def _epochs(path, steps: tuple[int, ...]) -> dict[str, int]:
-    found = {}
-    for step in steps:
-        meta = json.loads((Run(path).snapshot_path(step) / "meta.json").read_text(encoding="utf-8"))
-        found[f"epoch {meta['epoch']:.4g}"] = step
-    return found
+@lru_cache(maxsize=256)
+def _epoch(meta: Path, changed: int) -> float | None:
+    """The epoch that a snapshot's meta.json names; None if it does not."""
+    try:
+        epoch = json.loads(meta.read_text(encoding="utf-8"))["epoch"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return float(epoch) if isinstance(epoch, int | float) else None
 
 
 def opened(run: Run, step: int) -> Snapshot:
     """The run's snapshot of that step; it stays open for the next visits."""
-    return _opened(run.path, step)
+    return _opened(run.path, step, _changed(run.snapshot_path(step) / "meta.json"))
 
 
 @lru_cache(maxsize=8)
-def _opened(path, step: int) -> Snapshot:
+def _opened(path: Path, step: int, changed: int) -> Snapshot:
     return Run(path).snapshot(step)
+
+
+def _changed(path: Path) -> int:
+    """When a file was last written: part of a cache's key, for a run made anew under an old name; 0 if it is gone."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

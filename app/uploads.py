@@ -1,7 +1,8 @@
 """Data that somebody brings: kept beside the runs, looked at before anything is started on it."""
 
+import hashlib
 import re
-import zipfile
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -9,13 +10,14 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from bon_core import runs
-from bon_core.config import DataConfig, check
+from bon_core.config import DataConfig, InputError, check
 from bon_core.datasets import load_images, load_vectors
-from bon_core.files import whole_file
+from bon_core.files import path_of, whole_file
 
 FOLDER = ".uploads"  # inside the runs folder; a leading dot hides it from the list of runs
 VECTOR_KINDS = (".npy", ".parquet")
 CHUNK = 1 << 20
+LONGEST_NAME = 80  # characters, with the suffix
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,41 @@ class Brought:
         return re.sub(r"[^A-Za-z0-9._-]+", "-", self.path.stem).strip("-._")[:40] or "data"
 
 
+def bring(name: str, file: BinaryIO) -> Brought:
+    """Keep an uploaded file beside the runs and say what it holds; one that cannot be used is not kept.
+
+    Raises
+    ------
+    InputError
+        If it cannot be used, or there is no room for it: a sentence with the remedy.
+    """
+    try:
+        path = keep(name, file)
+    except OSError as error:
+        raise InputError(
+            f"{name} cannot be kept in {runs.runs_folder()} ({error.strerror or error}); make room there, or give its"
+            " path instead."
+        ) from error
+    try:
+        return inspect(path)
+    except BaseException:
+        shutil.rmtree(path.parent)
+        raise
+
+
 def keep(name: str, file: BinaryIO) -> Path:
-    """Write an uploaded file beside the runs and return its path."""
-    path = runs.runs_folder() / FOLDER / (re.sub(r"[^\w.-]+", "-", Path(name).name).lstrip(".-") or "upload")
+    """Write an uploaded file beside the runs and return its path: a folder of its content, so that another file of the
+    same name does not take its place, and a harmless name.
+    """
+    digest = hashlib.sha256()
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+    file.seek(0)
+    folder = runs.runs_folder() / FOLDER / digest.hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / (re.sub(r"[^\w.-]+", "-", Path(name).name).lstrip(".-")[-LONGEST_NAME:] or "upload")
     with whole_file(path) as temporary, temporary.open("wb") as out:
-        while chunk := file.read(CHUNK):
-            out.write(chunk)
+        shutil.copyfileobj(file, out, CHUNK)
     return path
 
 
@@ -51,7 +82,7 @@ def inspect(path: Path) -> Brought:
     InputError
         If there is nothing, or it cannot be used: a sentence with the remedy.
     """
-    path = Path(path).expanduser()
+    path = path_of(path)
     check(path.exists(), f"There is nothing at {path}; check the path, it must be one on the machine of the explorer.")
     return _vectors(path) if _holds_vectors(path) else _images(path)
 
@@ -74,7 +105,7 @@ def _holds_vectors(path: Path) -> bool:
         try:
             with np.load(path, allow_pickle=False) as file:
                 return "images" not in file.files
-        except (OSError, ValueError, zipfile.BadZipFile):
+        except Exception:
             return True  # the reader of vectors says what is wrong with it
     return path.suffix.lower() in VECTOR_KINDS
 

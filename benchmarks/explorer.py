@@ -1,7 +1,8 @@
-"""How fast the map is, from 2,000 to 1,000,000 points: the app's own page, and the bare map against other tools.
+"""How fast the explorer is: its map from 2,000 to 1,000,000 points, also bare against other tools; its page changes.
 
     python benchmarks/explorer.py             (needs the test requirements and Chromium; plotly and embedding-atlas are
                                                measured too where they are installed, and named where they are not)
+    python benchmarks/explorer.py --parts map         (one part alone; those of earlier runs stay in the report)
 
 Writes benchmarks/results/explorer.md. Wall seconds in headless Chromium with software rendering, median of the runs;
 "last draw" is the last frame that changed on the screen, taken from the browser's screencast.
@@ -25,10 +26,11 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from socket import socket
+from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.report import machine, write_report
+from benchmarks.report import RESULTS, machine, write_report
 from tests.app.large import make_large_run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,12 +40,30 @@ TOOLS = {  # name in the address: words, package, what it draws on, what shows u
     "ours": ("own WebGL 2 map", "", ".map[data-drawn]", ".card"),
     "altair": ("Altair, canvas", "altair", "canvas.marks", "#vg-tooltip-element.visible"),
     "plotly": ("Plotly, scattergl", "plotly", ".js-plotly-plot .gl-canvas", ".hoverlayer .hovertext"),
-    "atlas": ("Embedding Atlas", "embedding-atlas", "iframe, canvas", ""),
+    "atlas": ("Embedding Atlas", "embedding-atlas", "iframe canvas", ""),
 }
-LIMIT = 90  # seconds that a picture may take
+LIMIT = 60  # seconds that a picture may take
 QUIET = 1.5  # seconds without a changed frame: it was the last
 SETTLED = "document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
 STILL = "*{transition:none!important;animation:none!important} [data-testid=stStatusWidget]{display:none!important}"
+PAGES = (
+    "Map",
+    "Hash buckets",
+    "Mined negatives",
+    "K clusters",
+    "Retrieval",
+    "Compare",
+    "Timeline",
+    "Learn",
+    "Train",
+    "Start",
+)
+HEADINGS = {"Start": "Bag of Negatives, divide and conquer"}  # of the others their title
+MAPS = ("Map", "Compare", "Start")  # pages with a map that has to be drawn
+SCENES = 5
+BUNDLED = "glyphs-bon-dc4"
+PAGE_BAR = 0.5
+PAGE_POINTS = 20_000
 BARS = {  # (what, points): at most so many seconds
     ("click to drawn", 200_000): 0.7,
     ("click to drawn", 1_000_000): 2.0,
@@ -56,20 +76,35 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=3)
     options.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     options.add_argument("--tools", nargs="+", default=list(TOOLS), choices=list(TOOLS))
+    options.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
     options.add_argument("--try", dest="tried", action="store_true", help="print the tables, write no report")
     asked = options.parse_args()
-    lines = [*_app_table(asked.sizes, asked.runs), "", *_tool_table(asked.tools, asked.sizes, asked.runs)]
-    lines += ["", f"{asked.runs} runs. {machine()}"]
-    if asked.tried:
-        print("\n".join(lines))
-    else:
-        write_report("explorer", "The map at scale", lines)
+    sections = _sections()
+    for part in asked.parts:
+        lines = [*PARTS[part](asked), "", f"{asked.runs} runs. {machine()}"]
+        if asked.tried:
+            print("\n".join(lines))
+            continue
+        sections[part] = lines
+        written = [
+            line for name in PARTS if name in sections for line in (f"## {TITLES[name]}", "", *sections[name], "")
+        ]
+        write_report("explorer", "How fast the explorer is", written[:-1])
+
+
+def _sections() -> dict[str, list[str]]:
+    """The parts that the report holds already."""
+    path = RESULTS / "explorer.md"
+    found = (path.read_text(encoding="utf-8") if path.exists() else "").split("\n## ")[1:]
+    names = {title: name for name, title in TITLES.items()}
+    sections = {title: text.strip().splitlines() for title, _, text in (part.partition("\n") for part in found)}
+    return {names[title]: lines for title, lines in sections.items() if title in names}
 
 
 # ---- the app's own page
 
 
-def _app_table(sizes: list[int], runs: int) -> list[str]:
+def _app_table(asked: argparse.Namespace) -> list[str]:
     lines = [
         "The Map page of the app, reached by a click from another page. Fetched: everything since that click.",
         "",
@@ -78,14 +113,22 @@ def _app_table(sizes: list[int], runs: int) -> list[str]:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     with tempfile.TemporaryDirectory() as folder:
-        for size in sizes:
+        for size in asked.sizes:
             images = Path(folder) / f"{size}.npz" if size <= IMAGES_UP_TO else None
             make_large_run(Path(folder), size, name=f"n{size}", images=images)
         with _server("app/main.py", BON_RUNS=folder) as address, _chromium() as browser:
-            for size in sizes:
-                taken = [_visit(browser, address, size) for _ in range(runs)]
-                lines.append(_app_row(size, {name: statistics.median(t[name] for t in taken) for name in taken[0]}))
+            for size in asked.sizes:
+                _visit(browser, address, size)  # the first visitor of all waits for what the server keeps
+                taken = [_visit(browser, address, size) for _ in range(asked.runs)]
+                lines.append(_app_row(size, _medians(taken)))
+                print(lines[-1], flush=True)
     return lines
+
+
+def _medians(taken: list[dict[str, float | None]]) -> dict[str, float]:
+    """Of each figure, of those runs that have it; not a number if none has."""
+    known = {name: [one[name] for one in taken if one[name] is not None] for name in taken[0]}
+    return {name: statistics.median(values) if values else math.nan for name, values in known.items()}
 
 
 def _app_row(size: int, median: dict[str, float]) -> str:
@@ -150,37 +193,115 @@ def _visit(browser, address: str, size: int) -> dict[str, float]:
     return taken
 
 
+# ---- from page to page
+
+
+def _page_table(asked: argparse.Namespace) -> list[str]:
+    """Every page, and every scene of Learn, on the bundled model and on a synthetic run of PAGE_POINTS."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("pages", "pages-again"):  # each run has another one to be compared with
+            make_large_run(Path(folder), PAGE_POINTS, name=name, images=Path(folder) / f"{name}.npz")
+        shutil.copytree(ROOT / "models" / BUNDLED, Path(folder) / f"{BUNDLED}-again")
+        with _server("app/main.py", BON_RUNS=folder) as address, _chromium() as browser:
+            columns = {}
+            for run in (BUNDLED, "pages"):
+                taken = [_tour(browser, address, run) for _ in range(asked.runs)]
+                columns[run] = {visit: _medians([tour[visit] for tour in taken]) for visit in ("first", "again")}
+    bundled, synthetic = columns.values()
+    return [
+        "From page to page, and from scene to scene: from the click until the script is done and a map, if the page has"
+        f" one, is drawn. Bar: {PAGE_BAR} s. The bundled model has 15,145 points on the map and 30,465 in all; the"
+        f" synthetic run {PAGE_POINTS:,}.",
+        "",
+        "| to | bundled, first visit s | again s | synthetic, first visit s | again s |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {name} | "
+            + " | ".join(
+                f"{column[visit][name]:.2f}" for column in (bundled, synthetic) for visit in ("first", "again")
+            )
+            + " |"
+            for name in bundled["again"]
+        ),
+    ]
+
+
+def _tour(browser, address: str, run: str) -> dict[str, dict[str, float]]:
+    """One visitor: through all pages and scenes twice."""
+    page = _page(browser)
+    page.goto(f"{address}/train")
+    page.get_by_role("combobox", name="Run").click()
+    page.get_by_role("option", name=run, exact=True).click()
+    page.wait_for_timeout(1500)
+    taken: dict[str, dict[str, float]] = {}
+    for visit in ("first", "again"):
+        times = taken.setdefault(visit, {})
+        for title in PAGES:
+            link = page.get_by_role("link", name=title, exact=True).first
+            heading = page.get_by_role("heading", name=HEADINGS.get(title, title), exact=True)
+            times[title] = _seconds(page, link, heading, ".map[data-drawn]" if title in MAPS else "h1")
+            if title == "Learn":
+                for number in range(2, SCENES + 1):
+                    step = page.locator(f".rail [aria-label^='Scene {number} of']")
+                    now = page.locator(f".rail .now [aria-label^='Scene {number} of']")
+                    times[f"Learn, scene {number}"] = _seconds(page, step, now, ".ask")
+                page.locator(".rail [aria-label^='Scene 1 of']").click()
+    page.context.close()
+    return taken
+
+
+def _seconds(page, pressed, arrived, drawn: str) -> float:
+    """From a click on `pressed` until `arrived` and `drawn` are on the screen and the script is done."""
+    page.wait_for_function(SETTLED)
+    page.wait_for_timeout(700)
+    began = time.perf_counter()
+    pressed.click()
+    arrived.first.wait_for()
+    page.locator(drawn).first.wait_for()
+    page.wait_for_function(SETTLED)
+    return time.perf_counter() - began
+
+
 # ---- the bare map against other tools
 
 
-def _tool_table(tools: list[str], sizes: list[int], runs: int) -> list[str]:
+def _tool_table(asked: argparse.Namespace) -> list[str]:
     lines = [
         "Nothing but the map on a Streamlit page, from the click on a button to the last frame that changed.",
         "",
         "| tool | points | click to last draw s | hover s | area to answer s | fetched MB |",
         "|---|---|---|---|---|---|",
     ]
-    missing = []
+    missing: list[str] = []
+    refused: dict[str, str] = {}
     with _server("benchmarks/explorer_page.py") as address, _chromium() as browser:
-        for tool in tools:
+        for tool in asked.tools:
             words, package, *_ = TOOLS[tool]
             try:
                 name = f"{words} {version(package)}" if package else words
             except PackageNotFoundError:
                 missing.append(words)
                 continue
-            for size in sizes:
-                cells = _median_of([_try(browser, address, tool, size) for _ in range(runs)])
-                lines.append(f"| {name} | {size:,} | {cells} |")
+            for size in asked.sizes:
+                taken = [_try(browser, address, tool, size, refused) for _ in range(asked.runs)]
+                lines.append(f"| {name} | {size:,} | {_cells(taken)} |")
                 print(lines[-1], flush=True)
-    return [*lines, "", f"Not installed, so not measured: {', '.join(missing)}."] if missing else lines
+                if all(one["draw"] is None for one in taken):
+                    break  # what draws nothing will not draw more
+    lines.append("")
+    lines += [f"{TOOLS[tool][0]} asked in vain for files at {hosts}." for tool, hosts in refused.items()]
+    return [*lines, f"Not installed, so not measured: {', '.join(missing)}."] if missing else lines
 
 
-def _try(browser, address: str, tool: str, size: int) -> dict[str, float | None]:
-    """One drawing, one look and one area with a tool; None for what did not come."""
+def _try(browser, address: str, tool: str, size: int, refused: dict[str, str]) -> dict[str, float | None]:
+    """One drawing, one look and one area with a tool; None for what did not come.
+
+    `refused` gets the host, by tool, of a file from elsewhere that could not be fetched.
+    """
     from playwright.sync_api import Error
 
     page = _page(browser)
+    page.on("requestfailed", lambda asked: _refuse(refused, tool, asked.url))
     traffic, frames = Traffic(page), Frames(page)
     _, _, picture, card = TOOLS[tool]
     taken: dict[str, float | None] = dict.fromkeys(("draw", "hover", "area", "fetched"))
@@ -193,12 +314,13 @@ def _try(browser, address: str, tool: str, size: int) -> dict[str, float | None]
         began = time.time()
         button.click()
         page.get_by_text(re.compile("drawn, 0 selected")).wait_for(timeout=1000 * LIMIT)
-        page.locator(picture).first.wait_for(timeout=1000 * LIMIT)
+        drawn = _picture(page, picture)
+        drawn.wait_for(timeout=1000 * LIMIT)
         taken["draw"] = frames.last(page) - began
         taken["fetched"] = traffic.received
         if card:
             taken["hover"] = _hover(page, picture, card)
-            _lasso(page, page.locator(picture).first.bounding_box())
+            _lasso(page, drawn.bounding_box())
             began = time.perf_counter()
             page.mouse.up()
             page.get_by_text(re.compile(r"drawn, [1-9]\d* selected")).wait_for(timeout=1000 * LIMIT)
@@ -209,10 +331,23 @@ def _try(browser, address: str, tool: str, size: int) -> dict[str, float | None]
     return taken
 
 
-def _median_of(taken: list[dict[str, float | None]]) -> str:
+def _picture(page, selector: str):
+    """What a tool draws on; "iframe X" is an X within the page's frame."""
+    inside = selector.removeprefix("iframe ")
+    return (page if inside == selector else page.frame_locator("iframe").first).locator(inside).first
+
+
+def _refuse(refused: dict[str, str], tool: str, url: str) -> None:
+    host = urlsplit(url).hostname or ""
+    if host not in ("", "localhost"):
+        refused[tool] = host
+
+
+def _cells(taken: list[dict[str, float | None]]) -> str:
+    medians = _medians(taken)
+
     def cell(name: str, show: Callable[[float], str], otherwise: str) -> str:
-        found = [one[name] for one in taken if one[name] is not None]
-        return show(statistics.median(found)) if found else otherwise
+        return otherwise if math.isnan(medians[name]) else show(medians[name])
 
     return " | ".join(
         (
@@ -245,14 +380,16 @@ def _hover(page, area: str, card: str) -> float | None:
 
 
 def _lasso(page, box: dict[str, float]) -> None:
-    """Draw around the middle of the map; the button is still down. For a tool that draws boxes it is one."""
-    x, y, radius = box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"], 0.16 * box["height"]
-    page.mouse.move(x - radius, y - radius)
+    """Draw a circle around the middle of the map, and a line to its far corner, so that a tool that draws boxes makes
+    one of about that size; the button is still down.
+    """
+    x, y, radius = box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"], 0.23 * box["height"]
+    turns = [math.pi * (1.25 + 2 * step / 24) for step in range(25)]
+    corners = [(x + radius * math.cos(turn), y + radius * math.sin(turn)) for turn in (*turns, 0.25 * math.pi)]
+    page.mouse.move(*corners[0])
     page.mouse.down()
-    for step in range(1, 25):
-        turn = math.pi * (1.25 - 2 * step / 25)
-        page.mouse.move(x + math.sqrt(2) * radius * math.cos(turn), y - math.sqrt(2) * radius * math.sin(turn))
-    page.mouse.move(x + radius, y + radius)
+    for corner in corners[1:]:
+        page.mouse.move(*corner)
 
 
 @dataclass
@@ -347,6 +484,9 @@ def _server(script: str, **environment: str) -> Iterator[str]:
         process.terminate()
         process.wait(20)
 
+
+PARTS = {"map": _app_table, "pages": _page_table, "tools": _tool_table}
+TITLES = {"map": "The Map page", "pages": "From page to page", "tools": "The bare map against other tools"}
 
 if __name__ == "__main__":
     main()

@@ -92,7 +92,7 @@ def _plotly(xy: np.ndarray, classes: np.ndarray) -> int:
 def _atlas(xy: np.ndarray, classes: np.ndarray) -> int:
     from embedding_atlas.streamlit import embedding_atlas
 
-    value = embedding_atlas(_frame(len(xy)), x="x", y="y", show_table=False, show_charts=False, key="map")
+    value = embedding_atlas(_frame(len(xy)), x="x", y="y", row_id="id", labels="disabled", key="map")
     return int(bool(value and value.get("predicate")))
 
 

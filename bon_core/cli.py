@@ -1,7 +1,8 @@
-"""The command line: train, evaluate, embed, snapshot, mine, export.
+"""The command line: train, evaluate, embed, snapshot, mine, export, doctor.
 
 This file only reads words into settings; what the commands do is in commands.py, imported once a command is chosen,
-so that `--help` answers at once. Exit codes: 0 done, 2 wrong input (one sentence says what), 130 interrupted.
+so that `--help` answers at once. Exit codes: 0 done, 1 a mistake of ours or a trouble that doctor found, 2 wrong input
+(one sentence says what), 130 interrupted.
 """
 
 import argparse
@@ -97,6 +98,8 @@ SECTIONS = {  # of RunConfig: title, class, what each option does
 }
 FLAGS = {"name": "--data", "learning_rate": "--lr", "feature": "--cluster-feature"}  # where not --field-name
 
+TRACEBACK = "BON_TRACEBACK"  # in the environment: mistakes of ours end in a traceback
+
 EXAMPLES = """examples:
   python -m bon_core train --data glyphs --miner bon --learners 4 --epochs 10 --run first
   python -m bon_core train --data glyphs --miner uniform --learners 1 --epochs 10 --run baseline
@@ -104,6 +107,7 @@ EXAMPLES = """examples:
   python -m bon_core evaluate --run first --json
   python -m bon_core snapshot --embeddings vectors.npz --run my-vectors
   python -m bon_core mine --run first --negatives 5 --out hard.csv
+  python -m bon_core doctor
 """
 
 
@@ -121,11 +125,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
+    except OSError as error:
+        where = error.filename or "A file"
+        reason = error.strerror or error
+        print(
+            f"{where} cannot be read or written ({reason}); check the path, its rights and the room.", file=sys.stderr
+        )
+        return 2
+    except MemoryError:
+        print("There is not enough memory for this; take fewer samples, or a larger machine.", file=sys.stderr)
+        return 2
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        print(
+            f"This is a mistake of the program, not yours ({type(error).__name__}: {error}); set {TRACEBACK}=1 to see"
+            " where it happened, and report it.",
+            file=sys.stderr,
+        )
+        return 1
     if options.json:
         print(json.dumps(result, indent=2, ensure_ascii=False))
     else:
         _print(result)
-    return 0
+    return 1 if result.get("troubles") else 0
 
 
 def _train(options: argparse.Namespace) -> dict[str, Any]:
@@ -168,6 +191,12 @@ def _export(options: argparse.Namespace) -> dict[str, Any]:
     return commands.export(options.run, what=options.what, out=options.out)
 
 
+def _doctor(options: argparse.Namespace) -> dict[str, Any]:
+    from bon_core import doctor
+
+    return doctor.report(doctor.examine())
+
+
 _COMMANDS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "train": _train,
     "evaluate": _evaluate,
@@ -175,6 +204,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "snapshot": _snapshot,
     "mine": _mine,
     "export": _export,
+    "doctor": _doctor,
 }
 
 
@@ -227,6 +257,10 @@ def _parser() -> argparse.ArgumentParser:
     export = verb("export", "write a run's points, mined pairs or weights to a file", "a run with a snapshot")
     export.add_argument("--what", choices=("points", "mined", "model"), default="points", help="default: points")
     export.add_argument("--out", required=True, metavar="FILE", help=".csv or .parquet; .safetensors for the model")
+
+    text = "what is installed, which device is used, whether the bundled files are whole, and what is wrong"
+    doctor = verbs.add_parser("doctor", help=text, description=text, allow_abbrev=False)
+    doctor.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
 
 
@@ -278,5 +312,7 @@ def _print(result: dict[str, Any], indent: str = "") -> None:
         if isinstance(value, dict):
             print(f"{indent}{name}")
             _print(value, indent + "  ")
+        elif isinstance(value, list):
+            print("\n".join([f"{indent}{name:<{width}}  {value[0] if value else 'none'}", *value[1:]]))
         else:
             print(f"{indent}{name:<{width}}  {f'{value:.4f}' if isinstance(value, float) else value}")

@@ -3,6 +3,7 @@
 Each returns a dict for people and for --json.
 """
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from bon_core.datasets import load_images, load_vectors
 from bon_core.datasets.image_set import SPLIT_NAMES, ImageSet
 from bon_core.embeddings import EmbeddingSet
 from bon_core.experiment import CLUSTERS_TO_LOOK_AT, WEIGHTS, fitted_hashing, held_out
-from bon_core.files import whole_file
+from bon_core.files import path_of, reason_of, whole_file
 from bon_core.retrieval.negatives import hardness_of
-from bon_core.runs import Run
+from bon_core.runs import Run, Status
 from bon_core.slices import block_masks
 from bon_core.snapshot import Snapshot
 from bon_core.survey import fitted_division, measure, take
@@ -60,12 +61,9 @@ def embed(name: str, *, data: str | None, out: str, device: str) -> dict[str, An
 
 def snapshot_embeddings(name: str, file: str) -> dict[str, Any]:
     """Make a run out of embeddings brought in a file: to explore, nothing is trained."""
-    runs.new_path(name)  # refuse a bad name before the file is read
+    path = runs.new_path(name)  # refuse a bad name before the file is read
     embeddings, split = load_vectors(file)
-    run = runs.create(name, RunConfig())
-    status = replace(run.status(), state="running", message="Measuring the embeddings.")
-    run.write_status(status)
-    try:
+    with runs.made(path, RunConfig()) as run:  # it is there when all is done, or not at all
         made = take(
             run.snapshot_path(0),
             embeddings,
@@ -76,11 +74,14 @@ def snapshot_embeddings(name: str, file: str) -> dict[str, Any]:
             masks=block_masks(embeddings.vectors.shape[1], 1),
             meta={"step": 0, "epoch": 0.0, "origin": "embeddings", "data": Path(file).name, "baseline": None},
         )
-    except InputError as error:
-        run.write_status(replace(status, state="failed", message=str(error)))
-        raise
-    run.write_status(replace(status, state="finished", message=""))
-    return {"run": name, "samples": len(made), "metrics": made.metrics, "trustworthiness": made.meta["trustworthiness"]}
+        run.log("finished", data=str(file), samples=len(embeddings))
+        run.write_status(Status(state="finished", created=time.time()))
+    return {
+        "run": name,
+        "samples": len(embeddings),
+        "metrics": made.metrics,
+        "trustworthiness": made.meta["trustworthiness"],
+    }
 
 
 def mine(name: str, *, split: str, count: int, seed: int, out: str | None) -> dict[str, Any]:
@@ -214,9 +215,9 @@ def load_network(run: Run, channels: int) -> Any:
     network = build_network(config.network, config.division, channels=channels, seed=0)
     try:
         network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError, OSError) as error:
+    except (SafetensorError, RuntimeError, OSError, MemoryError) as error:
         raise InputError(
-            f"The weights of run {run.name} do not fit its config ({error}); restore the run's files."
+            f"The weights of run {run.name} do not fit its config ({reason_of(error)}); restore the run's files."
         ) from error
     return network.eval()
 
@@ -246,8 +247,11 @@ def _images_for(run: Run, data: str | None) -> ImageSet:
 
 
 def _writable(file: str, kinds: tuple[str, ...]) -> Path:
-    path = Path(file)
-    check(path.suffix in kinds, f"The file {file} ends in {path.suffix!r}, but must end in {' or '.join(kinds)}.")
+    path = path_of(file)
+    check(
+        path.suffix in kinds,
+        f"The file {file} ends in {path.suffix!r}, but must end in {' or '.join(kinds)}; rename it.",
+    )
     check(path.parent.is_dir(), f"The folder {path.parent} does not exist; make it first.")
     return path
 

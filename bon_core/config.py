@@ -39,7 +39,7 @@ def _check_choices(settings: Any) -> None:
             value, choices = getattr(settings, name), get_args(hint)
             check(
                 value in choices,
-                f"The {name.replace('_', '-')} is {value!r}, but must be one of {', '.join(choices)}.",
+                f"The {name.replace('_', '-')} is {_shown(value)}, but must be one of {', '.join(choices)}; take one.",
             )
 
 
@@ -92,7 +92,7 @@ class MiningConfig:
     capacity: int | None = None  # C; None: 4 N / 2^S, rounded up to a multiple of 8
     mate_share: float = 1.0  # of the P - G places open to bucket mates, the largest share that they get
     mate_schedule: MateSchedule = "ramp"
-    mate_ramp: float = 0.3  # share of the training over which the ramp grows from 0
+    mate_ramp: float = 0.1  # share of the training over which the ramp grows from 0
     active_goal: float = 0.6  # share of anchors that violate the margin: "active" adds mates below it
     hamming: bool = False  # look into the S Hamming-1 buckets before falling back to random
     memory: int = 2048  # latest embeddings that xbm chooses from
@@ -121,7 +121,7 @@ class MiningConfig:
         )
         check(
             0 <= self.mate_share <= 1,
-            f"The share of bucket mates is {self.mate_share}, but a share lies between 0 and 1.",
+            f"The share of bucket mates is {self.mate_share}, but a share lies between 0 and 1; give such a number.",
         )
         check(
             self.miner != "xbm" or self.memory >= self.batch,
@@ -131,7 +131,10 @@ class MiningConfig:
             0 < self.active_goal < 1,
             f"The goal for active anchors is {self.active_goal}, but must lie between 0 and 1; try 0.6.",
         )
-        check(0 <= self.mate_ramp <= 1, f"The ramp of bucket mates is {self.mate_ramp}, but must lie between 0 and 1.")
+        check(
+            0 <= self.mate_ramp <= 1,
+            f"The ramp of bucket mates is {self.mate_ramp}, but must lie between 0 and 1; try 0.1.",
+        )
 
     @property
     def composer(self) -> BatchComposer:
@@ -170,7 +173,7 @@ class DivisionConfig:
         check(1 <= self.learners <= 32, f"{self.learners} learners are not possible; give 1 (undivided) to 32.")
         for name in ("warmup", "split", "conquer", "random_share"):
             value = getattr(self, name)
-            check(0 <= value <= 1, f"The {name} share is {value}, but a share lies between 0 and 1.")
+            check(0 <= value <= 1, f"The {name} share is {value}, but a share lies between 0 and 1; give one.")
         total = self.warmup + self.split + self.conquer
         check(
             total <= 1 + 1e-9,
@@ -204,7 +207,7 @@ class TrainingConfig:
         check(0 < self.learning_rate < 10, f"A learning rate of {self.learning_rate:g} cannot train; try 0.001.")
         check(0 <= self.weight_decay < 1, f"A weight decay of {self.weight_decay:g} cannot train; try 0.0001.")
         check(0 < self.margin <= 2, f"The margin is {self.margin:g}, but distances end at 2; give 0 to 2, such as 0.2.")
-        check(0 <= self.seed < 2**31, f"The seed is {self.seed}, but must be 0 to 2147483647.")
+        check(0 <= self.seed < 2**31, f"The seed is {self.seed}, but must be 0 to 2147483647; give one.")
         check(
             self.evaluate_every > 0,
             f"Evaluating every {self.evaluate_every:g} epochs is not possible; give more than 0.",
@@ -259,11 +262,13 @@ class RunConfig:
 
 def _build(kind: type, tree: Any, where: str) -> Any:
     """`tree`, a dict of JSON values, as an instance of the dataclass `kind`."""
-    check(isinstance(tree, dict), f"The {where} is {tree!r}, but must be an object with named fields.")
+    check(
+        isinstance(tree, dict), f"The {where} is {_shown(tree)}, but must be an object with named fields; correct it."
+    )
     hints = get_type_hints(kind)
     names = [f.name for f in fields(kind)]
     unknown = sorted(set(tree) - set(names))
-    check(not unknown, f"The {where} has an unknown field {unknown[:1]}; known are {', '.join(names)}.")
+    check(not unknown, f"The {where} has an unknown field {_shown(unknown[:1])}; known are {', '.join(names)}.")
     return kind(**{name: _value(hints[name], value, f"{where} field {name}") for name, value in tree.items()})
 
 
@@ -274,11 +279,17 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if get_origin(hint) is Literal:
         return value  # the dataclass itself knows its choices
     allowed = get_args(hint) if isinstance(hint, types.UnionType) or get_origin(hint) is typing.Union else (hint,)
-    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
+    if float in allowed and type(value) is int and abs(value) < 2**53:
         return float(value)
     names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in allowed)
     check(
-        type(value) in allowed,
-        f"The {where} is {value!r}, but must be of type {names}.",
+        type(value) is not int or abs(value) < 2**63,
+        f"The {where} is {_shown(value)}, but numbers end at 2^63; give a smaller one.",
     )
+    check(type(value) in allowed, f"The {where} is {_shown(value)}, but must be of type {names}; correct it.")
     return value
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

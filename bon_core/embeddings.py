@@ -83,14 +83,13 @@ class EmbeddingSet:
         """
         vectors = np.asarray(vectors)
         labels = np.asarray(labels)
-        if vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
+        if vectors.ndim != 2 or 0 in vectors.shape or vectors.dtype.kind not in "fiu":
             raise InputError(
-                f"Embeddings are {vectors.dtype} of shape {vectors.shape}, but must be numbers, (samples, width);"
-                " save them as float32, one row a sample."
+                f"Embeddings are {vectors.dtype} of shape {vectors.shape}, but must be numbers, (samples, width),"
+                " with at least one of each; save them as float32, one row a sample."
             )
         vectors = vectors.astype(np.float64 if vectors.dtype.kind == "f" and vectors.itemsize > 4 else np.float32)
-        lengths = np.linalg.norm(vectors, axis=1)
-        bad = ~(np.isfinite(lengths) & (lengths > 0))
+        vectors, bad = _of_moderate_length(vectors)
         if bad.any():
             raise InputError(
                 f"Embedding {int(np.argmax(bad))} (and {int(bad.sum()) - 1} more) holds NaN, infinity or only zeros,"
@@ -109,7 +108,7 @@ class EmbeddingSet:
                 " leave the class names out to number text labels."
             )
         return cls(
-            vectors=(vectors / lengths[:, None]).astype(np.float32),
+            vectors=(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32),
             labels=labels.astype(np.int64),
             ids=np.arange(len(vectors), dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64),
             class_names=tuple(class_names),
@@ -126,3 +125,12 @@ class EmbeddingSet:
             ids=self.ids[positions],
             class_names=self.class_names,
         )
+
+
+def _of_moderate_length(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (N, D) whose squares neither overflow nor vanish, and which rows (N,) have no direction."""
+    largest = np.abs(vectors).max(axis=1, initial=0)
+    bad = ~(np.isfinite(largest) & (largest > 0))
+    if bad.any() or (largest.max(initial=1) < 1e15 and largest.min(initial=1) > 1e-15):
+        return vectors, bad
+    return vectors / largest[:, None], bad

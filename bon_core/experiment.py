@@ -4,20 +4,24 @@ The trainer knows nothing of retrieval or maps; what it is to call now and then 
 """
 
 import contextlib
+import errno
+import platform
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
 from bon_core import runs
-from bon_core.card import write_card
+from bon_core.card import PACKAGES, write_card
 from bon_core.config import InputError, RunConfig, check
 from bon_core.datasets import load_images
 from bon_core.datasets.image_set import SPLIT_NAMES, TRAIN, ImageSet
 from bon_core.embeddings import EmbeddingSet
-from bon_core.files import whole_file
+from bon_core.files import sweep, whole_file
 from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
 from bon_core.runs import Run
 from bon_core.snapshot import Snapshot
@@ -47,8 +51,9 @@ def train(name: str, config: RunConfig, *, queue: bool = False, command: str = "
     for part in ("train", held_out(config)):
         images.part(part)  # both must be there before a run is
     _check_batch(config, images.part("train"))
-    run = runs.create(name, config)
-    return _train(run, config, images, queue=queue, command=command)
+    run = runs.create(name, config, command=command)
+    with run.claimed():
+        return _train(run, config, images, queue=queue)
 
 
 def resume(name: str, *, queue: bool = False) -> dict[str, Any]:
@@ -65,9 +70,8 @@ def resume(name: str, *, queue: bool = False) -> dict[str, Any]:
     check(status.state != "finished", f"Run {name} is finished; train a new one with more --epochs.")
     config = run.config
     images = load_images(config.data)
-    run.clear_stop()
-    run.write_status(replace(status, state="queued", message="", created=time.time(), **runs.this_process()))
-    return _train(run, config, images, queue=queue)
+    with run.claimed():
+        return _train(run, config, images, queue=queue)
 
 
 def snapshot(name: str, *, device: str = "auto") -> dict[str, Any]:
@@ -112,7 +116,9 @@ class Evaluator:
         shown = self.images.take(self.shown)
         before = self.run.newest_preview()
         table = build_neighbours(vectors[self.shown], min(NEIGHBOURS, len(shown) - 1))
-        with whole_file(self.run.preview_path(step)) as path:
+        file = self.run.preview_path(step)
+        file.parent.mkdir(exist_ok=True)
+        with whole_file(file) as path:
             np.savez_compressed(
                 path,
                 step=step,
@@ -176,28 +182,33 @@ def _check_batch(config: RunConfig, train_set: ImageSet) -> None:
     )
 
 
-def _train(run: Run, config: RunConfig, images: ImageSet, *, queue: bool, command: str = "") -> dict[str, Any]:
-    """Everything after the run directory exists: whatever happens, its status says how it ended."""
+def _train(run: Run, config: RunConfig, images: ImageSet, *, queue: bool) -> dict[str, Any]:
+    """Everything after the run directory exists and is claimed: whatever happens, its status says how it ended."""
     try:
-        return _train_to_end(run, config, images, queue=queue, command=command)
+        return _train_to_end(run, config, images, queue=queue)
     except InputError as error:
-        _end(run, "failed", str(error))
+        _fail(run, str(error))
         raise
     except OSError as error:
-        reason = f"The run {run.name} could not be written ({error.strerror or error}); make room and use --resume."
-        _end(run, "failed", reason)
+        reason = _unwritable(run, error)
+        _fail(run, reason)
         raise InputError(reason) from error
     except KeyboardInterrupt:
         _end(run, "stopped", "Interrupted; continue with --resume.")
         raise
     except Exception as error:
-        _end(run, "failed", f"{type(error).__name__}: {error}")
+        _fail(run, f"{type(error).__name__}: {error}", traceback=traceback.format_exc())
         raise
 
 
-def _train_to_end(run: Run, config: RunConfig, images: ImageSet, *, queue: bool, command: str) -> dict[str, Any]:
+def _train_to_end(run: Run, config: RunConfig, images: ImageSet, *, queue: bool) -> dict[str, Any]:
     from bon_core.training.trainer import Trainer
 
+    status = run.status()
+    if not status.active:  # resumed
+        sweep(run.path)
+        run.clear_stop()
+        run.write_status(replace(status, state="queued", message="", created=time.time(), **runs.this_process()))
     if queue and not _wait_for_turn(run):
         return _end(run, "stopped", "Stopped while waiting.")
     run.write_status(replace(run.status(), state="running", message="Getting ready."))
@@ -206,9 +217,9 @@ def _train_to_end(run: Run, config: RunConfig, images: ImageSet, *, queue: bool,
     if trainer.checkpoint.exists():
         trainer.load()
     else:
+        trainer.rewind()
         trainer.evaluate.preview(trainer.network, trainer.step)
-        if command:
-            trainer.events.write("message", step=0, text=command)
+    run.log("began", step=trainer.step, steps=trainer.steps, data=images.name, **_surroundings(trainer))
     with _progress_bar(trainer):
         outcome = trainer.fit()
     if outcome == "stopped":
@@ -218,6 +229,35 @@ def _train_to_end(run: Run, config: RunConfig, images: ImageSet, *, queue: bool,
     write_card(run)
     _end(run, "finished", "")
     return result
+
+
+def _surroundings(trainer: Any) -> dict[str, Any]:
+    """What the log says of the machine: beside the config, all that decides the bits of a run."""
+    import torch
+
+    return {
+        "device": str(trainer.device),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+
+
+def _unwritable(run: Run, error: OSError) -> str:
+    """What kept a run from being written, and how to go on."""
+    if not run.path.exists():
+        return f"The directory of run {run.name} is gone: it was deleted or moved meanwhile; train it anew."
+    if error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)):
+        remedy = "make room, then continue from its last checkpoint with --resume"
+    else:
+        remedy = "give it write access, then continue from its last checkpoint with --resume"
+    return f"The run {run.name} could not be written ({error.strerror or error}); {remedy}."
+
+
+def _fail(run: Run, reason: str, **details: str) -> None:
+    """Say so in the status as far as the disk lets us; where it does not, the run is seen to be interrupted."""
+    with contextlib.suppress(OSError):
+        _end(run, "failed", reason, **details)
 
 
 def _take_snapshot(run: Run, images: ImageSet, *, device: str) -> dict[str, Any]:
@@ -300,11 +340,11 @@ def raw_pixels(images: ImageSet) -> dict[str, float]:
 
 def _save_weights(run: Run, network: Any) -> None:
     """The network alone, for those who want no optimiser with it."""
-    from safetensors.torch import save_file
+    from bon_core.training.checkpoint import save_tensors
 
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with whole_file(run.path / WEIGHTS) as path:
-        save_file(weights, path)
+        save_tensors(weights, path)
 
 
 def _division(trainer: Any, vectors: np.ndarray, train_rows: np.ndarray) -> Division:
@@ -327,7 +367,8 @@ def _wait_for_turn(run: Run) -> bool:
         time.sleep(WAIT_SECONDS)
 
 
-def _end(run: Run, state: runs.State, message: str) -> dict[str, Any]:
+def _end(run: Run, state: runs.State, message: str, **details: str) -> dict[str, Any]:
+    run.log(state, message=message, **details)
     run.clear_stop()
     status = run.status()
     run.write_status(replace(status, state=state, message=message, seconds_left=None))

@@ -1,18 +1,33 @@
-"""Files and folders that appear whole or not at all: written under a temporary name, synced, renamed."""
+"""Files that appear whole or not at all, and files of strangers read as data: nothing in them is executed.
+
+Writing goes to a temporary name beside the file, which is synced and renamed. What a kill leaves of it has a hidden
+name that no reader looks at, and `sweep` takes it away.
+"""
 
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
+
+from bon_core.config import InputError, check
+
+LARGEST_FILE = 8 << 30  # bytes unpacked; a small archive can claim to hold terabytes
+TEMPORARY = re.compile(r"\..+-[a-z0-9_]{8}(\.\w+)?")  # as tempfile names them below
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it becomes `path` in one step, on error it is removed."""
+    """Yield a temporary path beside `path`; on success it becomes `path` in one step, on error it is removed.
+
+    The folder of `path` must be there: a run that was deleted is not brought back by halves.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
@@ -21,29 +36,37 @@ def whole_file(path: Path) -> Iterator[Path]:
         _sync(temporary)
         temporary.chmod(0o644)  # mkstemp makes private files; these are meant to be shared
         temporary.replace(path)
+        _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; on success it becomes `path`, an old folder there being replaced."""
+def whole_folder(path: Path, *, new: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; on success it becomes `path`, an old folder there being replaced.
+
+    Replacing takes two renames. A kill between them leaves no folder, and the old one under a hidden name.
+
+    new : raise FileExistsError or OSError instead of replacing a folder that is there by then
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
                 _sync(file)
+            else:
+                _sync_folder(file)
         temporary.chmod(0o755)
-        if path.exists():
-            outgoing = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+        if path.exists() and not new:
+            outgoing = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
             path.replace(outgoing / path.name)
             temporary.replace(path)
             shutil.rmtree(outgoing)
         else:
-            temporary.replace(path)
+            temporary.rename(path)  # fails if somebody else has filled the place meanwhile
+        _sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -54,6 +77,122 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def leftovers(folder: Path) -> list[Path]:
+    """What interrupted writing left in a folder and in its folders."""
+    return [path for path in (*folder.glob(".*"), *folder.glob("[!.]*/.*")) if TEMPORARY.fullmatch(path.name)]
+
+
+def sweep(folder: Path) -> None:
+    """Remove the leftovers of a folder in which nobody writes now."""
+    for path in leftovers(folder):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def path_of(text: str | Path) -> Path:
+    """The path that somebody wrote, with ~ resolved; it need not exist.
+
+    Raises
+    ------
+    InputError
+        If no file system can have such a path, it is no Unicode text, or it may not be looked at.
+    """
+    try:
+        str(text).encode("utf-8")  # a name that is no text could not be written into a config
+        path = Path(text).expanduser()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        shown = str(text) if len(str(text)) <= 80 else f"{str(text)[:77]}..."
+        raise InputError(f"{shown!r} cannot be a path here ({reason}); check how it is written.") from error
+    return path
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file; pickled objects are refused, as reading one can run any program.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, not an .npz, damaged, larger unpacked than LARGEST_FILE or than the memory that is
+        free, or holds objects or anything but arrays.
+    """
+    check(path.is_file(), f"There is no file {path}; check the path.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_size(path, sum(entry.file_size for entry in archive.infolist()))
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except InputError:
+        raise
+    except Exception as error:  # damaged archives make zipfile, zlib, lzma and numpy raise a dozen types
+        if "Object arrays" in str(error):
+            raise InputError(
+                f"{path} holds pickled Python objects, which are not read as they can run any program;"
+                " save plain numeric or text arrays (dtype=str for names)."
+            ) from error
+        raise InputError(f"{path} is not a whole .npz file ({reason_of(error)}); write or copy it again.") from error
+    strange = [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]
+    check(
+        not strange,
+        f"{path} holds {strange[:1]}, which is no array; write the file with numpy.savez.",
+    )
+    for array in arrays.values():
+        check_characters(path, array)
+    return arrays
+
+
+def reason_of(error: Exception) -> str:
+    """The first line of what a library says, to stand in brackets inside a sentence."""
+    text = re.sub(r"<[\w. ]+ object at 0x[0-9a-f]+>", "of this kind", str(error).partition("\n")[0])
+    return text.rstrip(".: ") or type(error).__name__
+
+
+def check_text(path: Path, texts: Iterable[str]) -> None:
+    """Raise InputError if a name out of `path` cannot be written down as UTF-8, as half a surrogate pair cannot."""
+    for text in texts:
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InputError(f"{path} has the name {text!r}, which is no valid Unicode text; rename it.") from error
+
+
+def check_characters(path: Path, array: np.ndarray) -> None:
+    """Raise InputError if a text in `array` holds a code point that is none, or is half a surrogate pair."""
+    if array.dtype.kind != "U" or not array.size:
+        return
+    codes = np.ascontiguousarray(array).view(np.dtype("u4").newbyteorder(array.dtype.byteorder))
+    check(
+        not ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any(),
+        f"{path} holds text with characters that are no valid Unicode text; save it again.",
+    )
+
+
+def _check_size(path: Path, unpacked: int) -> None:
+    import psutil
+
+    free = psutil.virtual_memory().available
+    check(
+        unpacked <= min(LARGEST_FILE, free),
+        f"{path} unpacks to {unpacked / 2**30:.1f} GiB, but at most {min(LARGEST_FILE, free) / 2**30:.1f} GiB are read"
+        " here; save a part of it.",
+    )
+
+
 def _sync(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a rename in `path` last through a power cut; Windows has no such call and needs none."""
+    if os.name == "posix":
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

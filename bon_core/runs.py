@@ -3,7 +3,9 @@
 NAME/
   config.json      the RunConfig
   status.json      state, step, process: rewritten whole every second or so
-  events.jsonl     one line an event: step, evaluation, clustering, message
+  events.jsonl     one line an event: step, evaluation, clustering, message; what a resumed run lives again is cut off
+  log.jsonl        one line for whatever a process did with the run: started, resumed, saved, failed; never cut
+  lock             held by the process that writes
   checkpoint.safetensors   all that resuming needs
   model.safetensors        the weights alone, at the end
   audit/           which samples met in which step, as Parquet parts
@@ -13,24 +15,29 @@ NAME/
   snapshots/       one folder a snapshot, see bon_core/snapshot.py
 """
 
+import contextlib
 import json
 import os
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from bon_core.config import InputError, RunConfig, check
-from bon_core.files import whole_folder, write_text
+from bon_core.files import read_npz, whole_folder, write_text
 from bon_core.snapshot import Snapshot
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+STEP_RULE = re.compile(r"step-(\d{7,})(\.npz)?", re.ASCII)
 STOP_FILE = "stop-requested"
+LOG_FILE, LOCK_FILE = "log.jsonl", "lock"
 
 State = Literal["queued", "running", "finished", "stopped", "failed", "interrupted"]
 
@@ -91,11 +98,23 @@ class Run:
 
     @property
     def config(self) -> RunConfig:
-        return RunConfig.from_json((self.path / "config.json").read_text(encoding="utf-8"))
+        """What decides the run.
+
+        Raises
+        ------
+        InputError
+            If config.json is missing or no config.
+        """
+        return RunConfig.from_json(_text(self.path / "config.json"))
 
     def status(self) -> Status:
-        """The state now; a run whose process is gone without having said goodbye is "interrupted"."""
-        status = Status(**json.loads((self.path / "status.json").read_text(encoding="utf-8")))
+        """The state now. A run whose process is gone without having said goodbye is "interrupted"; one whose
+        status.json is missing or no status is "failed", with a sentence.
+        """
+        try:
+            status = _status(_text(self.path / "status.json"))
+        except InputError as error:
+            return Status(state="failed", message=str(error))
         if status.active and not _alive(status):
             return replace(
                 status,
@@ -119,22 +138,54 @@ class Run:
         (self.path / STOP_FILE).unlink(missing_ok=True)
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """All events, oldest first, or those of one kind. A torn last line, as a kill leaves it, is skipped."""
-        path = self.path / "events.jsonl"
-        if not path.exists():
-            return []
-        found = []
-        with path.open(encoding="utf-8") as lines:
-            for line in lines:
-                if line.endswith("\n"):
-                    event = json.loads(line)
-                    if kind is None or event["kind"] == kind:
-                        found.append(event)
-        return found
+        """All events, oldest first, or those of one kind. What is no whole event, as a kill leaves it, is skipped."""
+        return [
+            event
+            for event in _lines(self.path / "events.jsonl")
+            if isinstance(event.get("step"), int) and (event.get("kind") == kind or kind is None)
+        ]
+
+    def log(self, what: str, **values: Any) -> None:
+        """Add a line to the log: when, by which process, what. A log that cannot be written stops nobody."""
+        entry = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "process": os.getpid(), "what": what}
+        line = json.dumps({**entry, **values}, ensure_ascii=False, default=str) + "\n"
+        with contextlib.suppress(OSError), (self.path / LOG_FILE).open("ab") as file:
+            file.write(line.encode("utf-8", "backslashreplace"))
+
+    def logged(self) -> list[dict[str, Any]]:
+        """The lines of the log, oldest first."""
+        return _lines(self.path / LOG_FILE)
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Be the only process that writes this run; a claim ends with its process, however that ends.
+
+        Raises
+        ------
+        InputError
+            If another process has claimed it, or its directory cannot be written to.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path / LOCK_FILE)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise InputError(
+                f"Run {self.name} is at work in another process; stop that one first, or let it finish."
+            ) from error
+        except OSError as error:
+            raise InputError(
+                f"The run {self.path} cannot be written to ({error.strerror or error}); give it write access."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def snapshots(self) -> list[int]:
         """Steps of which there is a snapshot, ascending."""
-        return sorted(int(path.name.removeprefix("step-")) for path in (self.path / "snapshots").glob("step-*"))
+        return _steps((self.path / "snapshots").glob("step-*"))
 
     def snapshot_path(self, step: int) -> Path:
         return self.path / "snapshots" / f"step-{step:07d}"
@@ -156,13 +207,20 @@ class Run:
         )
         return Snapshot.open(self.snapshot_path(step))
 
+    def clustering_path(self, step: int) -> Path:
+        return self.path / "clusterings" / f"step-{step:07d}.npz"
+
+    def clustering_steps(self) -> list[int]:
+        """Steps at which the training set was clustered, ascending."""
+        return _steps((self.path / "clusterings").glob("step-*.npz"))
+
     def clusterings(self) -> list[dict[str, np.ndarray]]:
         """Every clustering, oldest first: step, ids, raw, aligned, kept, centroids, objective, confusion."""
-        return [_arrays(path) for path in sorted((self.path / "clusterings").glob("step-*.npz"))]
+        return [read_npz(self.clustering_path(step)) for step in self.clustering_steps()]
 
     def previews(self) -> list[int]:
         """Steps of which there is a live map, ascending."""
-        return sorted(int(path.stem.removeprefix("step-")) for path in (self.path / "previews").glob("step-*.npz"))
+        return _steps((self.path / "previews").glob("step-*.npz"))
 
     def preview_path(self, step: int) -> Path:
         return self.path / "previews" / f"step-{step:07d}.npz"
@@ -171,7 +229,7 @@ class Run:
         """A live map of n held-out samples, always the same ones: step, ids, labels, xy by PCA, and, unless it is of
         an older version, neighbours and distances (n, k) among them and correct (n,), which looks at all held-out ones.
         """
-        return _arrays(self.preview_path(step))
+        return read_npz(self.preview_path(step))
 
     def newest_preview(self) -> dict[str, np.ndarray] | None:
         """The newest live map; None before the first."""
@@ -189,7 +247,7 @@ class Run:
         there is, and correct (F, n) unless those are of an older version.
         """
         if self.timeline_path.exists():
-            return _arrays(self.timeline_path)
+            return read_npz(self.timeline_path)
         steps = self.previews()
         if not steps:
             return None
@@ -222,8 +280,8 @@ def new_path(name: str, *, folder: Path | None = None) -> Path:
     return path
 
 
-def create(name: str, config: RunConfig, *, folder: Path | None = None) -> Run:
-    """A new run directory with its config and a "queued" status, made in one step.
+def create(name: str, config: RunConfig, *, command: str = "", folder: Path | None = None) -> Run:
+    """A new run directory with its config, a "queued" status and the command as its first event, made in one step.
 
     Raises
     ------
@@ -231,15 +289,34 @@ def create(name: str, config: RunConfig, *, folder: Path | None = None) -> Run:
         If the name is not possible or taken, or the folder cannot be written to.
     """
     path = new_path(name, folder=folder)
-    try:
-        with whole_folder(path) as temporary:
-            (temporary / "config.json").write_text(config.to_json(), encoding="utf-8")
-            Run(temporary).write_status(Status(state="queued", created=time.time(), **this_process()))
-    except OSError as error:
-        raise InputError(
-            f"The run {path} cannot be made ({error.strerror}); choose a folder that can be written to."
-        ) from error
+    with made(path, config) as run:
+        run.write_status(Status(state="queued", created=time.time(), **this_process()))
+        if command:
+            event = json.dumps({"kind": "message", "step": 0, "text": command}, ensure_ascii=False)
+            write_text(run.path / "events.jsonl", event + "\n")
     return Run(path)
+
+
+@contextmanager
+def made(path: Path, config: RunConfig) -> Iterator[Run]:
+    """Yield a run with its config under a hidden name; on success it becomes `path` in one step, on error it is gone.
+
+    Raises
+    ------
+    InputError
+        If somebody else has made that run meanwhile, or the folder cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_folder(path, new=True) as temporary:
+            (temporary / "config.json").write_text(config.to_json(), encoding="utf-8")
+            yield Run(temporary)
+    except OSError as error:
+        check(not path.exists(), f"There is already a run named {path.name}; choose another name.")
+        raise InputError(
+            f"The run {path} cannot be made ({error.strerror or error}); choose a folder that can be written to, with"
+            " room."
+        ) from error
 
 
 def open_run(name: str, *, folder: Path | None = None) -> Run:
@@ -259,11 +336,10 @@ def open_run(name: str, *, folder: Path | None = None) -> Run:
 
 
 def list_runs(*, folder: Path | None = None) -> list[Run]:
-    """The user's runs, newest first, then the bundled ones."""
-    own = [Run(path.parent) for path in (folder or runs_folder()).glob("[!.]*/config.json")]
-    bundled = [Run(path.parent) for path in MODELS.glob("*/config.json")]
-    own.sort(key=lambda run: (run.path / "config.json").stat().st_mtime, reverse=True)
-    return own + sorted(bundled, key=lambda run: run.name)
+    """The user's runs, newest first, then the bundled ones. A folder whose name cannot name a run is none."""
+    own = [(made, run) for run in _runs_in(folder or runs_folder()) if (made := _made(run)) is not None]
+    own.sort(key=lambda pair: pair[0], reverse=True)
+    return [run for _, run in own] + sorted(_runs_in(MODELS), key=lambda run: run.name)
 
 
 def waiting_before(run: Run) -> Iterator[Run]:
@@ -294,6 +370,55 @@ def _alive(status: Status) -> bool:
         return False
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        return dict(file)
+def _runs_in(folder: Path) -> list[Run]:
+    found = [path.parent for path in folder.glob("*/config.json")]
+    return [Run(path) for path in found if NAME_RULE.fullmatch(path.name) and ".." not in path.name]
+
+
+def _made(run: Run) -> float | None:
+    """When the run was made; None if it was deleted a moment ago."""
+    try:
+        return (run.path / "config.json").stat().st_mtime
+    except OSError:
+        return None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InputError(f"{path} cannot be read ({reason}); restore the file, or delete the run.") from error
+
+
+def _status(text: str) -> Status:
+    """A status out of JSON, each field of the type that it has in the class."""
+    try:
+        known = {field.name for field in fields(Status)}
+        status = Status(**{name: value for name, value in json.loads(text).items() if name in known})
+        times = (status.created, status.updated, status.seconds_left or 0.0, status.process_started or 0.0)
+        whole = (status.step, status.steps, status.process or 0)
+        valid = status.state in get_args(State) and isinstance(status.message, str)
+        valid &= all(type(value) in (int, float) for value in times)
+        valid &= all(type(value) is int and 0 <= value < 2**31 for value in whole)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        valid = False
+    check(valid, "The run's status.json is no status; restore the file, or delete the run.")
+    return status
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a file of lines; what is no whole object is skipped."""
+    found = []
+    with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            with contextlib.suppress(ValueError, RecursionError):
+                entry = json.loads(line) if line.endswith("\n") else None
+                if isinstance(entry, dict):
+                    found.append(entry)
+    return found
+
+
+def _steps(paths: Iterable[Path]) -> list[int]:
+    """The steps in names like step-0000040 or step-0000040.npz, ascending; other names are passed over."""
+    return sorted(int(found[1]) for path in paths if (found := STEP_RULE.fullmatch(path.name)))

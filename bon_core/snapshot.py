@@ -40,6 +40,18 @@ ARRAYS = {  # name: (dtype, rank)
     "masks": (np.float32, 2),  # (K, D) what each learner sees of the embedding
 }
 FIELD_PREFIX = "field-"
+META = {  # what views take for granted in meta.json
+    "version": int,
+    "samples": int,
+    "step": int,
+    "epoch": (int, float),
+    "learners": int,
+    "class_names": list,
+    "metrics": dict,
+    "fields": list,
+    "origin": str,
+    "data": str,
+}
 
 
 @dataclass(frozen=True)
@@ -61,17 +73,15 @@ class Snapshot:
         path = Path(path)
         try:
             meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(
                 f"{path} is not a snapshot (its meta.json: {error}); make it anew with: snapshot."
             ) from error
-        check(
-            meta["version"] <= VERSION,
-            f"Snapshot {path} is of version {meta['version']}, but this program reads up to {VERSION}; update it.",
-        )
+        _check_meta(path, meta)
         snapshot = cls(path, meta)
         for name in ARRAYS:
             snapshot._read(name)
+        snapshot._check_references()
         return snapshot
 
     def __getattr__(self, name: str) -> np.ndarray:
@@ -109,7 +119,14 @@ class Snapshot:
     @cached_property
     def fields(self) -> dict[str, tuple[np.ndarray, list[str]]]:
         """What the data set knows of each sample: name -> (codes (N,), categories)."""
-        return {name: (self._read(FIELD_PREFIX + key), names) for name, key, names in self.meta["fields"]}
+        found = {name: (self._read(FIELD_PREFIX + key), names) for name, key, names in self.meta["fields"]}
+        for name, (codes, names) in found.items():
+            check(
+                codes.dtype.kind in "iu" and codes.min() >= 0 and codes.max() < len(names),
+                f"The field {name!r} of the snapshot does not fit its {len(names)} categories; make the snapshot anew"
+                " with: snapshot.",
+            )
+        return found
 
     @cached_property
     def position_of(self) -> dict[int, int]:
@@ -133,7 +150,7 @@ class Snapshot:
         path = self.path / f"{name}.npy"
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except Exception as error:  # a lying header makes numpy and ast raise half a dozen types
             raise InputError(
                 f"The snapshot's file {path.name} is missing or cut short; make the snapshot anew with: snapshot."
             ) from error
@@ -145,6 +162,58 @@ class Snapshot:
             f" {self.meta['samples']} samples; make the snapshot anew with: snapshot.",
         )
         return array
+
+    def _check_references(self) -> None:
+        """Raise InputError if a number that stands for a row, class, split, cluster or bucket stands for none."""
+        bounds = {
+            "labels": (0, len(self.class_names)),
+            "split": (0, 3),
+            "neighbours": (0, len(self)),
+            "codes": (0, 2**self.bits),
+            "stored_codes": (-1, 2**self.bits),
+            "clusters": (-1, len(self.centroids)),
+        }
+        for name, (least, beyond) in bounds.items():
+            array = self._read(name)
+            check(
+                array.size > 0 and least <= array.min() and array.max() < beyond,
+                f"The snapshot's file {name}.npy does not hold numbers from {least} to {beyond - 1}, each for one"
+                " that is there;"
+                " make the snapshot anew with: snapshot.",
+            )
+        widths = {self.vectors.shape[1], *self.hash_mean.shape, len(self.hash_projection), self.centroids.shape[1]}
+        check(
+            len(widths | {self.masks.shape[1]}) == 1 and self.xy.shape[1] == 2 and bool(np.isfinite(self.xy).all()),
+            f"The arrays of the snapshot {self.path} are of different widths, or its map is not of finite numbers; make"
+            " the snapshot anew with: snapshot.",
+        )
+
+
+def _check_meta(path: Path, meta: Any) -> None:
+    check(
+        isinstance(meta, dict) and type(meta.get("version")) is int,
+        f"{path} is not a snapshot; make it anew with: snapshot.",
+    )
+    check(
+        meta["version"] <= VERSION,
+        f"Snapshot {path} is of version {meta['version']}, but this program reads up to {VERSION}; update it.",
+    )
+    wrong = [name for name, kind in META.items() if not isinstance(meta.get(name), kind)]
+    check(not wrong, f"The meta.json of snapshot {path} has no right {wrong[:1]}; make it anew with: snapshot.")
+    names = [*meta["class_names"], *(text for field in meta["fields"] for text in _texts_of(field))]
+    check(
+        all(isinstance(name, str) for name in names)
+        and all(isinstance(found, dict) for found in meta["metrics"].values()),
+        f"The meta.json of snapshot {path} names classes, fields or metrics by what is no text; make it anew with:"
+        " snapshot.",
+    )
+
+
+def _texts_of(field: Any) -> list[Any]:
+    """The name and categories of a field [name, number, categories]; [None] if it is none. A number is no path."""
+    if isinstance(field, list) and len(field) == 3 and str(field[1]).isdecimal() and isinstance(field[2], list):
+        return [field[0], *field[2]]
+    return [None]
 
 
 def write(
@@ -166,6 +235,7 @@ def write(
     """
     missing = set(ARRAYS) ^ set(arrays)
     assert not missing, f"snapshot arrays differ from the format: {missing}"
+    path.parent.mkdir(exist_ok=True)
     with whole_folder(path) as temporary:
         listed = []
         for number, (name, values) in enumerate(fields.items()):

@@ -21,7 +21,8 @@ ALLOWED = {  # what a unit of bon_core may import of bon_core, beside the bottom
     "card": {"runs", "survey"},
     "experiment": SIDE_BY_SIDE | {"projection", "training", "survey", "snapshot", "runs", "card"},
     "commands": SIDE_BY_SIDE | {"projection", "training", "survey", "snapshot", "runs", "card", "experiment"},
-    "cli": {"commands", "experiment"},
+    "doctor": {"runs"},
+    "cli": {"commands", "experiment", "doctor"},
     "__main__": {"cli"},
     "__init__": set(),
 }
@@ -57,7 +58,7 @@ def test_imports_point_downwards(path):
 
 
 LIGHT = """runs snapshot datasets retrieval projection division.clustering division.schedule division.diagnostics
-    mining.codes training.audit survey experiment commands cli"""
+    mining.codes training.audit survey experiment commands cli doctor"""
 
 
 @pytest.mark.parametrize("module", LIGHT.split())

@@ -76,7 +76,7 @@ class BitsStudy:
 
 
 def bits_study(
-    vectors: np.ndarray, labels: np.ndarray, codes: np.ndarray, bits: int, *, anchors: int = 300, seed: int = 0
+    vectors: np.ndarray, labels: np.ndarray, codes: np.ndarray, bits: int, *, anchors: int = 160, seed: int = 0
 ) -> BitsStudy:
     """Drop bits from the codes and see how pure and how hard the shrinking or growing buckets are.
 
@@ -90,25 +90,36 @@ def bits_study(
     rows = rng.choice(len(vectors), min(anchors, len(vectors)), replace=False)
     distance = np.sqrt(np.maximum(2 - 2 * vectors[rows] @ vectors.T, 0))  # (anchors, n)
     other = labels[rows, None] != labels
-    itself = np.arange(len(vectors)) == rows[:, None]
     hardest = np.min(distance, axis=1, where=other, initial=np.inf)
     random = np.mean(distance, axis=1, where=other) if other.any(axis=1).all() else np.full(len(rows), np.nan)
-    differ = codes[rows, None] ^ codes  # (anchors, n): the bits in which two codes differ
+    differ = (codes[rows, None] ^ codes) | (1 << bits)  # (anchors, n): the bits in which two codes differ, and one more
+    shared = np.bitwise_count(
+        (differ & -differ) - 1
+    )  # how many of the first bits are alike: they are mates up to there
+    shared[np.arange(len(rows)), rows] = bits + 1  # an anchor is no mate of its own
+    cell = np.arange(len(rows))[:, None] * (bits + 2) + shared
 
-    purity, hardness, served = np.full((3, bits), np.nan)
-    for number in range(1, bits + 1):
-        mate = (differ & ((1 << number) - 1) == 0) & ~itself
-        strange = mate & other
-        count = strange.sum(axis=1)
-        has = count > 0
-        served[number - 1] = has.mean()
-        if mate.any():
-            purity[number - 1] = 1 - strange.sum() / mate.sum()
-        if has.any():
-            mean = np.sum(distance, axis=1, where=strange)[has] / count[has]
-            reach = np.maximum(random[has] - hardest[has], 1e-6)
-            hardness[number - 1] = float(np.mean((random[has] - mean) / reach))
-    return BitsStudy(np.arange(1, bits + 1), purity, hardness, served)
+    def up_to(weights: np.ndarray | None) -> np.ndarray:
+        """Sums (anchors, S) over the mates under the first b bits, b = 1..S."""
+        sums = np.bincount(cell.ravel(), weights, minlength=len(rows) * (bits + 2)).reshape(-1, bits + 2)[:, 1:-1]
+        return sums[:, ::-1].cumsum(axis=1)[:, ::-1]
+
+    mates, strange = up_to(None), up_to(other.ravel())
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = up_to((distance * other).ravel()) / strange  # NaN without a mate of another class
+        reach = np.maximum(random - hardest, 1e-6)[:, None]
+        return BitsStudy(
+            bits=np.arange(1, bits + 1),
+            purity=1 - strange.sum(axis=0) / mates.sum(axis=0),
+            hardness=_means((random[:, None] - mean) / reach),
+            served=(strange > 0).mean(axis=0),
+        )
+
+
+def _means(columns: np.ndarray) -> np.ndarray:
+    """Mean of each column without its NaNs; NaN for a column of nothing else."""
+    known = ~np.isnan(columns)
+    return np.where(known, columns, 0).sum(axis=0) / known.sum(axis=0)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,53 @@
-"""Clusters: who went where, and an order of classes in which blocks show. numpy only. Legend: P classes, K clusters."""
+"""Clusters: who went where, who is a specialist, and an order of classes in which blocks show. numpy only.
+
+Legend: P classes, K clusters.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+
+
+class Phase(NamedTuple):
+    """A stretch of the training, from step `start` to before step `end`."""
+
+    name: str  # joint, split, clustered or conquer
+    start: int
+    end: int
+
+
+def phases(steps: Iterable[Mapping[str, Any]]) -> list[Phase]:
+    """The stretches of logged steps, which have step and phase; the last ends with the last of them."""
+    found: list[Phase] = []
+    for event in steps:
+        if found and found[-1].name == event["phase"]:
+            found[-1] = found[-1]._replace(end=event["step"])
+        else:
+            if found:
+                found[-1] = found[-1]._replace(end=event["step"])
+            found.append(Phase(event["phase"], found[-1].end if found else 0, event["step"]))
+    return found
+
+
+def largest_moves(flows: np.ndarray, top: int) -> list[tuple[int, int]]:
+    """The (before, after) of the largest flows (K, K) that did change cluster, at most `top`."""
+    moved = flows * ~np.eye(len(flows), dtype=bool)
+    order = np.argsort(-moved, axis=None, kind="stable")[: min(top, int((moved > 0).sum()))]
+    return [divmod(int(place), flows.shape[1]) for place in order]
+
+
+def specialists(matrix: np.ndarray) -> float:
+    """By how much a learner is better on its own cluster than the other learners are there, on average.
+
+    matrix (K, K) is the recall of each learner (row) on each cluster (column), NaN where there is none.
+    """
+    own = np.eye(len(matrix), dtype=bool)
+    others = np.where(own, np.nan, matrix)
+    known = ~np.isnan(np.diag(matrix)) & ~np.isnan(others).all(axis=0)
+    return (
+        float(np.mean(np.diag(matrix)[known] - np.nanmean(others[:, known], axis=0))) if known.any() else float("nan")
+    )
 
 
 def flow_matrix(before: np.ndarray, after: np.ndarray, count: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Miners side by side on one snapshot, kinds of triplets, and the mined pairs worth a look. numpy only.
+"""Miners side by side on one snapshot, kinds of triplets, and how a batch came together. numpy only.
 
 Legend: n samples, D width, C classes, T trials, P classes a batch, m images a class, G groups, W negatives of a batch.
 """
@@ -292,35 +292,3 @@ def _runs(values: np.ndarray) -> Iterator[np.ndarray]:
     """Positions of each stretch of equal values."""
     if len(values):
         yield from np.split(np.arange(len(values)), np.flatnonzero(np.diff(values)) + 1)
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Mined pairs, the most telling first; `one` and `other` are ids, one < other. (p,) each."""
-
-    one: np.ndarray
-    other: np.ndarray
-    times: np.ndarray
-    pull: np.ndarray  # by how much the negative was nearer than the positive, summed over all times
-    nearest: np.ndarray  # smallest distance seen
-
-    def __len__(self) -> int:
-        return len(self.one)
-
-
-def hardest_pairs(mined: Mapping[str, np.ndarray], *, top: int = 200) -> Pairs:
-    """Rank anchor-negative pairs by how often and how hard they were: the summed excess of d(a,p) over d(a,n).
-
-    `mined` has anchor, negative (n,) ids and d_ap, d_an (n,), as `mined_pairs` gives them. A pair and its reverse are
-    one. Only times when the negative was nearer than the positive count: that is what a wrong label looks like.
-    """
-    pull = np.nan_to_num(mined["d_ap"] - mined["d_an"]).clip(min=0).astype(np.float64)
-    active = pull > 0
-    ends = np.sort(np.stack([mined["anchor"], mined["negative"]], axis=1)[active], axis=1)
-    pairs, which, times = np.unique(ends, axis=0, return_inverse=True, return_counts=True)
-    which = which.ravel()
-    total = np.bincount(which, pull[active], minlength=len(pairs))
-    nearest = np.full(len(pairs), np.inf)
-    np.minimum.at(nearest, which, mined["d_an"][active])
-    order = np.argsort(-total, kind="stable")[:top]
-    return Pairs(pairs[order, 0], pairs[order, 1], times[order], total[order], nearest[order])

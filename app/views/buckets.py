@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import cached, place, selection, state, theme
-from app.analysis.buckets import COLLAPSE, BitsStudy, BucketTable, bits_study, bucket_table
+from app.analysis.buckets import COLLAPSE, BucketTable, bits_study, bucket_table
 from app.state import View
 from app.widgets import charts, links
 from app.widgets.bag_health import bag_health
@@ -19,6 +19,11 @@ from app.widgets.mini_map import mini_map
 from bon_core.mining.codes import entropy
 from bon_core.runs import Run
 
+STUDIED = {  # purity, hardness and served of a study: name, colour
+    "same class": theme.GREEN,
+    "hardness of the others": theme.VERMILION,
+    "anchors with a negative": theme.CONTEXT,
+}
 ORDERS = {"selection": "with my selection", "fullest": "fullest", "most mixed": "most classes"}
 
 
@@ -105,7 +110,8 @@ def _pick(view: View, table: BucketTable) -> int:
             list(ORDERS),
             default=default,
             format_func=ORDERS.get,
-            key=f"buckets-order-{default}",
+            key="order-of-selection" if len(view.selected) else "order",
+            bind="query-params",
             required=True,
             label_visibility="collapsed",
         )
@@ -254,7 +260,7 @@ def _whole(view: View, table: BucketTable, code: int) -> None:
             _sizes(table, code)
             _bits(view)
         with right:
-            bag_health(steps, warnings)
+            bag_health(steps, warnings, (view.run.path, _events_stamp(view.run)))
     else:
         left, right = st.columns(2, gap="large")
         with left:
@@ -269,14 +275,16 @@ def _whole(view: View, table: BucketTable, code: int) -> None:
 def _sizes(table: BucketTable, code: int) -> None:
     st.subheader("How full the buckets are", anchor=False)
     theme.quiet("Buckets by number of samples; the line marks the chosen one. A few giants would mean collapse.")
+    spec = _sizes_spec(table.size, table.size[table.code == code].tolist())
+    st.vega_lite_chart(spec, key="occupancy", width="stretch", alt="Histogram of bucket sizes")
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _sizes_spec(sizes: np.ndarray, mark: list[int]) -> dict:
     chart = charts.histogram(
-        table.size,
-        bins=min(40, int(table.size.max())),
-        x_title="samples in a bucket",
-        y_title="buckets",
-        mark=table.size[table.code == code].tolist(),
+        sizes, bins=min(40, int(sizes.max())), x_title="samples in a bucket", y_title="buckets", mark=mark
     )
-    charts.show(chart, key="occupancy", alt_text="Histogram of bucket sizes")
+    return charts.styled(chart).to_dict()
 
 
 def _bits(view: View) -> None:
@@ -285,48 +293,34 @@ def _bits(view: View) -> None:
         "Bucket mates under the first b bits of the code: the chance to be of the same class, and how near those of"
         " another class are (0 = a random negative, 1 = the hardest there is)."
     )
-    _bits_chart(_study(view, cached.stamp(view)))
+    theme.legend([(colour, name, "") for name, colour in STUDIED.items()])  # above, where it cannot be cut off
+    spec = _bits_spec(view, cached.stamp(view))
+    st.vega_lite_chart(spec, key="bits-study", width="stretch", alt="Purity and hardness by number of bits")
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _study(_view: View, stamp: tuple) -> BitsStudy:
+def _bits_spec(_view: View, stamp: tuple) -> dict:
     snapshot, rows = _view.snapshot, _view.rows
-    return bits_study(
+    study = bits_study(
         cached.vectors(_view), np.asarray(snapshot.labels)[rows], np.asarray(snapshot.codes)[rows], snapshot.bits
     )
-
-
-def _bits_chart(study: BitsStudy) -> None:
     table = pd.concat(
-        [
-            pd.DataFrame({"bits": study.bits, "share": values, "what": name})
-            for name, values in (
-                ("same class", study.purity),
-                ("hardness of the others", study.hardness),
-                ("anchors with a negative", study.served),
-            )
-        ]
+        pd.DataFrame({"bits": study.bits, "share": values, "what": name})
+        for name, values in zip(STUDIED, (study.purity, study.hardness, study.served), strict=True)
     ).dropna()
-    colours = {
-        "same class": theme.GREEN,
-        "hardness of the others": theme.VERMILION,
-        "anchors with a negative": theme.CONTEXT,
-    }
-    theme.legend([(colour, name, "") for name, colour in colours.items()])  # above, where it cannot be cut off
     chart = charts.curves(
         table,
         x="bits",
         y="share",
         series="what",
         x_title="bits of the code used",
-        colours=colours,
+        colours=STUDIED,
         percent=True,
         points=True,
         height=220,
     )
-    shades = alt.Scale(domain=list(colours), range=list(colours.values()))
-    chart = chart.encode(color=alt.Color("what:N", scale=shades, legend=None))
-    charts.show(chart, key="bits-study", alt_text="Purity and hardness by number of bits")
+    shades = alt.Scale(domain=list(STUDIED), range=list(STUDIED.values()))
+    return charts.styled(chart.encode(color=alt.Color("what:N", scale=shades, legend=None))).to_dict()
 
 
 # Health over training -------------------------------------------------------------------------------------------------

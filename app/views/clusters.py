@@ -8,10 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from app import cached, place, selection, state, theme
-from app.analysis.clusters import block_order, flow_matrix, labels_at, most_spread
+from app.analysis.clusters import Phase, block_order, flow_matrix, labels_at, most_spread, phases, specialists
 from app.state import View
 from app.widgets import charts, links
+from app.widgets.heat_matrix import heat_matrix
 from app.widgets.learner_cards import Card, learner_cards
+from app.widgets.phase_strip import phase_strip
+from app.widgets.ribbons import ribbons
 from bon_core.division import diagnostics
 from bon_core.division.diagnostics import Exemplars
 from bon_core.runs import Run
@@ -24,8 +27,8 @@ MOST_CLASSES = 2000
 def main() -> None:
     view = state.page(
         "K clusters",
-        "Divide and conquer splits the data into K clusters and the embedding into K slices; each learner trains one"
-        " slice on one cluster, where everything looks alike and only fine differences are left to learn.",
+        "Divide and conquer gives each of K learners one cluster of the data and one slice of the embedding. A cluster"
+        " holds what looks alike, so its learner has to find fine differences; in the end all slices work together.",
     )
     learners = view.snapshot.meta["clusters_origin"] == "learners"
     if view.snapshot.learners == 1:
@@ -39,6 +42,9 @@ def main() -> None:
         )
     word = "learner" if learners else "cluster"
     clusterings = _clusterings(view.run.path, _stamp(view.run))
+    stretches, divided = _log(view.run.path, _events_stamp(view.run))
+    if len(stretches) > 1:
+        phase_strip(stretches, [event["step"] for event in divided], key="phases")
     _cards(view, word, clusterings)
     st.divider()
     _classes(view, word)
@@ -50,11 +56,24 @@ def main() -> None:
     if view.snapshot.meta.get("division"):
         st.divider()
         _division(view)
-    if view.run.events("clustering"):
+    if divided:
         st.divider()
-        _health(view.run)
+        _health(divided)
     if len(selection.ids()):
         links.follow(but="clusters")
+
+
+def _events_stamp(run: Run) -> int:
+    path = run.path / "events.jsonl"
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _log(path: Path, stamp: int) -> tuple[list[Phase], list[dict]]:
+    """What the run wrote down of its division: the stretches of the training, and every clustering."""
+    events = Run(path).events()
+    steps = [event for event in events if event["kind"] == "step"]
+    return phases(steps), [event for event in events if event["kind"] == "clustering"]
 
 
 # Who looks after what -------------------------------------------------------------------------------------------------
@@ -87,6 +106,11 @@ def _cards(view: View, word: str, clusterings: list[dict[str, np.ndarray]]) -> N
                 strips={name: view.ids[rows] for name, rows in strips.items()},
             )
         )
+    st.subheader(f"What each {word} looks after", anchor=False)
+    theme.quiet(
+        "At its centre lies what it is made of. At its border lies what the next clustering may give to another"
+        f" {word}. Click a picture to select it."
+    )
     picked = learner_cards(view, cards, key="cards")
     if not newcomers and clusterings:
         theme.quiet(
@@ -132,7 +156,13 @@ def _classes(view: View, word: str) -> None:
     shown = present
     if len(present) > SPREAD:
         choice = st.segmented_control(
-            "Classes", words, default=words[0], required=True, label_visibility="collapsed", key="class-choice"
+            "Classes",
+            words,
+            default=words[0],
+            required=True,
+            label_visibility="collapsed",
+            key="classes",
+            bind="query-params",
         )
         if choice == words[0]:
             shown = present[most_spread(counts[present], SPREAD)]
@@ -144,7 +174,7 @@ def _classes(view: View, word: str) -> None:
         " holds. A class in one block"
         " has one owner; a divided class has none. Click a cell to select its samples."
     )
-    cell = _class_chart(counts[shown], shown, view.snapshot.class_names, word)
+    cell = _class_chart(view, counts, shown, word)
     if cell is not None and cell != st.session_state.get("class-cell"):
         st.session_state["class-cell"] = cell
         label, cluster = cell
@@ -154,30 +184,45 @@ def _classes(view: View, word: str) -> None:
         st.rerun()
 
 
-def _class_chart(counts: np.ndarray, classes: np.ndarray, names: list[str], word: str) -> tuple[int, int] | None:
+def _class_chart(view: View, counts: np.ndarray, shown: np.ndarray, word: str) -> tuple[int, int] | None:
     """Draw the heat map; the (class, cluster) that was clicked last, or None."""
-    number = counts.shape[1]
+    few = len(shown) <= 60
+    with st.container(key="class-map"):
+        event = st.vega_lite_chart(
+            _class_spec(counts[shown], shown, [view.snapshot.class_names[label] for label in shown], word, theme.ink()),
+            key=f"class-chart-{few}",
+            on_select="rerun",
+            selection_mode="cell",
+            width="stretch",
+            alt=f"Share of each class that each {word} holds",
+        )
+    picked = event["selection"].get("cell") or []
+    if not picked or "class" not in picked[0]:
+        return None
+    return int(picked[0]["class"]), int(picked[0]["cluster"])
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _class_spec(counts: np.ndarray, classes: np.ndarray, names: list[str], word: str, ink: str) -> dict:
+    """The heat map of counts (P, K); names under the columns as long as they can be read."""
+    number, few = counts.shape[1], len(classes) <= 60
     table = pd.DataFrame(
         {
             "class": np.repeat(classes, number),
-            "name": np.repeat([names[label] for label in classes], number),
+            "name": np.repeat(names, number),
             "place": np.repeat(np.arange(len(classes)), number),
             "cluster": np.tile(np.arange(number), len(classes)),
             "samples": counts.ravel(),
-            "share": (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).ravel(),
+            "share": (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).ravel().round(4),
         }
     )
     table["row"] = [f"{word} {k}" for k in table["cluster"]]
-    few = len(classes) <= 60
     order = alt.EncodingSortField("place")
-    axis = alt.Axis(
-        title=None, labels=few, labelAngle=0, labelOverlap=False, labelLimit=44, labelFontSize=13, grid=False
-    )
     chart = (
         alt.Chart(table)
         .mark_rect(cornerRadius=2 if few else 0)
         .encode(
-            x=alt.X("class:O", sort=order, axis=axis if not few else None),
+            x=alt.X("class:O", sort=order, axis=None),
             y=alt.Y("row:N", sort=None, axis=alt.Axis(title=None, grid=False)),
             color=alt.value(theme.BLUE),
             opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0.06, 1]), legend=None),
@@ -190,59 +235,54 @@ def _class_chart(counts: np.ndarray, classes: np.ndarray, names: list[str], word
         words = table[table["cluster"] == 0].assign(row=f"{word} {number - 1}")
         layers.append(
             alt.Chart(words)
-            .mark_text(baseline="top", dy=24, fontSize=13, color=theme.ink(), limit=40)
+            .mark_text(baseline="top", dy=24, fontSize=13, color=ink, limit=40)
             .encode(x=alt.X("class:O", sort=order), y=alt.Y("row:N", sort=None), text="name:N")
         )
     whole = alt.layer(*layers).properties(height=34 * number + 24, usermeta={"embedOptions": {"renderer": "canvas"}})
-    event = st.altair_chart(
-        charts.styled(whole),
-        key=f"class-chart-{few}",
-        on_select="rerun",
-        selection_mode="cell",
-        width="stretch",
-        alt=f"Share of each class that each {word} holds",
-    )
-    picked = event["selection"].get("cell") or []
-    if not picked or "class" not in picked[0]:
-        return None
-    return int(picked[0]["class"]), int(picked[0]["cluster"])
+    return charts.styled(whole).to_dict()
 
 
 # Distances and flows --------------------------------------------------------------------------------------------------
 
 
 def _distances(view: View, word: str) -> None:
-    st.subheader("Are negatives harder inside a cluster?", anchor=False)
-    inside, anywhere = _negative_distances(view, cached.stamp(view))
-    if not len(inside) or not len(anywhere):
+    st.subheader("Why divide: are negatives harder inside a cluster?", anchor=False)
+    inside, anywhere, spec = _negative_distances(view, cached.stamp(view), word)
+    if spec is None:
         theme.empty("There are no such pairs.", f"Every {word} holds a single class in this split.")
         return
     theme.quiet(
-        f"Distances of random pairs of different classes. Inside a {word} they lie at {inside.mean():.2f} on"
-        " average, in the"
-        f" whole split at {anywhere.mean():.2f}: "
-        + (
-            "a batch from one cluster is the harder one."
-            if inside.mean() < anywhere.mean()
-            else "dividing gains nothing here."
-        )
+        "A negative teaches only while it is near. Two random samples of different classes lie"
+        f" {inside:.2f} apart on average inside a {word}, {anywhere:.2f} in the whole split: "
+        + ("a batch from one cluster is the harder one." if inside < anywhere else "dividing gains nothing here.")
     )
     theme.legend([(theme.VERMILION, f"inside a {word}", ""), (theme.CONTEXT, "whole split", "")])
-    top = float(max(inside.max(), anywhere.max()))
-    edges = np.linspace(0, top, 41)
-    table = pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "from": edges[:-1],
-                    "to": edges[1:],
-                    "share": np.histogram(values, edges)[0] / len(values),
-                    "what": name,
-                }
-            )
-            for name, values in (("whole split", anywhere), (f"inside a {word}", inside))
-        ]
+    st.vega_lite_chart(
+        spec,
+        key="negative-distances",
+        width="stretch",
+        alt="Histograms of negative distances inside clusters and overall",
     )
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _negative_distances(_view: View, stamp: tuple, word: str) -> tuple[float, float, dict | None]:
+    """Mean distance of a negative inside a cluster and anywhere, and the chart of both; None where there are none."""
+    snapshot, rows = _view.snapshot, _view.rows
+    inside, anywhere = diagnostics.negative_distances(
+        cached.vectors(_view),
+        np.asarray(snapshot.labels)[rows],
+        np.asarray(snapshot.clusters)[rows],
+        seed=0,
+        samples=20_000,
+    )
+    if not len(inside) or not len(anywhere):
+        return 0.0, 0.0, None
+    edges = np.linspace(0, float(max(inside.max(), anywhere.max())), 41)
+    table = pd.concat(
+        pd.DataFrame({"from": edges[:-1], "share": np.histogram(values, edges)[0] / len(values), "what": name})
+        for name, values in (("whole split", anywhere), (f"inside a {word}", inside))
+    ).round(5)
     shades = alt.Scale(domain=[f"inside a {word}", "whole split"], range=[theme.VERMILION, theme.CONTEXT])
     chart = (
         alt.Chart(table)
@@ -254,25 +294,11 @@ def _distances(view: View, word: str) -> None:
         )
         .properties(height=230)
     )
-    charts.show(
-        chart, key="negative-distances", alt_text="Histograms of negative distances inside clusters and overall"
-    )
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def _negative_distances(_view: View, stamp: tuple) -> tuple[np.ndarray, np.ndarray]:
-    snapshot, rows = _view.snapshot, _view.rows
-    return diagnostics.negative_distances(
-        cached.vectors(_view),
-        np.asarray(snapshot.labels)[rows],
-        np.asarray(snapshot.clusters)[rows],
-        seed=0,
-        samples=20_000,
-    )
+    return float(inside.mean()), float(anywhere.mean()), charts.styled(chart).to_dict()
 
 
 def _flows(clusterings: list[dict[str, np.ndarray]]) -> None:
-    st.subheader("Who changed learner", anchor=False)
+    st.subheader("Does a learner keep its job?", anchor=False)
     if len(clusterings) < 2:
         theme.empty(
             "There are no two clusterings to compare.",
@@ -298,25 +324,32 @@ def _flows(clusterings: list[dict[str, np.ndarray]]) -> None:
             ["aligned", "raw"],
             default="aligned",
             required=True,
-            key="flow-names",
+            key="names",
+            bind="query-params",
             label_visibility="collapsed",
         )
     if chosen != at:
         place.go("clustering", chosen)
         st.rerun()
-    before, after = clusterings[at - 1]["aligned"], clusterings[at][names]
-    flows = flow_matrix(before, after, len(clusterings[at]["centroids"]))
+    now, before = clusterings[at], clusterings[at - 1]["aligned"]
+    flows = flow_matrix(before, now[names], len(now["centroids"]))
     moved = 1 - np.trace(flows) / max(flows.sum(), 1)
-    words = (
-        "Matched names: a learner keeps the cluster that overlaps most with the one it had, so little flows across."
-        if names == "aligned"
-        else "K-means' own names, before matching. Where they differ from the aligned ones, learners would swap jobs."
-    )
-    theme.quiet(f"{words} {theme.percent(moved)} of the samples changed.")
-    learners = [f"learner {k}" for k in range(len(flows))]
-    charts.show(
-        charts.sankey(flows, before=learners, after=learners), key="flows", alt_text="Samples that changed learner"
-    )
+    if np.array_equal(now["raw"], now["aligned"]):
+        words = "k-means began at the clusters before and kept all names by itself: raw and aligned are the same here."
+    elif names == "aligned":
+        words = "Matched names: a learner keeps the cluster that overlaps most with the one it had."
+    else:
+        words = (
+            "k-means' own names, before matching: where ribbons cross, a learner would have been given another's job."
+        )
+    theme.quiet(f"{words} {theme.percent(moved)} of the samples changed. Click a ribbon to select its samples.")
+    picked = ribbons(flows, [f"learner {k}" for k in range(len(flows))], key="flows")
+    if picked is not None:
+        one, other = picked
+        inside = (before == one) & (now[names] == other)
+        words = f"learner {one} → {other}" if one != other else f"learner {one}, who stayed"
+        selection.put(now["ids"][inside], origin=f"{words} at step {theme.count(steps[at])}")
+        st.rerun()
 
 
 def _stamp(run: Run) -> tuple[int, int]:
@@ -334,34 +367,68 @@ def _clusterings(path: Path, stamp: tuple[int, int]) -> list[dict[str, np.ndarra
 
 def _division(view: View) -> None:
     division = view.snapshot.meta["division"]
-    recall = division["slice_recall"]
-    learners = [f"learner {k}" for k in range(len(recall))]
-    best, whole = max(recall), division["whole"]
+    recall, matrix = np.array(division["slice_recall"], np.float64), np.array(division["matrix"], np.float64)
+    learners = [(f"learner {k}", theme.hue(k)) for k in range(len(recall))]
+    best, whole = recall.max(), division["whole"]
     gain = f"together they gain {100 * (whole - best):.1f} points." if whole > best else "together they gain nothing."
-    verdict = f"The best slice alone reaches {theme.percent(best)}, all of them {theme.percent(whole)}: {gain}"
-    st.subheader("Do the learners complement each other?", anchor=False)
-    theme.quiet(f"{verdict} Recall@1 on samples that were not trained on.")
-    first, second, third = st.columns([1, 1.15, 1.15], gap="large")
-    with first:
-        theme.quiet("Each slice alone, and the whole embedding.")
-        hues = [theme.hue(k) for k in range(len(recall))]
-        chart = charts.bars(
-            [*learners, "whole"], [*recall, division["whole"]], colours=[*hues, theme.CONTEXT], percent=True, row=30
+    st.subheader("Conquer: do the learners complement each other?", anchor=False)
+    theme.quiet(
+        f"The best slice alone reaches {theme.percent(best)}, all of them {theme.percent(whole)}: {gain} Recall@1 on"
+        " samples that were not trained on."
+    )
+    left, right = st.columns([1.25, 1], gap="large")
+    with left:
+        st.markdown("**Who is good at what**")
+        ahead = specialists(matrix)
+        theme.quiet(
+            "Recall@1 of each slice alone, on the samples of each cluster and on all; the last row is the whole"
+            " embedding. Underlined: the best slice of a column. Specialists would be best on the diagonal"
+            + ("." if np.isnan(ahead) else f"; here a learner is {_points_ahead(ahead)} on its own cluster.")
         )
-        charts.show(chart, key="slice-recall", alt_text="Recall of each slice and of the whole")
-    with second:
-        theme.quiet("Each slice on each cluster. A specialist is best on its own, on the diagonal.")
-        matrix = np.array(division["matrix"], np.float64)
-        columns = [f"cluster {k}" for k in range(matrix.shape[1])]
-        chart = charts.heatmap(matrix, learners, columns, value_title="Recall@1", domain=_range(matrix), cell=38)
-        charts.show(chart, key="recall-matrix", alt_text="Recall of each learner's slice on each cluster")
-    with third:
-        theme.quiet("How alike two slices judge distances: 1 is the same opinion twice, near 0 a second opinion.")
+        together = np.append(_whole_by_cluster(view, matrix.shape[1]), whole)
+        values = np.vstack([np.column_stack([matrix, recall]), together])
+        slices = values[:-1]
+        heat_matrix(
+            values,
+            [*learners, ("all together", "")],
+            [*(f"cluster {k}" for k in range(matrix.shape[1])), "all"],
+            key="recall-matrix",
+            domain=_range(values),
+            words=lambda value: theme.percent(value),
+            told=lambda row, column, value: f"{row} on {column}: Recall@1 {value}",
+            best=np.vstack([slices == np.nanmax(np.where(np.isnan(slices), -1, slices), axis=0), together < 0]),
+        )
+    with right:
+        st.markdown("**How alike they judge**")
         alike = np.array(division["correlation"], np.float64)
-        chart = charts.heatmap(
-            alike, learners, learners, value_title="correlation", number_format=".2f", domain=(0, 1), cell=38
+        apart = alike[~np.eye(len(alike), dtype=bool)]
+        mean = f" On average {np.nanmean(apart):.2f}." if (~np.isnan(apart)).any() else ""
+        theme.quiet(
+            "Correlation of two slices' distances over random pairs: 1 is the same opinion twice, near 0 a second"
+            f" opinion, which is worth more.{mean}"
         )
-        charts.show(chart, key="slice-correlation", alt_text="Correlation between the slices' distances")
+        heat_matrix(
+            alike,
+            learners,
+            [name for name, _ in learners],
+            key="slice-correlation",
+            domain=(0, 1),
+            words=lambda value: f"{value:.2f}",
+            told=lambda row, column, value: f"{row} and {column}: correlation {value}",
+        )
+
+
+def _points_ahead(share: float) -> str:
+    return f"{abs(100 * share):.1f} points {'better' if share >= 0 else 'worse'} than the others"
+
+
+def _whole_by_cluster(view: View, count: int) -> np.ndarray:
+    """Recall@1 of the whole embedding on each cluster of the split that the slices were measured on, (K,)."""
+    split = np.asarray(view.snapshot.split)
+    rows = np.flatnonzero(split == split.max())
+    clusters, hits = np.asarray(view.snapshot.clusters)[rows], np.asarray(view.snapshot.correct)[rows]
+    with np.errstate(invalid="ignore"):
+        return np.bincount(clusters, hits, minlength=count)[:count] / np.bincount(clusters, minlength=count)[:count]
 
 
 def _range(matrix: np.ndarray) -> tuple[float, float]:
@@ -369,8 +436,7 @@ def _range(matrix: np.ndarray) -> tuple[float, float]:
     return (float(known.min()), float(max(known.max(), known.min() + 0.02))) if len(known) else (0, 1)
 
 
-def _health(run: Run) -> None:
-    events = run.events("clustering")
+def _health(events: list[dict]) -> None:
     total = sum(events[-1]["sizes"])
     st.subheader("Health over clusterings", anchor=False)
     first, second = st.columns(2, gap="large")
@@ -409,11 +475,16 @@ def _health(run: Run) -> None:
 
 def _points(table: pd.DataFrame, colours: dict[str, str], words: str, *, key: str) -> None:
     theme.legend([(colour, name, "") for name, colour in colours.items()])
+    st.vega_lite_chart(_points_spec(table, colours), key=key, width="stretch", alt=words)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _points_spec(table: pd.DataFrame, colours: dict[str, str]) -> dict:
     chart = charts.curves(
         table, x="step", y="share", series="what", x_title="training step", colours=colours, percent=True, points=True
     )
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
-    charts.show(chart.encode(color=alt.Color("what:N", scale=scale, legend=None)), key=key, alt_text=words)
+    return charts.styled(chart.encode(color=alt.Color("what:N", scale=scale, legend=None))).to_dict()
 
 
 main()

@@ -1,7 +1,8 @@
 """Compare: two runs, or two checkpoints of one, on the samples that both know."""
 
+import json
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from app.widgets.gallery import gallery
 from app.widgets.twin_curves import twin_curves
 from app.widgets.twin_maps import twin_maps
 from app.widgets.versus import HUES, Line, columns, rails, settings, versus
-from app.widgets.webgl_map import LineKind
+from app.widgets.webgl_map import LineKind, MapEvent, happened
 from bon_core.config import InputError
 from bon_core.runs import Run
 from bon_core.snapshot import Snapshot
@@ -25,6 +26,7 @@ from bon_core.snapshot import Snapshot
 K = 10  # neighbours that are compared
 SHOWN = 36  # pictures of a gallery
 CLASSES = 8  # at either end of the list
+MAPS = "twin"  # the widget
 RUN, EPOCH, SAMPLE = "other", "other_epoch", "sample"  # in the address
 METRICS = {
     "recall@1": ("Recall@1", "How often the nearest neighbour is of the same class"),
@@ -77,6 +79,7 @@ class Pair:
 
 
 def main() -> None:
+    _take(happened(MAPS))
     view = state.page("Compare", "What did the other training learn differently? Two runs, or two checkpoints of one.")
     other = _other(view)
     if other is None:
@@ -152,18 +155,22 @@ def _other(view: View) -> View | None:
 
 
 def _epochs_but(view: View, run: Run) -> dict[str, int]:
-    """The checkpoints of a run, without the one that the header shows."""
+    """The checkpoints of a run, without the one that the header shows; none if the run's files are damaged."""
     mine = view.snapshot.path
-    return {epoch: step for epoch, step in state.epochs(run).items() if run.snapshot_path(step) != mine}
+    try:
+        return {epoch: step for epoch, step in state.epochs(run).items() if run.snapshot_path(step) != mine}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _data(run: Run) -> str:
-    return _data_of(run.path, run.snapshots()[-1])
+    path = run.snapshot_path(run.snapshots()[-1]) / "meta.json"
+    return _data_of(path, path.stat().st_mtime_ns)
 
 
-@lru_cache(maxsize=64)
-def _data_of(path: Path, step: int) -> str:
-    return Run(path).snapshot(step).meta.get("data", "")
+@st.cache_data(max_entries=64, show_spinner=False)
+def _data_of(path: Path, changed: int) -> str:
+    return json.loads(path.read_text(encoding="utf-8")).get("data", "")
 
 
 def _epoch(snapshot: Snapshot) -> str:
@@ -186,10 +193,12 @@ def _compare(_view: View, _other: View, stamp: tuple, other_stamp: tuple) -> Com
 
 
 def _side(view: View) -> Side:
-    snapshot, ids = view.snapshot, np.asarray(view.snapshot.ids)
-    names = np.array(snapshot.class_names)
-    near = ids[np.asarray(snapshot.neighbours)[view.rows]]
-    return Side(view.ids, names[np.asarray(snapshot.labels)[view.rows]], near)
+    ids = np.asarray(view.snapshot.ids)
+    return Side(view.ids, _class_names(view), ids[np.asarray(view.snapshot.neighbours)[view.rows]])
+
+
+def _class_names(view: View) -> np.ndarray:
+    return np.array(view.snapshot.class_names)[np.asarray(view.snapshot.labels)[view.rows]]
 
 
 def _what_is_compared(pair: Pair) -> None:
@@ -238,7 +247,7 @@ def _headline(pair: Pair) -> None:
 
 def _settings(pair: Pair) -> None:
     """The settings that differ."""
-    one, other = (_flat(view.run) for view in pair.views)
+    one, other = map(_flat, pair.views)
     if not one or not other or pair.views[0].run.path == pair.views[1].run.path:
         return
     rows = [(name, _told(one[name]), _told(other[name])) for name in one if one[name] != other[name]]
@@ -249,13 +258,13 @@ def _settings(pair: Pair) -> None:
     settings(rows, key="settings")
 
 
-def _flat(run: Run) -> dict[str, object]:
+def _flat(view: View) -> dict[str, object]:
     """The settings by name; none for a run that was not trained here."""
-    if run.snapshot().meta["origin"] != "trained":
+    if view.snapshot.meta["origin"] != "trained":
         return {}
     return {
         "data" if name == "name" else name.replace("_", " "): value
-        for section in asdict(run.config).values()
+        for section in asdict(view.run.config).values()
         for name, value in section.items()
         if name not in NOT_LEARNT
     }
@@ -303,7 +312,7 @@ def _maps(pair: Pair, focus: int | None) -> None:
     event = twin_maps(
         parts,
         pair.names,
-        key="twin",
+        key=MAPS,
         colour=colour,
         highlight=selection.ids(),
         lines=(_lines(one, focus), _lines(other, focus)),
@@ -314,13 +323,17 @@ def _maps(pair: Pair, focus: int | None) -> None:
         f" which explains {theme.percent(fit, 0)} of where things lie; UMAP places the rest as chance has it. An area"
         " on either map selects on both, a click opens a sample."
     )
-    if event is None:
-        return
-    if event.kind == "pick":
+    if event is not None:  # of plain maps, which tell nothing before they are drawn
+        _take(event)
+        st.rerun()
+
+
+def _take(event: MapEvent | None) -> None:
+    """A click opens a sample, an area is selected."""
+    if event is not None and event.kind == "pick":
         place.go(SAMPLE, event[0])
-    else:
+    elif event is not None:
         selection.put(event.ids, mode=event.mode, origin="area on a compared map")
-    st.rerun()
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -469,23 +482,28 @@ def _near(view: View, identity: int) -> np.ndarray:
 
 
 def _classes(pair: Pair) -> None:
-    classes = _side(pair.views[0]).classes[pair.found.places[0]]
-    changes = class_changes(classes, pair.found.right)
+    changes = _changes(pair, *map(cached.stamp, pair.views))
     st.subheader("Which classes gained, which lost", anchor=False)
     theme.quiet("Recall@1 of a class, dot to dot, from 0 to 100 %. Click a class to select it.")
     gained = [change for change in changes if change.gain > 0]
     lost = [change for change in reversed(changes) if change.gain < 0]
     left, right = st.columns(2, gap="large")
     with left:
-        _ends(pair, classes, gained, f"{len(gained)} of {len(changes)} classes gained", key="gained")
+        _ends(pair, gained, f"{len(gained)} of {len(changes)} classes gained", key="gained")
     with right:
-        _ends(pair, classes, lost, f"{len(lost)} of {len(changes)} lost", key="lost")
+        _ends(pair, lost, f"{len(lost)} of {len(changes)} lost", key="lost")
 
 
-def _ends(pair: Pair, classes: np.ndarray, changes: list[ClassChange], title: str, *, key: str) -> None:
+@st.cache_data(max_entries=8, show_spinner=False)
+def _changes(_pair: Pair, *stamps: tuple) -> list[ClassChange]:
+    return class_changes(_class_names(_pair.views[0])[_pair.found.places[0]], _pair.found.right)
+
+
+def _ends(pair: Pair, changes: list[ClassChange], title: str, *, key: str) -> None:
     st.markdown(f"**{title}**")
     picked = rails(changes[:CLASSES], key=key) if changes else None
     if picked is not None:
+        classes = _class_names(pair.views[0])[pair.found.places[0]]
         selection.put(pair.found.ids[classes == picked], origin=f"class {picked}")
         st.rerun()
 

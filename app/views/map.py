@@ -3,20 +3,24 @@
 import numpy as np
 import streamlit as st
 
-from app import pictures, selection, state, theme
+from app import cached, pictures, selection, state, theme
 from app.state import View
-from app.widgets import charts
 from app.widgets.colouring import Colouring, colouring
 from app.widgets.gallery import gallery
+from app.widgets.histogram import histogram
 from app.widgets.links import follow
 from app.widgets.point_map import point_map
+from app.widgets.projection_menu import Redrawn, projection_menu
 from app.widgets.shares import shares
+from app.widgets.twin_curves import ticks
 from app.widgets.webgl_map import LineKind, MapEvent, happened
 
 KEY = "map"
 NEIGHBOURS = 10
 FOCUS = "at"
-MOST_PICTURES = 200  # of a selection
+BINS = 36
+REDRAWN = "map-redrawn"  # in the session: whether the map drawn last is another than the snapshot's
+MOST_PICTURES = 60  # of a selection
 
 
 def main() -> None:
@@ -25,7 +29,7 @@ def main() -> None:
     focus = _focus(view)
     wide, side = st.columns([3.1, 1], gap="medium")
     with wide:
-        colour = _colour(view)
+        view, colour = _map_and_colour(view)
         true, near = _neighbours(view, focus) if focus is not None else (np.empty(0, int), np.empty(0, int))
         event = point_map(
             view,
@@ -47,17 +51,22 @@ def main() -> None:
     _selection_panel(view)
 
 
-def _colour(view: View) -> Colouring:
-    """The colouring of the header's choice, its legend drawn; hash bits have a menu of their own."""
+def _map_and_colour(view: View) -> tuple[View, Colouring]:
+    """The view on the map that was chosen, and its colouring by the header's choice unless another is asked for.
+
+    The legend is drawn; hash bits have a menu of their own.
+    """
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        view, colour = projection_menu(view)
+        st.session_state[REDRAWN] = isinstance(view.snapshot, Redrawn)
         bit = 0
         if view.colour == "bit":
             bits = range(view.snapshot.bits)
             bit = st.selectbox("Bit", bits, key="bit", bind="query-params", width=90, label_visibility="collapsed")
-        colour = colouring(view, bit=bit)
+        colour = colour or colouring(view, bit=bit)
         with st.container(width="stretch"):
             colour.legend(np.searchsorted(view.rows, view.selected))
-    return colour
+    return view, colour
 
 
 def _take(event: MapEvent | None) -> None:
@@ -65,13 +74,21 @@ def _take(event: MapEvent | None) -> None:
     if event is not None and event.kind == "pick":
         st.query_params[FOCUS] = str(event.ids[0])
     elif event is not None:
-        selection.put(event.ids, mode=event.mode, origin="area on the map", rule=event.rule)
+        rule = "" if st.session_state.get(REDRAWN) else event.rule  # a box in a link is one on the snapshot's map
+        selection.put(event.ids, mode=event.mode, origin="area on the map", rule=rule)
 
 
 def _focus(view: View) -> int | None:
-    """The clicked id, as the address has it."""
-    text = st.query_params.get(FOCUS, "")
-    return int(text) if text.isdecimal() and len(view.among(np.array([int(text)]))) else None
+    """The clicked id, as the address has it; one that is not here is said, and closed."""
+    text = st.query_params.get(FOCUS)
+    if text is None:
+        return None
+    row = view.snapshot.position_of.get(int(text)) if text.isdecimal() and len(text) < 20 else None
+    if row is not None and state.SPLIT_NAMES[int(view.snapshot.split[row])] == view.split:
+        return int(text)
+    del st.query_params[FOCUS]
+    theme.trouble(f"Sample {text} is not in the {view.split} split of {view.run.name}, so it is not opened.")
+    return None
 
 
 def _neighbours(view: View, focus: int) -> tuple[np.ndarray, np.ndarray]:
@@ -94,19 +111,19 @@ def _lines(view: View, focus: int | None, true: np.ndarray, near: np.ndarray) ->
 
 
 def _overview(view: View) -> None:
-    snapshot, rows = view.snapshot, view.rows
-    trust = np.asarray(snapshot.trust)[rows].astype(np.float32)
+    classes, right, counts, edges = _facts(view, cached.stamp(view))
+    kept = float(np.asarray(view.snapshot.trust)[view.rows].mean(dtype=np.float32))
     theme.figures(
         [
-            (theme.count(len(rows)), "samples", ""),
-            (theme.count(len(np.unique(np.asarray(snapshot.labels)[rows]))), "classes", ""),
+            (theme.count(len(view.rows)), "samples", ""),
+            (theme.count(classes), "classes", ""),
             (
-                theme.percent(float(np.asarray(snapshot.correct)[rows].mean())),
+                theme.percent(right),
                 "nearest is right",
                 "Share of samples whose nearest neighbour in the embedding space has the same class: Recall@1",
             ),
             (
-                theme.percent(float(trust.mean()), 0),
+                theme.percent(kept, 0),
                 "of neighbours kept",
                 "Share of the true neighbours that are also neighbours on the map; the rest the projection tore apart",
             ),
@@ -114,12 +131,27 @@ def _overview(view: View) -> None:
     )
     theme.quiet("A map of many dimensions on two must lie somewhere. Colour by map trust to see where.")
     st.markdown("**Hardness**", help="Distance to the nearest of the own class, less that to the nearest of another.")
-    hardness = np.asarray(snapshot.hardness)[rows].astype(np.float32)
-    chart = charts.histogram(hardness, mark=[0], x_title="above 0 a wrong class is nearer", height=150)
-    charts.show(chart, key="map-hardness")
+    named = ticks(float(edges[0]), float(edges[-1]), 5)
+    picked = histogram(counts, edges, key="map-hardness", title="above 0 a wrong class is nearer", ticks=named, above=0)
+    hardness = np.asarray(view.snapshot.hardness)[view.rows].astype(np.float32)
+    if picked is not None:
+        low, high = edges[picked : picked + 2]
+        inside = (hardness >= low) & (hardness <= high)
+        selection.put(view.ids[inside], origin=f"hardness {low:.2f} to {high:.2f}")
+        st.rerun()
     if st.button("Select the 60 hardest", icon=":material/local_fire_department:", width="stretch"):
         selection.put(view.ids[np.argsort(-hardness)[:60]], origin="60 hardest")
         st.rerun()
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _facts(_view: View, stamp: tuple) -> tuple[int, float, np.ndarray, np.ndarray]:
+    """Number of classes, share whose nearest is right, counts and edges of a histogram of the hardness."""
+    snapshot, rows = _view.snapshot, _view.rows
+    hardness = np.asarray(snapshot.hardness)[rows].astype(np.float64)
+    counts, edges = np.histogram(hardness[np.isfinite(hardness)], bins=BINS)
+    classes = len(np.unique(np.asarray(snapshot.labels)[rows]))
+    return classes, float(np.asarray(snapshot.correct)[rows].mean()), counts, edges
 
 
 def _focus_panel(view: View, focus: int, true: np.ndarray, near: np.ndarray) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -11,24 +10,27 @@ from app import cached, place, selection, state, theme
 from app.analysis import miners
 from app.analysis.miners import Draws
 from app.state import View
-from app.widgets import links, triage
+from app.widgets import links
 from app.widgets.bag import ROLES, SHADES, bag
 from app.widgets.distance_plot import distance_plot
 from app.widgets.gallery import gallery
 from app.widgets.mini_map import mini_map
 from app.widgets.rank_gap import rank_gap
+from app.widgets.triage import triage
 from app.widgets.triplets import Triplet, triplets
-from bon_core.training.audit import PHASES, mined_pairs, read_step
+from bon_core.training.audit import PHASES, read_step
 
 ROWS = 16  # triplets shown at once
 LAST_STEPS = 30  # recorded steps in the plot of distances
 DRAWS = 60  # of each miner for the anchor
+MOST_DRAWS = 1 << 30  # that can be asked for
 ANCHORS = 60  # from which the miners are compared in general
-REPLAY, SIDE_BY_SIDE, MARGIN, TRIAGE = (  # also the words in the address
+MOST_SUSPECTS = 300
+REPLAY, SIDE_BY_SIDE, MARGIN, SUSPECTS = (  # also the words in the address
     "Replay a step",
     "Miners side by side",
     "Drag the margin",
-    "Find label errors",
+    "Suspicious labels",
 )
 
 
@@ -48,11 +50,11 @@ def main() -> None:
         bind="query-params",
         label_visibility="collapsed",
     )
-    if not recorded and chosen != SIDE_BY_SIDE:
+    if not recorded and chosen in (REPLAY, MARGIN):
         theme.empty(
             "This run kept no record of its batches.",
             "Runs that are trained here record every step; embeddings brought in a file have none. Miners side by side"
-            " works for both.",
+            " and suspicious labels work for both.",
         )
         return
     PARTS[chosen](view)
@@ -172,7 +174,13 @@ def _which_anchors(view: View, step: dict[str, np.ndarray], kinds: np.ndarray) -
     """Rows of the batch to show, those that violate the margin most first."""
     choices = ["all", "active", *(["my selection"] if len(selection.ids()) else [])]
     wanted = st.segmented_control(
-        "Anchors", choices, default="all", required=True, key=f"anchors-{len(choices)}", label_visibility="collapsed"
+        "Anchors",
+        choices,
+        default="all",
+        required=True,
+        key="anchors-with-selection" if len(selection.ids()) else "anchors",
+        bind="query-params",
+        label_visibility="collapsed",
     )
     keep = kinds != ""
     if wanted == "active":
@@ -257,13 +265,19 @@ def _miners(view: View) -> None:
         words="anchor",
     )
     row = where[anchor]
+    draw = place.number("draw", lambda number: number < MOST_DRAWS, fallback=0, words="draw")
     left, right = st.columns([1, 3.2], gap="large")
     with left:
         st.subheader(f"Anchor: {view.class_name(row)}", anchor=False)
         gallery(view, np.array([anchor]), key="anchor-picture", size=92, borders=["query"])
         with st.container(horizontal=True, gap="small"):
             st.button(
-                "Draw again", icon=":material/casino:", on_click=_reroll, key="miners-reroll", help="Other random draws"
+                "Draw again",
+                icon=":material/casino:",
+                on_click=place.go,
+                args=("draw", draw + 1),
+                key="miners-reroll",
+                help="Other random draws",
             )
             st.button("Another anchor", on_click=_random_anchor, args=(view,), key="miners-random")
         candidates = view.selected[:40] if len(view.selected) else view.rows[_wrong_rows(view)[:24]]
@@ -275,7 +289,7 @@ def _miners(view: View) -> None:
             "The gap counts the negatives that are harder than the one chosen: 0 is the exact hardest. Every miner is"
             f" run on this checkpoint's embedding; the dot is one draw, the thin ticks are {DRAWS - 1} others."
         )
-        here = _here(view, cached.stamp(view), int(np.searchsorted(view.rows, row)), _seed())
+        here = _here(view, cached.stamp(view), int(np.searchsorted(view.rows, row)), draw)
         if not here:
             theme.empty("There is no negative.", "The split holds a single class; choose another split in the header.")
         else:
@@ -344,14 +358,6 @@ def _bucket_words(view: View, row: int) -> None:
         theme.quiet(f"The anchor's bucket{origin} holds no sample of another class, so BoN falls back to random ones.")
 
 
-def _seed() -> int:
-    return st.session_state.get("miners-seed", 0)
-
-
-def _reroll() -> None:
-    st.session_state["miners-seed"] = _seed() + 1
-
-
 def _random_anchor(view: View) -> None:
     place.go("anchor", int(np.random.default_rng().choice(view.ids)))
 
@@ -388,21 +394,43 @@ def _margin(view: View) -> None:
         distance_plot(d_ap, d_an, margin, key="distances", height="min(60vh, 34rem)")
 
 
-# Triage ---------------------------------------------------------------------------------------------------------------
+# Suspicious labels ----------------------------------------------------------------------------------------------------
 
 
-def _triage(view: View) -> None:
-    pairs = _pairs(view.run.path, cached.audit_stamp(view))
-    triage.show(view, pairs)
+def _suspects(view: View) -> None:
+    splits = state.splits_of(view.snapshot)
+    mined = "train" if len(cached.recorded_steps(view)) and "train" in splits else view.split
+    split = st.segmented_control(
+        "Split",
+        splits,
+        default=mined,
+        format_func="of the {} split".format,
+        required=True,
+        key="suspects-of",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    view = replace(view, split=split)
+    found = cached.suspicion(view)
+    listed = np.argsort(-found.score, kind="stable")[:MOST_SUSPECTS]
+    listed = listed[(found.score[listed] > 0) & (found.vote[listed] > -1)]
+    if not len(listed):
+        theme.empty(
+            "No label looks wrong here.", "Every sample lies among its own class; choose another split or checkpoint."
+        )
+        return
+    theme.quiet(
+        "The neighbours of these samples vote for another class than their label"
+        + (", and in training that class kept being mined against them." if split == mined == "train" else ".")
+        + " Either the two look alike, or the label is wrong. Keys 1, 2 and 3 judge, J and K step on and back."
+    )
+    triage(view, found, listed)
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def _pairs(path: Path, stamp: tuple[int, int]) -> miners.Pairs:
-    """The hardest pairs of the last third of the training: before, everything is hard."""
-    mined = mined_pairs(path)
-    late = mined["step"] >= mined["step"].max() * 2 / 3 if len(mined["step"]) else np.zeros(0, bool)
-    return miners.hardest_pairs({name: values[late] for name, values in mined.items()})
-
-
-PARTS: dict[str, Callable[[View], None]] = {REPLAY: _replay, SIDE_BY_SIDE: _miners, MARGIN: _margin, TRIAGE: _triage}
+PARTS: dict[str, Callable[[View], None]] = {
+    REPLAY: _replay,
+    SIDE_BY_SIDE: _miners,
+    MARGIN: _margin,
+    SUSPECTS: _suspects,
+}
 main()

@@ -162,12 +162,15 @@ def _hardest(view: View) -> None:
 
 def _uploaded(view: View, upload: "UploadedFile") -> np.ndarray | None:
     """The vector of an uploaded picture, (D,) float32; None, with a sentence, if it cannot be asked with."""
-    from PIL import Image, UnidentifiedImageError
+    from bon_core.datasets.folder import open_picture
 
     try:
-        image = Image.open(upload)
+        image = open_picture(upload)
         image.load()
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except InputError as error:
+        theme.trouble(f"{upload.name} cannot be asked with: {error}. Try a smaller one.")
+        return None
+    except Exception:  # Pillow raises a dozen types on damaged files
         theme.trouble(f"{upload.name} is no picture that can be read; try a PNG or JPEG.")
         return None
     asked, inverted = _on_the_ground_of(pictures.image_set(view.run), image)

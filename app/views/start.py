@@ -116,7 +116,11 @@ def _pair_row(view: View, number: int, pair: Confusion) -> None:
         theme.pair(
             names, [None if face is None else pictures.data_address(face, size=64) for face in faces], pair.count
         )
-        if st.button("Look", key=f"look-{number}", help=f"Select all of {names[0]} and {names[1]} on the map"):
+        if st.button(
+            "Look",
+            key=f"look-{number}",
+            help=f"Select all of {theme.plain(names[0])} and {theme.plain(names[1])} on the map",
+        ):
             ids = np.concatenate([view.ids_of(f"class:{label}") for label in (pair.one, pair.other)])
             selection.put(ids, origin=f"{names[0]} and {names[1]}")
             st.switch_page("views/map.py", query_params={"at": str(int(view.ids[pair.query]))})
@@ -192,7 +196,7 @@ def _look_at_upload(file) -> uploads.Brought:
     known = st.session_state.get("brought")
     if known is None or known[0] != file.file_id:
         with st.spinner("Looking into the file …"):
-            st.session_state["brought"] = known = (file.file_id, uploads.inspect(uploads.keep(file.name, file)))
+            st.session_state["brought"] = known = (file.file_id, uploads.bring(file.name, file))
     return known[1]
 
 

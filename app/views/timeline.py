@@ -14,6 +14,7 @@ from app.widgets import links
 from app.widgets.colouring import Colouring, colouring
 from app.widgets.film import Film, film
 from app.widgets.gallery import gallery
+from bon_core.config import InputError, check
 from bon_core.runs import Run
 
 MOMENT = "moment"  # in the address: the step at which the film rests
@@ -25,7 +26,11 @@ PHASE_NAMES = {"joint": "warm-up", "split": "split", "clustered": "clustered", "
 
 def main() -> None:
     view = state.page("Timeline", "Play the training: space plays, the arrow keys step, a click or a box selects.")
-    recorded = _recorded(view.run.path, _stamp(view.run))
+    try:
+        recorded = _recorded(view.run.path, _stamp(view.run))
+    except InputError as error:
+        theme.trouble(f"{error} The other pages still work.")
+        return
     if recorded is None:
         brought = view.snapshot.meta["origin"] != "trained"
         theme.empty(
@@ -72,7 +77,10 @@ def _stamp(run: Run) -> tuple:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _recorded(path: Path, stamp: tuple) -> dict[str, np.ndarray] | None:
-    return Run(path).timeline()
+    found = Run(path).timeline()
+    lacking = sorted({"steps", "ids", "labels", "xy", "projection"} - set(found or ())) if found is not None else []
+    check(not lacking, f"The film of run {path.name} lacks {', '.join(lacking)}; train anew for a whole one.")
+    return found
 
 
 def _of_the_film(view: View, recorded: dict[str, np.ndarray]) -> View:
@@ -90,7 +98,7 @@ def _of_the_film(view: View, recorded: dict[str, np.ndarray]) -> View:
 def _film(view: View, recorded: dict[str, np.ndarray]) -> Film:
     steps, snapshot = recorded["steps"], view.snapshot
     colours, shades = _colours(view, recorded)
-    recall = [(event["step"], event["recall@1"]) for event in _events(view.run, "evaluation")]
+    recall = [(event["step"], event["recall@1"]) for event in _events(view.run, "evaluation") if "recall@1" in event]
     if "correct" in recorded and (not recall or steps[0] < recall[0][0]):  # before training nothing else measured it
         recall.insert(0, (int(steps[0]), float(recorded["correct"][0].mean())))
     return Film(
@@ -121,7 +129,7 @@ def _read_events(path: Path, kind: str, size: int) -> list[dict]:
 
 
 def _phases(run: Run, end: int) -> list[tuple[int, int, str, str, str]]:
-    steps = _events(run, "step")
+    steps = [event for event in _events(run, "step") if event.get("phase") in PHASE_NAMES]
     if not steps:
         return []
     found = phases([event["step"] for event in steps], [event["phase"] for event in steps], end)

@@ -1,7 +1,8 @@
 """Train: start a training, watch it, stop it; it goes on without this page."""
 
+import contextlib
 import shutil
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import get_args
 
@@ -41,6 +42,7 @@ MINERS = {
     "semi-hard": "uniform, semi-hard inside",
     "multi-similarity": "uniform, multi-similarity inside",
 }
+CHECKPOINT = "checkpoint.safetensors"  # as training/trainer.py has it, which would load torch
 EVERY = 1.5  # seconds between two looks at an active run
 
 
@@ -191,11 +193,19 @@ def _brought(data: str) -> TrainingPart | None:
 def _step_ms(data: str, backbone: str) -> tuple[float, str | None]:
     """What a step took in the newest run with that backbone, and that run's name; else a guess and None."""
     for run in runs.list_runs():
-        if run.config.network.backbone == backbone and run.config.data.name == data:
-            taken = [event["step_ms"] for event in run.events("step")[-50:]]
+        if _is_like(run, data, backbone):
+            taken = [event["step_ms"] for event in run.events("step")[-50:] if event.get("step_ms")]
             if taken:
                 return sum(taken) / len(taken), run.name
     return GUESSED_STEP_MS, None
+
+
+def _is_like(run: runs.Run, data: str, backbone: str) -> bool:
+    try:
+        config = run.config
+    except InputError:
+        return False  # of a newer version, or damaged; it says so where it is shown
+    return config.network.backbone == backbone and config.data.name == data
 
 
 def _start(name: str, options: dict[str, object]) -> None:
@@ -239,7 +249,7 @@ def _spelled(options: dict[str, object]) -> str:
 
 def _watch() -> None:
     """The runs, and the one that is looked at: renewed by itself only while something is at work."""
-    busy = any(run.status().active for run in runs.list_runs()) or any(job.alive for job in jobs.waiting())
+    busy = any(run.status().active for run in runs.list_runs()) or any(job.alive for job in jobs.known().values())
     st.fragment(_board, run_every=EVERY if busy else None)(busy)
 
 
@@ -250,7 +260,7 @@ def _board(was_busy: bool) -> None:
     if not found and not waiting:
         theme.empty("No run yet.", "Start one on the left: two minutes are enough for a first map.")
         return
-    states = {run.name: run.status() for run in found}
+    states = {run.name: _status(run) for run in found}
     names = list(states)
     active = [name for name in names if states[name].active]
     if st.session_state.get("watched") in names:
@@ -272,8 +282,18 @@ def _board(was_busy: bool) -> None:
         run = next(run for run in found if run.name == chosen)
         _actions(run, states[chosen])
         live.follow(run, states[chosen])
-    if was_busy and not active and not any(job.alive for job in waiting):
+    if was_busy and not active and not any(job.alive for job in jobs.known().values()):
         st.rerun()  # nothing is left to wait for: the page as a whole learns of it, and renewing ends
+
+
+def _status(run: runs.Run) -> runs.Status:
+    """The run's status, and what became of the order to resume it, of which the run does not know yet or never will."""
+    status, job = run.status(), jobs.known().get(run.name)
+    if job is None or status.active or status.state == "finished" or job.ordered < status.updated:
+        return status
+    if job.alive:
+        return replace(status, state="queued", message="Starting again.")
+    return replace(status, state="failed", message=f"It was not resumed. {job.last_words}")
 
 
 def _starting(job: jobs.Job) -> None:
@@ -296,9 +316,10 @@ def _actions(run: runs.Run, status: runs.Status) -> None:
             stopping = run.stop_requested()
             label = "Stopping …" if stopping else "Stop"
             if st.button(label, icon=":material/stop:", disabled=stopping, key="stop"):
-                run.request_stop()
+                with contextlib.suppress(OSError):  # it was deleted a moment ago
+                    run.request_stop()
                 st.rerun(scope="fragment")
-        if status.state in ("stopped", "interrupted") and st.button("Resume", icon=":material/resume:", key="resume"):
+        if _resumable(run, status) and st.button("Resume", icon=":material/resume:", key="resume"):
             jobs.start(run.name, ["train", "--run", run.name, "--resume", "--queue"])
             st.rerun()
         if not run.bundled and not status.active:
@@ -307,9 +328,19 @@ def _actions(run: runs.Run, status: runs.Status) -> None:
                 st.button("Delete it", key="delete", on_click=_delete, args=(run.path,))
 
 
+def _resumable(run: runs.Run, status: runs.Status) -> bool:
+    """One that failed goes on if it got as far as a checkpoint: when there is room on the disk again, say."""
+    failed_later = status.state == "failed" and (run.path / CHECKPOINT).exists()
+    return not run.bundled and (status.state in ("stopped", "interrupted") or failed_later)
+
+
 def _delete(path: Path) -> None:
-    if path.parent == runs.runs_folder():
-        shutil.rmtree(path)
+    """Delete one of the user's runs, unless another visitor has just set it to work; a link goes, not what it names."""
+    if path.parent == runs.runs_folder() and not runs.Run(path).status().active:
+        if path.is_symlink():
+            path.unlink()
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _stem(data: str) -> str:

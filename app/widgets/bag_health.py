@@ -22,8 +22,11 @@ MOST_STEPS = 400  # points of a curve; more cannot be seen
 MOST_WARNINGS = 3  # shown as sentences; all are marked on the chart
 
 
-def bag_health(steps: list[dict], warnings: list[dict]) -> None:
-    """What the miner's figures did, with a judgement in words; steps are those with bucket figures, one at least."""
+def bag_health(steps: list[dict], warnings: list[dict], stamp: tuple) -> None:
+    """What the miner's figures did, with a judgement in words; steps are those with bucket figures, one at least.
+
+    `stamp` changes when any of them does.
+    """
     st.subheader("Health over training", anchor=False)
     _judge(steps)
     apart = [step["step"] for step in steps if step["cluster"] is not None]
@@ -37,9 +40,8 @@ def bag_health(steps: list[dict], warnings: list[dict]) -> None:
         theme.quiet(f"Step {theme.count(event['step'])}: {event['text']}")
     if len(warnings) > MOST_WARNINGS:
         theme.quiet(f"These are the last of {theme.count(len(warnings))} warnings.")
-    thinned = pd.DataFrame(steps[:: -max(len(steps) // MOST_STEPS, 1)][::-1])  # the last step stays
     st.vega_lite_chart(
-        _panels(thinned, [name for name in PANELS if thinned[name].notna().any()], warnings, apart),
+        _panels(steps, warnings, apart, theme.ink(), stamp),
         key="health",
         width="stretch",
         alt="Entropy, fallback, staleness, empty buckets and mining time over the training steps",
@@ -76,12 +78,15 @@ def _judge(steps: list[dict]) -> None:
         )
 
 
-def _panels(table: pd.DataFrame, names: list[str], warnings: list[dict], apart: list[int]) -> dict:
+@st.cache_data(max_entries=8, show_spinner=False)
+def _panels(_steps: list[dict], _warnings: list[dict], _apart: list[int], ink: str, stamp: tuple) -> dict:
     """Small multiples over one time axis, a panel a figure; one chart, so that a line follows the pointer through all.
 
     A Vega-Lite spec by hand: Altair takes a tenth of a second to check one of so many layers. Heights are in px from
     below: the panel of the last name begins at 0.
     """
+    table = pd.DataFrame(_steps[:: -max(len(_steps) // MOST_STEPS, 1)][::-1])  # the last step stays
+    names = [name for name in PANELS if table[name].notna().any()]
     floor = {name: number * (PANEL + HEADING) for number, name in enumerate(reversed(names))}
     ends = {name: _ends(name, table[name]) for name in names}
 
@@ -135,7 +140,7 @@ def _panels(table: pd.DataFrame, names: list[str], warnings: list[dict], apart: 
             "fontWeight": 600 if bold else 400,
         }
         end = {"value": 0 if side == "left" else "width"}
-        return _layer("heads", mark, {"x": end, "y": y, "text": {"field": field}, "color": {"value": theme.ink()}})
+        return _layer("heads", mark, {"x": end, "y": y, "text": {"field": field}, "color": {"value": ink}})
 
     tips = [
         {"field": "step", "title": "step", "format": ",d"},
@@ -151,19 +156,19 @@ def _panels(table: pd.DataFrame, names: list[str], warnings: list[dict], apart: 
             "curves": curves,
             "heads": heads,
             "limit": pd.DataFrame({"height": [height("entropy_share", COLLAPSE)]}),
-            "apart": pd.DataFrame({"step": apart[:1], "until": apart[-1:]}),
-            "warnings": pd.DataFrame(warnings, columns=["step", "text"]),
+            "apart": pd.DataFrame({"step": _apart[:1], "until": _apart[-1:]}),
+            "warnings": pd.DataFrame(_warnings, columns=["step", "text"]),
         },
         "layer": [
             _layer(
                 "apart", {"type": "rect", "color": theme.CONTEXT, "opacity": 0.12}, {"x": x, "x2": {"field": "until"}}
             ),
             _layer("curves", {"type": "line", "strokeWidth": 1.8}, {"x": x, "y": y, "color": colour}),
-            _layer("limit", {"type": "rule", "color": theme.ink(), "strokeDash": [5, 4]}, {"y": y}),
+            _layer("limit", {"type": "rule", "color": ink, "strokeDash": [5, 4]}, {"y": y}),
             words("title", "left", 27),
             words("newest", "right", 27),
             words("meaning", "left", 11, bold=False),
-            _layer("steps", {"type": "rule", "color": theme.ink()}, {"x": x, "opacity": seen, "tooltip": tips})
+            _layer("steps", {"type": "rule", "color": ink}, {"x": x, "opacity": seen, "tooltip": tips})
             | {"params": [{"name": "pointer", "select": nearest}]},
             _layer(
                 "warnings", {"type": "rule", "color": theme.VERMILION, "strokeWidth": 1.6}, {"x": x, "tooltip": told}

@@ -11,7 +11,7 @@ CSS = """
   text-align: center}
 .board .bits .on {background: #0072B2; border-color: #0072B2; color: #fff}
 .bits .bit {display: block; font-size: 18px; font-weight: 620; line-height: 1.15}
-.bits .size {display: block; font-size: 11px; opacity: .75}
+.bits .size {display: block; font-size: 11px}
 """
 
 

@@ -4,15 +4,17 @@ An element with `data-pick="word"` answers to click, Enter and Space; the board 
 """
 
 import html
+import re
 from collections.abc import Iterable
 
 import numpy as np
 import streamlit as st
 
-from app import pictures
+from app import cached
 from app.state import View
 
 COLUMNS = 20  # pictures a line of a sheet
+SHEET = re.compile(r"--sheet:(url\(data:[^)]*\));")
 
 CSS = """
 .board {font: 13px var(--st-font); color: var(--st-text-color); line-height: 1.35; font-variant-numeric: tabular-nums}
@@ -50,6 +52,10 @@ _board = st.components.v2.component("board", html='<div class="board"></div>', c
 
 def board(content: str, *, key: str, css: str = "") -> str | None:
     """Draw `content`, HTML whose texts are escaped already; returns what was just picked on it, or None."""
+    sheets = SHEET.findall(content)
+    if len(sheets) == 1:  # as a rule the browser reads it once, as a variable once for every picture
+        content = content.replace(f"--sheet:{sheets[0]};", "")
+        css += f".board .face {{background-image: {sheets[0]}}}"
     drawn = f"<style>{css}</style>{content}" if css else content
     picked = _board(
         key=key, data={"html": drawn, "drawn": f"{hash(drawn):x}"}, on_picked_change=_nothing, height="content"
@@ -72,7 +78,7 @@ class Sheet:
         self.place = {identity: number for number, identity in enumerate(self.ids)}
         self.columns = min(COLUMNS, max(len(self.ids), 1))
         self.size = size
-        self.sprite = pictures.sprite(view, np.array(self.ids, np.int64), columns=self.columns)
+        self.sprite = cached.sprite(view, np.array(self.ids, np.int64), self.columns)
 
     @property
     def style(self) -> str:

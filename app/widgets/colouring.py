@@ -32,7 +32,7 @@ class Colouring:
     @cached_property
     def shades(self) -> tuple[str, ...]:
         """The colours that `shade_numbers` index: those of the categories, or STEPS along the ramp."""
-        return self.colours if self.domain is None else _steps(self.colours)
+        return self.colours if self.domain is None else steps(self.colours)
 
     @cached_property
     def shade_numbers(self) -> np.ndarray:
@@ -115,7 +115,7 @@ def _repeating(title: str, values: np.ndarray, plural: str) -> Colouring:
     return Colouring(title, (values % len(theme.HUES)).astype(np.int16), theme.HUES, note=note)
 
 
-def _steps(colours: tuple[str, ...]) -> tuple[str, ...]:
+def steps(colours: tuple[str, ...]) -> tuple[str, ...]:
     """STEPS colours evenly along a ramp of a few, mixed in RGB."""
     corners = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in colours], np.float64)
     at = np.linspace(0, len(colours) - 1, STEPS)

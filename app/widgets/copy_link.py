@@ -14,10 +14,10 @@ export default function ({ parentElement, data }) {
   const button = parentElement.querySelector("button");
   button.onclick = async () => {
     const link = new URL(window.location.href);
-    for (const [name, value] of Object.entries(data)) link.searchParams.set(name, value);
+    for (const [name, value] of Object.entries(data.shown)) link.searchParams.set(name, value);
     await navigator.clipboard.writeText(link.href);
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy link"; }, 1500);
+    button.textContent = data.left_out || "Copied";
+    setTimeout(() => { button.textContent = "Copy link"; }, data.left_out ? 5000 : 1500);
   };
 }
 """
@@ -25,6 +25,10 @@ export default function ({ parentElement, data }) {
 _button = st.components.v2.component("copy_link", html=HTML, css=CSS, js=JS)
 
 
-def copy_link(view: dict[str, str]) -> None:
-    """Draw the button. `view` says what the header shows: the address leaves out what is the default of the moment."""
-    _button(key="copy-link", data=view, height="content", width="content")
+def copy_link(shown: dict[str, str], *, left_out: str = "") -> None:
+    """Draw the button.
+
+    `shown` is what the header shows: the address leaves out what is the default of the moment. `left_out` is said
+    after copying if the link does not hold everything.
+    """
+    _button(key="copy-link", data={"shown": shown, "left_out": left_out}, height="content", width="content")

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import pictures, theme
+from app import cached, theme
 from app.state import View
 
 SPRITE_COLUMNS = 20
 MOST = 400
 BORDERS = {"right": theme.RIGHT, "wrong": theme.WRONG, "query": theme.OLIVE, "": "transparent"}
 
-HTML = """<div class="grid" role="list"></div>"""
+HTML = """<style class="sheet"></style><div class="grid"></div>"""
 CSS = """
 .grid {display: flex; flex-wrap: wrap; gap: 6px; font: 12px var(--st-font); color: var(--st-text-color)}
 .grid button {all: unset; cursor: pointer; box-sizing: border-box; border-radius: 6px; padding: 2px; width: var(--w);
@@ -28,6 +28,9 @@ CSS = """
 JS = """
 export default function ({ parentElement, data, setTriggerValue }) {
   const grid = parentElement.querySelector(".grid");
+  // one rule for all faces: set on each, a long data URL costs a millisecond a picture
+  const rule = data.sprite ? `.picture {background-image: url(${data.sprite})}` : "";
+  parentElement.querySelector(".sheet").textContent = rule;
   grid.style.setProperty("--w", `${data.size + 8}px`);
   grid.style.setProperty("--h", `${data.size}px`);
   grid.replaceChildren(...data.items.map((item, place) => {
@@ -39,7 +42,6 @@ export default function ({ parentElement, data, setTriggerValue }) {
     const face = document.createElement("div");
     if (data.sprite) {
       face.className = "picture";
-      face.style.backgroundImage = `url(${data.sprite})`;
       face.style.backgroundSize = `${data.size * data.columns}px auto`;
       const column = place % data.columns;
       const line = (place - column) / data.columns;
@@ -102,7 +104,7 @@ def gallery(
         for place, row in zip(shown, rows, strict=True)
     ]
     columns = min(SPRITE_COLUMNS, max(len(items), 1))
-    sprite = pictures.sprite(view, np.array([ids[place] for place in shown], np.int64), columns=columns)
+    sprite = cached.sprite(view, np.array([ids[place] for place in shown], np.int64), columns)
     data = {"sprite": sprite, "columns": columns, "size": size, "items": items}
     clicked = _grid(key=key, data=data, on_clicked_change=_nothing, height="content").clicked
     if len(chosen) > most:

@@ -72,11 +72,11 @@ def point_map(
 
 def layout_of(view: View) -> Layout:
     """Where the view's samples lie, kept for as long as the snapshot is."""
-    return _layout(view, cached.stamp(view))
+    return _layout(view, cached.stamp(view), str(getattr(view.snapshot, "recipe", "")))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _layout(_view: View, stamp: tuple) -> Layout:
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _layout(_view: View, stamp: tuple, recipe: str) -> Layout:
     snapshot, rows = _view.snapshot, _view.rows
     samples = Samples(_view.ids, np.asarray(snapshot.labels)[rows], snapshot.class_names)
     return Layout(np.asarray(snapshot.xy)[rows], samples)

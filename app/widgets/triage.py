@@ -1,170 +1,242 @@
-"""Triage: step through pairs of samples that training kept pushing apart, and say what each pair is."""
+"""Triage: step through the samples whose labels look wrong, most suspicious first, and say what each one is.
 
-import io
+Verdicts are kept with the run, by sample.
+"""
+
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
-from app import selection, theme
-from app.analysis.miners import Pairs
+from app import kept, place, selection, theme
 from app.state import View
-from app.widgets.gallery import gallery
+from app.widgets.board import Sheet, board, text
+from app.widgets.take_away import take_away
+from bon_core.config import InputError
+from bon_core.retrieval.suspicion import Suspicion
+from bon_core.runs import Run
 
-FRAME = "rgba(128, 128, 128, 0.35)"
+FILE = "verdicts"
 VERDICTS = {"1": "label error", "2": "true look-alike", "3": "fine"}
+SHADES = {"label error": theme.VERMILION, "true look-alike": theme.ORANGE, "fine": theme.GREEN}
+PAGE = 40  # suspects in the gallery at once
+KIN = 8  # pictures of each of the two classes
+
+CSS = """
+.suspect {display: grid; grid-template-columns: auto 1fr; gap: 6px 18px; align-items: start}
+.suspect .big {--size: 132px !important; grid-row: 1 / 3}
+.suspect .big .face, .suspect .big .word {border: 1px solid rgba(128,128,128,.3)}
+.suspect .kin {display: grid; gap: 3px; --size: 40px !important}
+.suspect .kin b {font-weight: 620; font-size: 14px}
+.suspect .kin div {display: flex; flex-wrap: wrap; gap: 3px}
+@media (max-width: 560px) {.suspect .big {--size: 96px !important} .suspect .kin {--size: 30px !important}}
+"""
+RANKED_CSS = """
+.ranked {display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); gap: 6px}
+.board .ranked button {border: 1px solid rgba(128,128,128,.22); border-left: 4px solid var(--said); padding: 4px 5px;
+  border-radius: 6px; display: grid; grid-template-columns: auto 1fr; gap: 0 7px; align-items: center}
+.board .ranked .here {outline: 2px solid var(--st-primary-color); outline-offset: 1px}
+.ranked .labels {font-size: 13px; line-height: 1.25; min-width: 0; overflow: hidden; text-overflow: ellipsis;
+  white-space: nowrap}
+.ranked .labels b {display: block; font-weight: 620; overflow: hidden; text-overflow: ellipsis}
+"""
 
 
 @dataclass
 class Verdicts:
-    """Which pair is shown, and what was said of each, in the order in which it was said."""
+    """What was said of which sample, in the order in which it was said."""
 
-    place: int = 0
-    said: dict[int, str] = field(default_factory=dict)  # place -> verdict
+    said: dict[int, str] = field(default_factory=dict)  # id -> verdict
 
-    def say(self, verdict: str, last: int) -> None:
-        self.said.pop(self.place, None)
-        self.said[self.place] = verdict
-        self.move(1, last)
+    @classmethod
+    def of(cls, run: Run) -> "Verdicts":
+        """Those kept with the run; raises InputError if their file is damaged."""
+        content = kept.read(run, FILE)
+        known = {str(key): str(value) for key, value in content.items()}
+        if not all(key.isdecimal() and value in SHADES for key, value in known.items()):
+            raise InputError(f"{kept.path_of(run, FILE)} holds something that is no verdict; repair or remove it.")
+        return cls({int(key): value for key, value in known.items()})
 
-    def move(self, by: int, last: int) -> None:
-        self.place = min(max(self.place + by, 0), last)
+    def say(self, identity: int, verdict: str) -> None:
+        self.said.pop(identity, None)
+        self.said[identity] = verdict
 
-    def undo(self) -> None:
-        if self.said:
-            self.place, _ = self.said.popitem()
+    def undo(self) -> int | None:
+        """Take the last verdict back; the sample it was about, or None if there is none."""
+        return self.said.popitem()[0] if self.said else None
+
+    def keep(self, run: Run) -> None:
+        kept.write(run, FILE, {str(identity): verdict for identity, verdict in self.said.items()})
 
 
 @st.fragment
-def show(view: View, pairs: Pairs) -> None:
-    """Draw the triage of a run's hardest mined pairs; verdicts last as long as the session."""
-    if not len(pairs):
-        theme.empty(
-            "No mined negative was nearer than its positive.",
-            "The model finds this data easy: nothing looks mislabelled.",
-        )
+def triage(view: View, found: Suspicion, listed: np.ndarray) -> None:
+    """Draw it. `found` is about the view's rows; `listed` (n,) are the places among them to judge, in order."""
+    try:
+        verdicts = Verdicts.of(view.run)
+    except InputError as error:
+        theme.trouble(str(error))
         return
-    verdicts = _verdicts(view)
-    last = len(pairs) - 1
-    theme.quiet(
-        f"{len(pairs)} pairs of different classes that were nearer to each other than to their own class, most often"
-        " and by most,"
-        " in the last third of the training. Two pictures that stay together against all pushing either look alike,"
-        " or one of them has a wrong label."
-    )
-    st.progress(len(verdicts.said) / len(pairs), text=f"{len(verdicts.said)} of {len(pairs)} judged")
-    left, right = st.columns([1.15, 1], gap="large")
+    ids = view.ids[listed]
+    fallback = next((int(identity) for identity in ids if int(identity) not in verdicts.said), int(ids[0]))
+    here = place.number("suspect", lambda identity: identity in ids, fallback=fallback, words="suspect")
+    at = int(np.flatnonzero(ids == here)[0])
+    left, right = st.columns([1, 1.25], gap="large")
     with left:
-        _pair(view, pairs, verdicts.place)
-        _buttons(verdicts, last)
+        _suspect(view, found, listed, at)
+        _buttons(view.run, verdicts, ids, at)
     with right:
-        _evidence(view, pairs, verdicts.place)
-        _take_away(view, pairs, verdicts)
+        _ranked(view, found, listed, at, verdicts)
+        _all(view, found, listed, verdicts)
 
 
-def _verdicts(view: View) -> Verdicts:
-    kept = st.session_state.setdefault("verdicts", {})
-    return kept.setdefault(view.run.name, Verdicts())
+# The one that is looked at --------------------------------------------------------------------------------------------
 
 
-def _pair(view: View, pairs: Pairs, place: int) -> None:
-    ids = np.array([pairs.one[place], pairs.other[place]])
-    names = [_name(view, identity) for identity in ids]
-    st.subheader(f"{names[0]}  or  {names[1]}?", anchor=False)
-    gallery(view, ids, key="triage-pair", captions=names, size=150, borders=[FRAME] * 2)
-    theme.figures(
-        [
-            (f"{place + 1} / {len(pairs)}", "pair", ""),
-            (theme.count(pairs.times[place]), "times too near", "nearer to each other than the anchor to its positive"),
-            (f"{pairs.nearest[place]:.2f}", "nearest", "smallest distance at which they met"),
-            (
-                f"{pairs.pull[place]:.2f}",
-                "excess",
-                "by how much they were nearer than the positive, summed over all times",
-            ),
-        ]
+def _suspect(view: View, found: Suspicion, listed: np.ndarray, at: int) -> None:
+    row = int(listed[at])
+    label, other = view.class_name(view.rows[row]), view.snapshot.class_names[found.suspected[row]]
+    st.subheader(f"Labelled {label}. Is it {other}?", anchor=False)
+    groups = [
+        (name, _kin(view, row, number)) for name, number in ((label, _label(view, row)), (other, found.suspected[row]))
+    ]
+    ids = view.ids
+    sheet = Sheet(view, [ids[row], *(ids[kin] for _, rows in groups for kin in rows)], size=40)
+    strips = "".join(
+        f'<div class="kin"><b>{text(name)}</b><div>{"".join(sheet.face(ids[kin]) for kin in rows)}</div></div>'
+        for name, rows in groups
     )
+    board(
+        f'<div class="suspect" style="{sheet.style}"><span class="big">{sheet.face(ids[row])}</span>{strips}</div>',
+        key="suspect-board",
+        css=CSS,
+    )
+    theme.quiet(_evidence(view, found, row, label, other))
 
 
-def _buttons(verdicts: Verdicts, last: int) -> None:
-    said = verdicts.said.get(verdicts.place)
+def _kin(view: View, row: int, label: int) -> np.ndarray:
+    """The members of a class that are nearest to a sample, which is not among them."""
+    from app import cached
+
+    members = np.flatnonzero(np.asarray(view.snapshot.labels)[view.rows] == label)
+    members = members[members != row]
+    vectors = cached.vectors(view)
+    return members[np.argsort(-(vectors[members] @ vectors[row]), kind="stable")[:KIN]]
+
+
+def _label(view: View, row: int) -> int:
+    return int(view.snapshot.labels[view.rows[row]])
+
+
+def _evidence(view: View, found: Suspicion, row: int, label: str, other: str) -> str:
+    near = np.asarray(view.snapshot.labels)[np.asarray(view.snapshot.neighbours[view.rows[row]])]
+    votes = [int((near == number).sum()) for number in (found.suspected[row], _label(view, row))]
+    told = (
+        f"Above, the nearest of each class. Of its {len(near)} nearest neighbours {votes[0]} are {other} and"
+        f" {votes[1]} are {label}."
+    )
+    if found.met[row]:
+        told += (
+            f" In training it met {other} in {theme.count(found.met[row])} recorded triplets, and in"
+            f" {theme.count(found.harder[row])} of them the two were nearer than the anchor to its own class."
+        )
+    return told
+
+
+def _buttons(run: Run, verdicts: Verdicts, ids: np.ndarray, at: int) -> None:
+    here = int(ids[at])
+
+    def go(to: int) -> None:
+        place.go("suspect", int(ids[min(max(to, 0), len(ids) - 1)]))
+
+    def judge(verdict: str) -> None:
+        verdicts.say(here, verdict)
+        _keep(run, verdicts)
+        go(at + 1)
+
+    def undo() -> None:
+        back = verdicts.undo()
+        _keep(run, verdicts)
+        if back in ids:
+            place.go("suspect", back)
+
     with st.container(horizontal=True, gap="small"):
         for key, verdict in VERDICTS.items():
-            st.button(
-                verdict.capitalize(),
-                key=f"verdict-{key}",
-                shortcut=key,
-                type="primary" if said == verdict else "secondary",
-                on_click=verdicts.say,
-                args=(verdict, last),
-            )
+            kind = "primary" if verdicts.said.get(here) == verdict else "secondary"
+            words = verdict.capitalize()
+            st.button(words, key=f"verdict-{key}", shortcut=key, type=kind, on_click=judge, args=(verdict,))
     with st.container(horizontal=True, gap="small"):
-        st.button("Back", key="triage-back", shortcut="k", on_click=verdicts.move, args=(-1, last), type="tertiary")
-        st.button("Next", key="triage-next", shortcut="j", on_click=verdicts.move, args=(1, last), type="tertiary")
-        st.button(
-            "Undo", key="triage-undo", shortcut="u", on_click=verdicts.undo, type="tertiary", disabled=not verdicts.said
+        st.button("Back", key="triage-back", shortcut="k", on_click=go, args=(at - 1,), type="tertiary")
+        st.button("Next", key="triage-next", shortcut="j", on_click=go, args=(at + 1,), type="tertiary")
+        none = not verdicts.said
+        st.button("Undo", key="triage-undo", shortcut="u", on_click=undo, type="tertiary", disabled=none)
+
+
+def _keep(run: Run, verdicts: Verdicts) -> None:
+    try:
+        verdicts.keep(run)
+    except InputError as error:
+        st.toast(str(error), icon=":material/warning:")
+
+
+# All of them ----------------------------------------------------------------------------------------------------------
+
+
+def _ranked(view: View, found: Suspicion, listed: np.ndarray, at: int, verdicts: Verdicts) -> None:
+    judged = sum(int(identity) in verdicts.said for identity in view.ids[listed])
+    st.progress(judged / len(listed), text=f"{theme.count(judged)} of {theme.count(len(listed))} judged")
+    first = at // PAGE * PAGE
+    shown = listed[first : first + PAGE]
+    ids = [int(identity) for identity in view.ids[shown]]
+    sheet = Sheet(view, ids, size=38)
+    cards = []
+    for number, (row, identity) in enumerate(zip(shown, ids, strict=True)):
+        label, other = view.class_name(view.rows[row]), view.snapshot.class_names[found.suspected[row]]
+        said = verdicts.said.get(identity)
+        words = f"{first + number + 1}. labelled {label}, perhaps {other}" + (f": {said}" if said else "")
+        here, shade = "here" if first + number == at else "", SHADES.get(said, "rgba(128,128,128,.22)")
+        cards.append(
+            f'<button type="button" class="{here}" style="--said:{shade}" data-pick="{identity}" title="{text(words)}"'
+            f' aria-label="{text(words)}">'
+            f'{sheet.face(identity)}<span class="labels"><span class="dim">{text(label)}</span>'
+            f"<b>→ {text(other)}</b></span></button>"
         )
+    picked = board(f'<div class="ranked" style="{sheet.style}">{"".join(cards)}</div>', key="suspects", css=RANKED_CSS)
+    theme.legend(
+        [(shade, verdict, str(list(verdicts.said.values()).count(verdict))) for verdict, shade in SHADES.items()]
+    )
+    theme.quiet(
+        f"{first + 1} to {first + len(shown)} of {theme.count(len(listed))}, most suspicious first: the label, and"
+        " below it the suspected class."
+    )
+    if picked is not None:
+        place.go("suspect", int(picked))
+        st.rerun(scope="fragment")
 
 
-def _evidence(view: View, pairs: Pairs, place: int) -> None:
-    """Whose company each of the two keeps: a label error stands among samples of the other class."""
-    st.subheader("Whose company they keep", anchor=False)
-    where, snapshot = view.snapshot.position_of, view.snapshot
-    ends = (int(pairs.one[place]), int(pairs.other[place]))
-    for identity, other in (ends, ends[::-1]):
-        if identity not in where:
-            continue
-        row = where[identity]
-        near = np.asarray(snapshot.neighbours[row])
-        labels = np.asarray(snapshot.labels)[near]
-        own = int((labels == snapshot.labels[row]).sum())
-        rival = int((labels == snapshot.labels[where[other]]).sum()) if other in where else 0
-        theme.quiet(
-            f"Of the {len(near)} nearest to this {_name(view, identity)}, {own} are of its class and {rival} of the"
-            " other's."
-        )
-        sides = ["right" if label == snapshot.labels[row] else "wrong" for label in labels[:10]]
-        gallery(view, np.asarray(snapshot.ids)[near[:10]], key=f"company-{identity == ends[0]}", borders=sides, size=40)
-    theme.legend([(theme.RIGHT, "its class", ""), (theme.WRONG, "another class", "")])
-
-
-def _take_away(view: View, pairs: Pairs, verdicts: Verdicts) -> None:
-    errors = [place for place, verdict in verdicts.said.items() if verdict == "label error"]
+def _all(view: View, found: Suspicion, listed: np.ndarray, verdicts: Verdicts) -> None:
+    errors = np.array([i for i, verdict in verdicts.said.items() if verdict == "label error"], np.int64)
     with st.container(horizontal=True, gap="small"):
-        st.download_button(
-            "Verdicts as CSV",
-            data=as_csv(view, pairs, verdicts),
-            file_name=f"{view.run.name}-verdicts.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            disabled=not verdicts.said,
-            on_click="ignore",
-        )
-        if st.button("Select the label errors", icon=":material/select:", disabled=not errors, key="triage-select"):
-            selection.put(np.concatenate([pairs.one[errors], pairs.other[errors]]), origin="label errors")
+        take_away(lambda: as_table(view, found, listed, verdicts), name=f"{view.run.name}-suspects", key="suspects")
+        words = f"Select the {theme.count(len(errors))} label errors"
+        if st.button(words, icon=":material/select:", disabled=not len(errors), key="triage-select"):
+            selection.put(errors, origin="label errors")
             st.rerun(scope="app")
 
 
-def as_csv(view: View, pairs: Pairs, verdicts: Verdicts) -> bytes:
-    """One line a verdict, in the order in which they were given."""
-    places = list(verdicts.said)
-    table = pd.DataFrame(
-        {
-            "one": pairs.one[places],
-            "one_class": [_name(view, identity) for identity in pairs.one[places]],
-            "other": pairs.other[places],
-            "other_class": [_name(view, identity) for identity in pairs.other[places]],
-            "times_mined": pairs.times[places],
-            "nearest": np.round(pairs.nearest[places], 4),
-            "verdict": list(verdicts.said.values()),
-        }
-    )
-    file = io.StringIO()
-    table.to_csv(file, index=False)
-    return file.getvalue().encode("utf-8")
-
-
-def _name(view: View, identity: int) -> str:
-    row = view.snapshot.position_of.get(int(identity))
-    return "gone" if row is None else view.class_name(row)
+def as_table(view: View, found: Suspicion, listed: np.ndarray, verdicts: Verdicts) -> dict[str, np.ndarray]:
+    """The list with its evidence, and what was said of each; samples that were judged but are not listed come last."""
+    others = np.flatnonzero(np.isin(view.ids, list(verdicts.said)))
+    rows = np.concatenate([listed, np.setdiff1d(others, listed)])
+    names = np.array(view.snapshot.class_names)
+    return {
+        "id": view.ids[rows],
+        "label": names[np.asarray(view.snapshot.labels)[view.rows[rows]]],
+        "suspected": names[found.suspected[rows]],
+        "verdict": np.array([verdicts.said.get(int(identity), "") for identity in view.ids[rows]]),
+        "score": found.score[rows],
+        "vote": found.vote[rows],
+        "excess": found.excess[rows],
+        "times_met": found.met[rows],
+        "times_nearer_than_own_class": found.harder[rows],
+    }

@@ -43,14 +43,8 @@ def twin_maps(
     marked = np.isin(ids, highlight)
     if not available():
         return _plain(views, names, key=key, colour=colour, marked=marked, lines=lines, focus=focus)
-    place = {int(identity): row for row, identity in enumerate(ids)}
     drawn = [
-        MapView(
-            layout,
-            title,
-            lines=[(place[a], place[b], kind) for a, b, kind in some if a in place and b in place],
-            ring=place.get(focus),
-        )
+        MapView(layout, title, lines=_rows_of(ids, some), ring=_row(ids, focus))
         for layout, title, some in zip(_layouts(views, *map(cached.stamp, views)), names, lines, strict=True)
     ]
     look = Look(
@@ -69,6 +63,18 @@ def _layouts(_views: tuple[View, View], *stamps: tuple) -> list[Layout]:
     first = _views[0]
     samples = Samples(first.ids, np.asarray(first.snapshot.labels)[first.rows], first.snapshot.class_names)
     return [Layout(np.asarray(view.snapshot.xy)[view.rows], samples) for view in _views]
+
+
+def _rows_of(ids: np.ndarray, lines: Sequence[tuple[int, int, LineKind]]) -> list[tuple[int, int, LineKind]]:
+    """Lines between rows; those that lead out of the samples are left out."""
+    ends = [(_row(ids, one), _row(ids, other), kind) for one, other, kind in lines]
+    return [(one, other, kind) for one, other, kind in ends if one is not None and other is not None]
+
+
+def _row(ids: np.ndarray, identity: int | None) -> int | None:
+    """Where the ascending `ids` hold an id, or None."""
+    row = 0 if identity is None else int(np.searchsorted(ids, identity))
+    return row if row < len(ids) and ids[row] == identity else None
 
 
 def _plain(

@@ -8,6 +8,7 @@ from bon_core.datasets.image_set import ImageSet
 from bon_core.datasets.sizes import resized
 from bon_core.datasets.splits import hold_out
 from bon_core.datasets.vectors import load_vectors
+from bon_core.files import path_of
 
 __all__ = ["NAMED_SETS", "ImageSet", "load_images", "load_vectors"]
 
@@ -32,7 +33,7 @@ def load_images(data: DataConfig) -> ImageSet:
     if data.name in NAMED_SETS:
         images = NAMED_SETS[data.name](data.path, data.image_size)
     else:
-        images = _load_path(Path(data.name).expanduser(), data.image_size)
+        images = _load_path(path_of(data.name), data.image_size)
     return hold_out(images, data.holdout, HOLD_OUT_SEED) if data.holdout > 0 else images
 
 

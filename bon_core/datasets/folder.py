@@ -2,7 +2,7 @@
 
 import collections
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from bon_core.config import InputError, check
 from bon_core.datasets.image_files import ImageFile, image_files
 from bon_core.datasets.image_set import SPLIT_NAMES, TEST, TRAIN, VALIDATION, ImageSet
 from bon_core.datasets.splits import class_disjoint
+from bon_core.files import reason_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -22,6 +23,8 @@ MOST_MEMORY = 8 << 30  # bytes of all images at their final size
 MOST_FILES = 64 << 30  # bytes of all image files, unpacked
 MOST_FILE = 512 << 20  # bytes of one image file, unpacked
 MOST_PIXELS = 80_000_000  # of one image as stored; a small file can claim to hold a huge picture
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # whatever a file is called; for others Pillow may run
+# another program, as Ghostscript for PostScript
 
 
 def load(path: str | Path, image_size: int | None = None) -> ImageSet:
@@ -63,6 +66,22 @@ def load(path: str | Path, image_size: int | None = None) -> ImageSet:
         ids=np.arange(len(files)),
         fields={"file": np.array([file.name for file in files])},
     )
+
+
+def open_picture(stream: IO[bytes]) -> "Image.Image":
+    """The picture in a file of one of FORMATS and of MOST_PIXELS or fewer; its pixels are not read yet.
+
+    Raises
+    ------
+    InputError
+        If it is too large. Pillow raises a dozen types more on damaged files, then and when the pixels are read.
+    """
+    from PIL import Image
+
+    image = Image.open(stream, formats=FORMATS)
+    pixels = image.width * image.height
+    check(pixels <= MOST_PIXELS, f"it has {pixels:,} pixels, more than {MOST_PIXELS:,}")
+    return image
 
 
 def prepare(image: "Image.Image", *, size: int, grey: bool) -> np.ndarray:
@@ -158,7 +177,7 @@ def _decode_all(files: list[ImageFile], size: int) -> np.ndarray:
             images.append(_decode(file, size))
         except Exception as error:  # Pillow's decoders raise a dozen types on damaged files
             unreadable.append(file.name)
-            reason = reason or str(error) or type(error).__name__
+            reason = reason or _reason(error)
     if unreadable:
         others = f" (and {len(unreadable) - 1} more: {', '.join(unreadable[1:4])}, ...)" if unreadable[1:] else ""
         raise InputError(f"{unreadable[0]}{others} cannot be read as an image: {reason}; remove or replace it.")
@@ -167,12 +186,17 @@ def _decode_all(files: list[ImageFile], size: int) -> np.ndarray:
     return np.stack([image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2) for image in images])
 
 
-def _decode(file: ImageFile, size: int) -> np.ndarray:
-    from PIL import Image
+def _reason(error: Exception) -> str:
+    """Why a file is no picture, in words that end without a full stop."""
+    from PIL import UnidentifiedImageError
 
-    with file.open() as stream, Image.open(stream) as image:
-        pixels = image.width * image.height
-        check(pixels <= MOST_PIXELS, f"it has {pixels:,} pixels, more than {MOST_PIXELS:,}")
+    if isinstance(error, UnidentifiedImageError):
+        return f"it is none of {', '.join(FORMATS)}, or torn at its start"
+    return reason_of(error)
+
+
+def _decode(file: ImageFile, size: int) -> np.ndarray:
+    with file.open() as stream, open_picture(stream) as image:
         image.draft(None, (2 * size, 2 * size))  # a JPEG can be read at half or a quarter of its size, much faster
         grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
         return prepare(image, size=size, grey=grey)

@@ -5,6 +5,7 @@ from pathlib import Path
 from bon_core.config import check
 from bon_core.datasets.image_set import ImageSet
 from bon_core.datasets.sizes import resized
+from bon_core.files import path_of
 
 FILE = Path(__file__).resolve().parents[2] / "data" / "glyphs.npz"
 
@@ -17,7 +18,7 @@ def load(path: str | None = None, image_size: int | None = None) -> ImageSet:
     InputError
         If the file is missing or damaged.
     """
-    file = Path(path).expanduser() if path else FILE
+    file = path_of(path) if path else FILE
     check(
         file.is_file(),
         f"The glyphs are not at {file}; copy glyphs.npz there, or rebuild it with python -m data.build_glyphs.",

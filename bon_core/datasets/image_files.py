@@ -1,16 +1,18 @@
 """The image files of a folder or a zip, found and opened without unpacking anything to disk."""
 
 import io
+import itertools
 import os
 import stat
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from bon_core.config import InputError, check
+from bon_core.files import check_text
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 
@@ -36,15 +38,26 @@ def image_files(path: Path) -> Iterator[list[ImageFile]]:
         If there is no such folder or zip, or the zip is damaged, encrypted or names files outside itself.
     """
     if path.is_dir():
-        yield sorted(_in_folder(path), key=lambda file: file.name)
+        yield _sorted(path, _in_folder(path))
         return
     check(path.is_file(), f"There is no folder or zip {path}; check the path.")
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
+    except Exception as error:  # a damaged directory makes zipfile raise half a dozen types
         raise InputError(f"{path} is not a whole zip file ({error}); make or copy it again.") from error
     with archive:
-        yield sorted(_in_zip(path, archive), key=lambda file: file.name)
+        yield _sorted(path, _in_zip(path, archive))
+
+
+def _sorted(path: Path, found: Iterable[ImageFile]) -> list[ImageFile]:
+    """By name; each name must be text and stand for one file."""
+    files = sorted(found, key=lambda file: file.name)
+    check_text(path, (file.name for file in files))
+    twice = next((one.name for one, other in itertools.pairwise(files) if one.name == other.name), None)
+    check(
+        twice is None, f"The zip {path} holds two files named {twice!r}, but each needs a name of its own; rename one."
+    )
+    return files
 
 
 def _in_folder(root: Path) -> Iterator[ImageFile]:
@@ -60,9 +73,9 @@ def _in_folder(root: Path) -> Iterator[ImageFile]:
 def _in_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[ImageFile]:
     for entry in archive.infolist():
         name = entry.filename
-        inside = not name.startswith("/") and "\\" not in name and ":" not in name.split("/")[0]
+        inside = name and not name.startswith("/") and "\\" not in name and ":" not in name.split("/")[0]
         check(
-            inside and ".." not in name.split("/"),
+            bool(inside) and ".." not in name.split("/"),
             f"The zip {path} names a file outside itself ({name!r}), which is not safe; make the zip again from the"
             " folder of images.",
         )

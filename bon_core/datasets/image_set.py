@@ -3,8 +3,6 @@
 Legend: N images, H pixels a side, P classes.
 """
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from bon_core.config import InputError, check
-from bon_core.files import whole_file
+from bon_core.files import read_npz, reason_of, whole_file
 
 TRAIN, TEST, VALIDATION = 0, 1, 2
 SPLIT_NAMES = ("train", "test", "validation")  # a split code is the position here
 
 FORMAT = "bon-image-set-1"
-LARGEST_FILE = 8 << 30  # bytes unpacked; a small archive can claim to hold terabytes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -132,22 +129,22 @@ class ImageSet:
             " ImageSet.save, or give a folder or zip of images.",
         )
         try:
-            fields = {
-                str(key): arrays[f"field_{number}_values"][arrays[f"field_{number}_codes"]]
-                for number, key in enumerate(arrays["field_names"])
-            }
-            name = str(arrays["name"])
-        except (KeyError, IndexError) as error:
-            raise InputError(f"{path} is damaged ({error}); build or copy the image set again.") from error
-        return cls(
-            name=name,
-            images=arrays["images"],
-            labels=arrays["labels"].astype(np.int64),
-            class_names=tuple(str(value) for value in arrays["class_names"]),
-            split=arrays["split"],
-            ids=arrays["ids"],
-            fields=fields,
-        )
+            keys = [str(key) for key in arrays["field_names"]]
+            values = [arrays[f"field_{number}_values"] for number in range(len(keys))]
+            codes = [arrays[f"field_{number}_codes"] for number in range(len(keys))]
+            return cls(
+                name=str(arrays["name"]),
+                images=arrays["images"],
+                labels=arrays["labels"].astype(np.int64, casting="same_kind"),
+                class_names=tuple(str(name) for name in arrays["class_names"]),
+                split=arrays["split"],
+                ids=arrays["ids"],
+                fields={key: part[code] for key, part, code in zip(keys, values, codes, strict=True)},
+            )
+        except InputError:
+            raise
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise InputError(f"{path} is damaged ({reason_of(error)}); build or copy the image set again.") from error
 
     def _check_images(self) -> None:
         shape, dtype = self.images.shape, self.images.dtype
@@ -194,33 +191,3 @@ class ImageSet:
                 f" {SPLIT_NAMES[first]} and {SPLIT_NAMES[second]}, but the parts must not share classes;"
                 " put all images of a class into one part."
             )
-
-
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file; pickled objects are refused, as reading one can run any program.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, not an .npz, damaged, larger than LARGEST_FILE unpacked, or holds objects.
-    """
-    check(path.is_file(), f"There is no file {path}; check the path.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-        check(
-            unpacked <= LARGEST_FILE,
-            f"{path} unpacks to {unpacked / 2**30:.1f} GiB, but at most {LARGEST_FILE >> 30} GiB are read;"
-            " save a part of it.",
-        )
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except InputError:
-        raise
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError) as error:
-        if "allow_pickle" in str(error):
-            raise InputError(
-                f"{path} holds pickled Python objects, which are not read as they can run any program;"
-                " save plain numeric or text arrays (dtype=str for names)."
-            ) from error
-        raise InputError(f"{path} is not a whole .npz file ({error}); write or copy it again.") from error

@@ -19,7 +19,8 @@ from types import MappingProxyType
 import numpy as np
 
 from bon_core.config import InputError, check
-from bon_core.datasets.image_set import TEST, TRAIN, ImageSet, read_npz
+from bon_core.datasets.image_set import TEST, TRAIN, ImageSet
+from bon_core.files import path_of, read_npz
 
 ROOT = Path(__file__).resolve().parents[2] / "data" / "cache" / "omniglot"
 IMAGE_SIZE = 28  # pixels, unless asked otherwise; the drawings have 105
@@ -55,7 +56,7 @@ def load(
     InputError
         If the zips are neither there nor can be downloaded, or a file is damaged.
     """
-    root, size = Path(root).expanduser() if root else ROOT, image_size or IMAGE_SIZE
+    root, size = path_of(root) if root else ROOT, image_size or IMAGE_SIZE
     packed, png, decoded = root / "omniglot_28.npz", root / "omniglot_png.zip", root / f"omniglot-{size}px.npz"
     if packed.is_file() and size == 28:
         return _from_packed(packed)

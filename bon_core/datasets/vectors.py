@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bon_core.config import InputError, check
-from bon_core.datasets.image_set import SPLIT_NAMES, TEST, read_npz
+from bon_core.datasets.image_set import SPLIT_NAMES, TEST
 from bon_core.embeddings import EmbeddingSet
+from bon_core.files import check_characters, path_of, read_npz, reason_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 # What people call these columns, in any case; the first that is there is taken.
 WANTED = {
@@ -21,6 +23,8 @@ WANTED = {
     "split": ("split", "splits", "part"),
     "class_names": ("class_names",),
 }
+MOST_NUMBERS = 2 << 30  # of a Parquet file; a small one can hold the same row a billion times
+LONGEST_TEXT = 10_000  # characters of a label; every label takes as much memory as the longest
 
 
 def load_vectors(path: str | Path) -> tuple[EmbeddingSet, np.ndarray]:
@@ -41,7 +45,7 @@ def load_vectors(path: str | Path) -> tuple[EmbeddingSet, np.ndarray]:
         If the file is missing, damaged, of another kind or holds pickled objects; if vectors or labels are missing, of
         the wrong type or shape, or disagree in number; if a vector is not finite or all zeros.
     """
-    path = Path(path).expanduser()
+    path = path_of(path)
     readers = {".npz": _from_npz, ".npy": _from_npy, ".parquet": _from_parquet}
     check(path.is_file(), f"There is no file of embeddings {path}; check the path.")
     check(
@@ -63,11 +67,17 @@ def load_vectors(path: str | Path) -> tuple[EmbeddingSet, np.ndarray]:
     )
     ids, class_names = columns.get("ids"), columns.get("class_names")
     check(
-        ids is None or ids.dtype.kind in "iu",
-        f"The ids in {path} are not whole numbers; leave them out to have the rows numbered.",
+        ids is None or (ids.dtype.kind in "iu" and (not len(ids) or ids.max() <= np.iinfo(np.int64).max)),
+        f"The ids in {path} are not whole numbers below 2^63; leave them out to have the rows numbered.",
+    )
+    check(
+        class_names is None or (class_names.ndim == 1 and class_names.dtype.kind in "iuUb"),
+        f"The class names in {path} are {getattr(class_names, 'dtype', None)} of shape {np.shape(class_names)}, but"
+        " must be a row of texts; save one for each class, or leave them out.",
     )
     named = class_names is not None and labels.dtype.kind in "iu"
-    embeddings = EmbeddingSet.of(vectors, labels, ids=ids, class_names=class_names.astype(str) if named else None)
+    names = [str(name) for name in class_names] if named else None
+    embeddings = EmbeddingSet.of(vectors, labels, ids=ids, class_names=names)
     return embeddings, _split_codes(path, columns.get("split"), len(embeddings))
 
 
@@ -76,6 +86,10 @@ def _split_codes(path: Path, split: np.ndarray | None, count: int) -> np.ndarray
     if split is None:
         return np.full(count, TEST, dtype=np.uint8)
     values = np.array(SPLIT_NAMES) if split.dtype.kind == "U" else np.arange(len(SPLIT_NAMES))
+    check(
+        split.dtype.kind in "iuUfb",
+        f"The split in {path} is of type {split.dtype}, but must be 0, 1, 2 or train, test, validation; convert it.",
+    )
     strange = ~np.isin(split, values)
     check(
         not strange.any(),
@@ -110,12 +124,13 @@ def _from_npy(path: Path) -> dict[str, np.ndarray]:
 def _read_npy(path: Path) -> np.ndarray:
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # a lying header makes numpy and ast raise half a dozen types
         raise InputError(
-            f"{path} is not a whole .npy file of plain numbers or text ({error}); save it with numpy.save, without"
-            " Python objects."
+            f"{path} is not a whole .npy file of plain numbers or text ({reason_of(error)}); save it with numpy.save,"
+            " without Python objects."
         ) from error
     check(isinstance(array, np.ndarray), f"{path} holds several arrays; name it .npz.")
+    check_characters(path, array)
     return array
 
 
@@ -124,28 +139,71 @@ def _from_parquet(path: Path) -> dict[str, np.ndarray]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is not a whole Parquet file ({error}); write or copy it again.") from error
-    names = {name: _pick(table.column_names, wanted) for name, wanted in WANTED.items()}
+        with pq.ParquetFile(path) as file:
+            places = _places(path, file.schema_arrow)
+            names = [name for found in places.values() for name in found]
+            _check_count(path, file.metadata, names)
+            table = file.read(columns=names)
+        return {
+            kind: _vectors(path, table, found) if kind == "vectors" else _column(path, table, found[0])
+            for kind, found in places.items()
+        }
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError) as error:
+        raise InputError(f"{path} is not a whole Parquet file ({reason_of(error)}); write or copy it again.") from error
+
+
+def _check_count(path: Path, metadata: "pq.FileMetaData", names: list[str]) -> None:
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    columns = [group.column(number) for group in groups for number in range(group.num_columns)]
+    count = sum(column.num_values for column in columns if column.path_in_schema.split(".")[0] in names)
+    check(
+        count <= MOST_NUMBERS,
+        f"{path} holds {count:,} numbers, but at most {MOST_NUMBERS:,} are read at once; save a part of it.",
+    )
+
+
+def _places(path: Path, schema: "pa.Schema") -> dict[str, list[str]]:
+    """Which columns hold what: vectors are one column of lists, or all columns of floats that are nothing else."""
+    import pyarrow as pa
+
+    twice = next((name for name in schema.names if schema.names.count(name) > 1), None)
+    check(twice is None, f"{path} has two columns named {twice!r}, but names must differ; rename one.")
+    names = {name: _pick(schema.names, wanted) for name, wanted in WANTED.items()}
     check(
         names["labels"] is not None,
-        f"{path} has the columns {', '.join(table.column_names[:8])} but none of labels; name one of them label.",
+        f"{path} has the columns {', '.join(schema.names[:8])} but none of labels; name one of them label.",
     )
-    columns = {name: _column(path, table, names[name]) for name in ("labels", "ids", "split") if names[name]}
+    places = {name: [names[name]] for name in ("labels", "ids", "split") if names[name]}
+    for name, (column,) in places.items():
+        check(
+            not pa.types.is_nested(schema.field(column).type),
+            f"The column {column} of {path} is {schema.field(column).type}, but {name} must be one plain value a row;"
+            " flatten it.",
+        )
     vectors = names["vectors"]
-    if vectors and pa.types.is_nested(table.schema.field(vectors).type):
-        return columns | {"vectors": _lists(path, table, vectors)}
-    floats = [
-        field.name
-        for field in table.schema
-        if pa.types.is_floating(field.type) and field.name not in (names["labels"], names["ids"], names["split"])
-    ]
-    check(
-        bool(floats),
-        f"{path} has neither a column of lists named vector nor float columns; save the vectors in one of these ways.",
-    )
-    return columns | {"vectors": np.column_stack([_column(path, table, name) for name in floats])}
+    if vectors and pa.types.is_nested(schema.field(vectors).type):
+        kind = schema.field(vectors).type
+        check(
+            any(test(kind) for test in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)),
+            f"The column {vectors} of {path} is {kind}, but must be lists of numbers; save one vector a row.",
+        )
+        check(
+            not pa.types.is_nested(kind.value_type),
+            f"The column {vectors} of {path} is {kind}, but must be lists of numbers; flatten the inner lists.",
+        )
+        places["vectors"] = [vectors]
+    else:
+        taken = {column for (column,) in places.values()}
+        floats = [field.name for field in schema if pa.types.is_floating(field.type) and field.name not in taken]
+        check(
+            bool(floats),
+            f"{path} has neither a column of lists named vector nor float columns; save the vectors in one of these"
+            " ways.",
+        )
+        places["vectors"] = floats
+    return places
 
 
 def _column(path: Path, table: "pa.Table", name: str) -> np.ndarray:
@@ -155,19 +213,31 @@ def _column(path: Path, table: "pa.Table", name: str) -> np.ndarray:
         f"The column {name} of {path} has {column.null_count} empty values; fill them or drop those rows.",
     )
     values = column.to_numpy()
-    return values.astype(np.str_) if values.dtype.kind == "O" else values
+    if values.dtype.kind != "O":
+        return values
+    texts = [str(value) for value in values]
+    check(
+        max(map(len, texts), default=0) <= LONGEST_TEXT,
+        f"The column {name} of {path} has a text of {max(map(len, texts), default=0):,} characters, but at most"
+        f" {LONGEST_TEXT:,} are kept; shorten it.",
+    )
+    return np.array(texts, dtype=np.str_)
 
 
-def _lists(path: Path, table: "pa.Table", name: str) -> np.ndarray:
-    """A column of N lists of D numbers as (N, D)."""
+def _vectors(path: Path, table: "pa.Table", names: list[str]) -> np.ndarray:
+    """A column of N lists of D numbers, or D columns of numbers, as (N, D)."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    column = table.column(name).combine_chunks()
-    lengths = pc.unique(pc.list_value_length(column)).to_pylist()
+    if not pa.types.is_nested(table.schema.field(names[0]).type):
+        return np.column_stack([_column(path, table, name) for name in names])
+    column = table.column(names[0]).combine_chunks()
+    lengths = pc.unique(pc.list_value_length(column)).to_pylist() + [None] * (column.null_count > 0)
     check(
-        len(lengths) == 1 and lengths[0],
-        f"The lists in the column {name} of {path} have the lengths {', '.join(map(str, lengths[:5]))}, but all must be"
-        " of one length; save one vector of the same width a row.",
+        len(set(lengths)) == 1 and bool(lengths[0]),
+        f"The lists in the column {names[0]} of {path} have the lengths"
+        f" {', '.join(map(str, dict.fromkeys(lengths[:5]))) or 'none'}, but all must be of one length; save one vector"
+        " of the same width a row.",
     )
     return pc.list_flatten(column).to_numpy(zero_copy_only=False).reshape(-1, lengths[0])
 

@@ -56,6 +56,7 @@ class AuditLog:
         for name, kind in COLUMNS.items():
             values = [_column(step[name], len(step["id"])) for step in self._steps]  # clusters may give smaller batches
             table[name] = pa.array(np.concatenate(values).astype(kind))
+        self.folder.mkdir(exist_ok=True)
         with whole_file(self.folder / f"part-{self._steps[0]['step']:07d}.parquet") as temporary:
             pq.write_table(pa.table(table), temporary, compression="zstd")
         self._steps.clear()
@@ -112,7 +113,7 @@ def _read(
     paths = _parts(folder) if parts is None else parts
     try:
         tables = [pq.read_table(path, columns=columns, filters=filters) for path in paths]
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"The audit log in {folder} cannot be read ({error}); remove the part it names.") from error
     check(
         all(set(columns) <= set(table.column_names) for table in tables),

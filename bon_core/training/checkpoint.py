@@ -4,6 +4,8 @@ Reading one never runs code: tensors are numbers, the rest is JSON in the file's
 """
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from bon_core.config import InputError, check
-from bon_core.files import whole_file
+from bon_core.files import reason_of, whole_file
 
 VERSION = 1
 TENSOR, ITEMS = "__tensor__", "__items__"  # marks in the JSON: a tensor's name; a dict whose keys are not strings
@@ -24,7 +26,16 @@ def save_tree(path: Path, tree: Any) -> None:
     plain = _flatten(tree, tensors)
     metadata = {"version": str(VERSION), "tree": json.dumps(plain)}
     with whole_file(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        save_tensors(tensors, temporary, metadata)
+
+
+def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file; a full disk is an OSError, as it is elsewhere."""
+    try:
+        save_file(tensors, path, metadata=metadata)
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(*(int(number[1]), os.strerror(int(number[1]))) if number else (str(error),)) from error
 
 
 def load_tree(path: Path) -> Any:
@@ -39,11 +50,11 @@ def load_tree(path: Path) -> Any:
         with safe_open(path, framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} is not a readable checkpoint ({error}); use another one.") from error
+    except (OSError, SafetensorError, MemoryError) as error:
+        raise InputError(f"{path} is not a readable checkpoint ({reason_of(error)}); use another one.") from error
     version = metadata.get("version", "")
     check(
-        "tree" in metadata and version.isdigit(),
+        "tree" in metadata and version.isdecimal() and len(version) < 10,
         f"{path} holds tensors but is not one of our checkpoints; use one of a run.",
     )
     check(
@@ -51,8 +62,10 @@ def load_tree(path: Path) -> Any:
     )
     try:
         return _restore(json.loads(metadata["tree"]), tensors)
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise InputError(f"{path} names tensors that it does not hold ({error}); use another checkpoint.") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{path} names tensors that it does not hold ({reason_of(error)}); use another checkpoint."
+        ) from error
 
 
 def _flatten(value: Any, tensors: dict[str, torch.Tensor]) -> Any:

@@ -21,11 +21,21 @@ class EventLog:
             file.write(json.dumps(event, ensure_ascii=False) + "\n")
 
     def rewind(self, step: int) -> None:
-        """Forget what happened at `step` and later: a resumed run lives through it again."""
+        """Forget what a run resumed at `step` lives through again; an evaluation comes before the checkpoint of its
+        step and a message before the first step, so these stay.
+        """
         if self.path.exists():
             lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
-            whole = [line for line in lines if line.endswith("\n")]
-            write_text(self.path, "".join(line for line in whole if json.loads(line)["step"] < step))
+            write_text(self.path, "".join(line for line in lines if _before(line, step)))
+
+
+def _before(line: str, step: int) -> bool:
+    """Whether a line is a whole event that a checkpoint of `step` has behind it."""
+    try:
+        event = json.loads(line) if line.endswith("\n") else {}
+        return event["step"] < step or (event["step"] == step and event["kind"] in ("evaluation", "message"))
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _plain(value: Any) -> Any:

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bon_core.config import InputError, RunConfig
+from bon_core.config import InputError, RunConfig, check
 from bon_core.datasets.image_set import ImageSet
 from bon_core.division.clustering import Clustering
 from bon_core.division.schedule import Phase, Schedule
-from bon_core.files import whole_file
+from bon_core.files import reason_of, whole_file
 from bon_core.mining.curriculum import MateShare
 from bon_core.networks import EmbeddingNetwork, batch_of, build_network, embed
 from bon_core.runs import Run
@@ -207,7 +207,9 @@ class Trainer:
             "clusters": None if self.clustering is None else torch.from_numpy(self.clustering.labels),
             "centroids": None if self.clustering is None else torch.from_numpy(self.clustering.centroids),
         }
+        began = time.perf_counter()
         save_tree(self.checkpoint, state)
+        self.run.log("saved", step=self.step, seconds=round(time.perf_counter() - began, 3))
 
     def load(self) -> None:
         """Continue from the run's checkpoint; what was logged after it is forgotten, to be lived through again.
@@ -218,8 +220,16 @@ class Trainer:
             If the checkpoint is unreadable or of another network.
         """
         self.restore()
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Forget what the run's files tell of the step to come and later."""
         self.events.rewind(self.step)
         self.audit.rewind(self.step)
+        previews = [self.run.preview_path(step) for step in self.run.previews() if step > self.step]
+        clusterings = [self.run.clustering_path(step) for step in self.run.clustering_steps() if step >= self.step]
+        for path in (*previews, *clusterings):
+            path.unlink()
 
     def restore(self) -> None:
         """Take the state of the run's checkpoint, and leave the run's files as they are. Raises as `load`."""
@@ -230,16 +240,31 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             self.teams.load_state_dict(state["teams"])
             self.mates.load_state_dict(state["mates"])
-            self.warned = state["warned"]
+            self.warned = bool(state["warned"])
             if state["clusters"] is not None:
                 self.clustering = Clustering(
                     labels=state["clusters"].numpy(), centroids=state["centroids"].numpy(), objective=math.nan
                 )
-            self.step, self.seconds = state["step"], state["seconds"]
-        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+            self.step, self.seconds = int(state["step"]), float(state["seconds"])
+            self._check_restored()
+        except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
-                f"The checkpoint of {self.run.name} does not fit its config ({error}); restore either, or start anew."
+                f"The checkpoint of {self.run.name} does not fit its config ({reason_of(error)}); restore either, or"
+                " start anew."
             ) from error
+
+    def _check_restored(self) -> None:
+        """What torch takes over unseen: a training on it would break off, or go wrong, later."""
+        check(0 <= self.step <= self.steps, f"it is of step {self.step} of {self.steps}")
+        for parameter, moments in self.optimizer.state.items():
+            for name in ("exp_avg", "exp_avg_sq"):
+                check(moments[name].shape == parameter.shape, f"{name} is of shape {tuple(moments[name].shape)}")
+        if self.clustering is not None:
+            labels, count = self.clustering.labels, len(self.clustering.centroids)
+            check(
+                labels.shape == (len(self.train_set),) and labels.min() >= 0 and labels.max() < count,
+                f"its clusters do not number {len(self.train_set)} images from 0 to {count - 1}",
+            )
 
     # Division -----------------------------------------------------------------------------------------------------
 
@@ -351,7 +376,9 @@ class Trainer:
         confusion = np.zeros((learners, 1 if before is None else len(before.centroids)), dtype=np.int64)
         if before is not None:
             np.add.at(confusion, (current.labels, before.labels), 1)
-        with whole_file(self.run.path / "clusterings" / f"step-{self.step:07d}.npz") as path:
+        file = self.run.clustering_path(self.step)
+        file.parent.mkdir(exist_ok=True)
+        with whole_file(file) as path:
             np.savez_compressed(
                 path,
                 step=self.step,

@@ -3,6 +3,7 @@
 import sys
 import time
 
+import psutil
 import pytest
 
 from app import jobs
@@ -54,3 +55,28 @@ def test_a_job_whose_run_is_there_is_no_longer_waiting(tiny_run):
 def test_a_name_that_is_a_path_is_refused(empty_runs):
     with pytest.raises(InputError, match="not possible"):
         jobs.start("../elsewhere", ["train"])
+
+
+def test_a_process_that_ended_is_no_zombie(empty_runs):
+    """Also when nobody asks how it ended."""
+    child = psutil.Process(jobs._spawn("brief", [sys.executable, "-c", ""]).process)
+    for _ in range(400):
+        if not child.is_running():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"the process is {child.status()}")
+
+
+def test_a_name_that_is_at_work_is_not_started_twice(empty_runs):
+    job = jobs._spawn("slow", [sys.executable, "-c", "import time; time.sleep(20)"])
+    with pytest.raises(InputError, match="slow is at work; wait for its end"):
+        jobs.start("slow", ["train"])
+    jobs._children["slow"].kill()
+    assert finished(job) == job
+
+
+def test_what_is_no_job_is_passed_over(empty_runs):
+    finished(jobs._spawn("good", [sys.executable, "-c", ""]))
+    for name, content in {"a": b"", "b": b"[]", "c": b'{"process": "x"}', "d": b"\xff"}.items():
+        (empty_runs / jobs.LOGS / f"{name}.json").write_bytes(content)
+    assert list(jobs.known()) == ["good"]

@@ -44,7 +44,7 @@ def test_a_sprite_lays_out_row_by_row_and_leaves_unknown_cells_white(view, image
     assert (sheet[16:, :16] == images.images[0]).all()
 
 
-def served(run: str, identity: int):
+def served(run: str, identity: int | str):
     """What the route answers."""
     scope = {"type": "http", "path_params": {"run": run, "identity": identity, "ground": "light"}}
     return asyncio.run(pictures._serve(Request(scope)))
@@ -57,6 +57,8 @@ def test_the_route_serves_known_ids_of_known_runs_alone(tiny_run, images):
     assert served("tiny", 999_999_999).status_code == 404
     assert served("nowhere", 1).status_code == 404
     assert served("../../etc", 1).status_code == 404
+    for identity in ("9" * 5000, "-1", "1e3", "²", ""):
+        assert served("tiny", identity).status_code == 404
 
 
 def test_without_the_data_set_there_are_no_pictures_and_no_error(view, tiny_run, tmp_path):

@@ -133,3 +133,8 @@ def test_numbers_in_a_heat_map_can_be_read(value):
     at = np.linspace(0, 1, len(corners))
     cell = np.array([np.interp(value, at, corners[:, channel]) for channel in range(3)])
     assert contrast(cell, rgb("#FFFFFF" if value > heat_matrix.WHITE_FROM else "#000000")) >= TEXT
+
+
+def test_a_name_in_markdown_is_a_name():
+    assert theme.plain("![x](http://a.b) :red[*y*]") == r"\!\[x\]\(http\://a\.b\) \:red\[\*y\*\]"
+    assert theme.plain("Ä 日本 7") == "Ä 日本 7"

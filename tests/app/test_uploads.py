@@ -40,5 +40,12 @@ def test_what_cannot_be_used_is_said_in_a_sentence(tmp_path, name):
 
 def test_an_upload_is_kept_under_a_harmless_name(empty_runs):
     path = uploads.keep("../../.hidden dir/my file.npz", io.BytesIO(b"content"))
-    assert path.parent == empty_runs / uploads.FOLDER
+    assert path.parent.parent == empty_runs / uploads.FOLDER
     assert path.name == "my-file.npz" and path.read_bytes() == b"content"
+
+
+def test_two_uploads_of_one_name_are_two_files(empty_runs):
+    first, second = (uploads.keep("data.zip", io.BytesIO(content)) for content in (b"first", b"second"))
+    assert (first.name, second.name) == ("data.zip", "data.zip")
+    assert (first.read_bytes(), second.read_bytes()) == (b"first", b"second")
+    assert uploads.keep("data.zip", io.BytesIO(b"first")) == first

@@ -53,6 +53,8 @@ def test_a_training_leaves_a_whole_run(run, trained, small_images):
         "config.json",
         "status.json",
         "events.jsonl",
+        "log.jsonl",
+        "lock",
         "checkpoint.safetensors",
         "model.safetensors",
         "card.md",
@@ -212,3 +214,33 @@ def test_help_is_there_for_every_command(command, capsys):
         main([*command.split(), "--help"])
     assert ended.value.code == 0
     assert "--help" in capsys.readouterr().out
+
+
+def test_a_mistake_of_ours_is_a_sentence_unless_the_traceback_is_asked_for(monkeypatch, capsys):
+    def break_down():
+        raise KeyError("axis")
+
+    monkeypatch.setattr("bon_core.doctor.examine", break_down)
+    assert main(["doctor"]) == 1
+    assert capsys.readouterr().err.startswith(
+        "This is a mistake of the program, not yours (KeyError: 'axis'); set BON_"
+    )
+    monkeypatch.setenv("BON_TRACEBACK", "1")
+    with pytest.raises(KeyError):
+        main(["doctor"])
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(28, "No space left on device", "hard.csv"), "hard.csv cannot be read or written (No space left on"),
+        (MemoryError(), "There is not enough memory for this; take fewer samples"),
+    ],
+)
+def test_a_full_disk_and_a_full_memory_are_sentences(error, sentence, monkeypatch, capsys):
+    def break_down():
+        raise error
+
+    monkeypatch.setattr("bon_core.doctor.examine", break_down)
+    assert main(["doctor"]) == 2
+    assert capsys.readouterr().err.startswith(sentence)

@@ -103,3 +103,13 @@ def test_of_refuses_negative_labels():
 def test_invalid_sets_are_refused_in_a_sentence(changes, sentence):
     with pytest.raises(InputError, match=sentence):
         unit(**changes)
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-20, 1e-3, 1e18, 1e38])
+def test_of_keeps_the_direction_of_vectors_of_any_length(scale):
+    """Squares of float32 vanish or overflow long before the numbers do."""
+    vectors = np.array([[0.6, 0.8], [1.0, 0.0]], dtype=np.float32) * np.float32(scale)
+    found = EmbeddingSet.of(vectors, np.arange(2)).vectors
+    assert np.allclose(found, [[0.6, 0.8], [1.0, 0.0]], atol=1e-4)
+    mixed = EmbeddingSet.of(np.concatenate([vectors, np.ones((1, 2), np.float32)]), np.arange(3)).vectors
+    assert np.allclose(mixed[:2], found, atol=1e-6) and np.allclose(mixed[2], 0.5**0.5)

@@ -1,6 +1,12 @@
+import os
+import zipfile
+
+import numpy as np
 import pytest
 
-from bon_core.files import whole_file, whole_folder, write_text
+from bon_core import files
+from bon_core.config import InputError
+from bon_core.files import check_text, leftovers, path_of, read_npz, sweep, whole_file, whole_folder, write_text
 
 
 def test_an_error_leaves_the_old_file_and_no_other(tmp_path):
@@ -32,3 +38,72 @@ def test_an_error_leaves_the_old_folder(tmp_path):
         raise RuntimeError
     assert [file.name for file in path.iterdir()] == ["kept"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_must_be_new_does_not_replace_one_made_meanwhile(tmp_path):
+    path = tmp_path / "folder"
+    with pytest.raises(OSError), whole_folder(path, new=True) as temporary:
+        (temporary / "second").touch()
+        path.mkdir()
+        (path / "first").touch()
+    assert [file.name for file in path.iterdir()] == ["first"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_was_deleted_is_not_brought_back(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        write_text(tmp_path / "deleted" / "audit" / "part", "x")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_content_is_on_disk_before_the_name_is(tmp_path, monkeypatch):
+    """A power cut after the rename must not find a name without its content."""
+    order = []
+    monkeypatch.setattr(files.os, "fsync", lambda handle: order.append(os.path.isdir(f"/dev/fd/{handle}")))
+    write_text(tmp_path / "a.txt", "content")
+    assert order == [False, True]  # the file before the rename, its folder afterwards
+
+
+def test_what_a_kill_leaves_is_found_and_swept(tmp_path):
+    (tmp_path / "snapshots").mkdir()
+    writers = [whole_file(tmp_path / "check.point"), whole_folder(tmp_path / "snapshots" / "step-0000001")]
+    for writer in writers:
+        writer.__enter__()  # and never left
+    kept = [tmp_path / "kept", tmp_path / ".hidden", tmp_path / "snapshots" / "step-0000002"]
+    for path in kept:
+        path.touch()
+    assert len(leftovers(tmp_path)) == 2
+    sweep(tmp_path)
+    assert leftovers(tmp_path) == [] and all(path.exists() for path in kept)
+
+
+@pytest.mark.parametrize("text", ["nul\0", "x" * 5000, "~nobody-of-that-name/x", "caf\udce9"])
+def test_what_cannot_be_a_path_is_said(text):
+    with pytest.raises(InputError, match="cannot be a path here"):
+        path_of(text)
+
+
+def test_a_path_need_not_exist(tmp_path):
+    (tmp_path / "file").touch()
+    assert path_of(str(tmp_path / "file" / "below")) == tmp_path / "file" / "below"
+    assert path_of("~").is_absolute()
+
+
+def test_pickled_objects_are_not_read(tmp_path):
+    np.savez(tmp_path / "bad.npz", images=np.array([{"run": "me"}], dtype=object))
+    with pytest.raises(InputError, match="pickled Python objects"):
+        read_npz(tmp_path / "bad.npz")
+
+
+def test_npz_that_unpacks_to_too_much(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LARGEST_FILE", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("images.npy", bytes(2 << 20))
+    with pytest.raises(InputError, match="unpacks to"):
+        read_npz(tmp_path / "bomb.npz")
+
+
+def test_half_a_surrogate_pair_is_no_text(tmp_path):
+    check_text(tmp_path, ["ж", "<b>", ""])
+    with pytest.raises(InputError, match="no valid Unicode text"):
+        check_text(tmp_path, ["a", "\ud800"])

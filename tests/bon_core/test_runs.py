@@ -1,5 +1,8 @@
 import json
 import os
+import shutil
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -78,3 +81,69 @@ def test_runs_are_listed_newest_first():
     assert newer.snapshots() == []
     with pytest.raises(InputError, match="no snapshot yet"):
         newer.snapshot()
+
+
+def test_a_run_begins_with_the_command_that_made_it():
+    run = runs.create("told", RunConfig(), command="python -m bon_core train --run told")
+    assert run.events() == [{"kind": "message", "step": 0, "text": "python -m bon_core train --run told"}]
+
+
+def test_of_two_who_make_a_run_of_one_name_one_is_refused(own_folder):
+    with (
+        pytest.raises(InputError, match="already a run named twin"),
+        runs.made(own_folder / "twin", RunConfig()) as run,
+    ):
+        runs.create("twin", RunConfig(division=DivisionConfig(learners=2)))
+        run.write_status(Status(state="finished"))
+    assert runs.open_run("twin").config.division.learners == 2
+    assert [path.name for path in own_folder.iterdir()] == ["twin"]
+
+
+def test_a_run_that_is_not_made_to_the_end_is_not_there(own_folder):
+    with pytest.raises(InputError, match="no"), runs.made(own_folder / "half", RunConfig()):
+        raise InputError("no")
+    assert not list(own_folder.iterdir())
+
+
+def test_a_claim_holds_against_other_processes_and_ends_with_its_own(own_folder):
+    run = runs.create("claimed", RunConfig())
+    claim = f"from pathlib import Path; from bon_core.runs import Run; claim = Run(Path({str(run.path)!r})).claimed()"
+    claim += "; claim.__enter__()"
+    with run.claimed():
+        refused = subprocess.run([sys.executable, "-c", claim], capture_output=True, text=True)
+        assert "Run claimed is at work in another process; stop that one first" in refused.stderr
+    held = f"{claim}; print('held', flush=True); import time; time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", held], stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(InputError, match="at work in another process"), run.claimed():
+            pass
+        other.kill()
+    with run.claimed():
+        pass
+
+
+def test_the_log_keeps_its_lines_whatever_is_in_them():
+    run = runs.create("logged", RunConfig())
+    run.log("began", data="ä\ud800", path=run.path, seconds=1.5)
+    run.log("failed", message='two\nlines "quoted"')
+    with (run.path / runs.LOG_FILE).open("a") as file:
+        file.write('{"what": "torn')
+    first, second = run.logged()
+    assert (first["what"], first["seconds"], first["process"]) == ("began", 1.5, os.getpid())
+    assert second["message"] == 'two\nlines "quoted"'
+    shutil.rmtree(run.path)
+    run.log("nobody hears it")
+    assert run.logged() == []
+
+
+def test_a_run_that_is_gone_is_a_failed_one():
+    run = runs.create("gone", RunConfig())
+    shutil.rmtree(run.path)
+    assert run.status().state == "failed" and "cannot be read" in run.status().message
+    assert (run.events(), run.snapshots(), run.previews(), run.newest_preview(), run.timeline()) == (
+        [],
+        [],
+        [],
+        None,
+        None,
+    )

@@ -24,7 +24,15 @@ def shot(tmp_path):
         "masks": np.eye(2, dim),
     }
     fields = {"face": np.array(["Lora", "Inter", "Ünal"])[rng.integers(0, 3, count)]}
-    meta = {"step": 7, "epoch": 1.0, "class_names": ["A", "Ä"], "learners": 2, "metrics": {}}
+    meta = {
+        "step": 7,
+        "epoch": 1.0,
+        "class_names": ["A", "Ä"],
+        "learners": 2,
+        "metrics": {},
+        "origin": "trained",
+        "data": "small",
+    }
     made = write(tmp_path / "snapshots" / "step-0000007", arrays, fields, meta)
     return made, arrays, fields
 

@@ -27,10 +27,12 @@ START_UP = 60  # seconds that the server may take on a busy machine
 
 @dataclass(frozen=True)
 class Server:
-    """A running explorer: its address and its runs folder."""
+    """A running explorer: its address, its runs folder, its log and its process."""
 
     address: str
     runs: Path
+    log: Path
+    process: int
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +57,7 @@ def server(tmp_path_factory):
     address = f"http://localhost:{port}"
     try:
         _wait_for(address, process, log)
-        yield Server(address, runs)
+        yield Server(address, runs, log, process.pid)
     finally:
         process.terminate()
         process.wait(20)

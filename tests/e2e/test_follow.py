@@ -58,15 +58,6 @@ def test_a_picture_of_the_replay_becomes_the_anchor(page, server, recorded):
     assert page.locator(".gap .line").count() == 12  # the scale and eleven miners
 
 
-def test_triage_by_keyboard(page, server, recorded):
-    page.goto(f"{server.address}/negatives?run=recorded&show=Find+label+errors")
-    page.get_by_text("0 of ").first.wait_for()
-    page.keyboard.press("1")
-    page.get_by_text("1 of ").first.wait_for()
-    page.keyboard.press("u")
-    page.get_by_text("0 of ").first.wait_for()
-
-
 def test_a_learner_is_selected_from_its_card(page, server, recorded):
     page.goto(f"{server.address}/clusters?run=recorded")
     page.get_by_role("button", name="Select all 24").first.click()

@@ -31,7 +31,7 @@ def test_a_training_is_started_finished_and_explored(page, server, tmp_path):
 
     page.get_by_role("button", name="Explore it").click()
     page.get_by_role("heading", name="Map").wait_for()
-    page.wait_for_url("**/map*")
+    page.wait_for_url("**/map?*run=by-hand*")
     assert page.get_by_role("combobox", name="Run").input_value() == "by-hand"
     assert Run(server.runs / "by-hand").status().state == "finished"
     assert page.locator(".st-key-selection-chip").get_by_text("/").count()

@@ -6,7 +6,8 @@
 
 What travels, and when: coordinates (4 bytes a point and view) and colours (1 byte) once, under the hash of their
 content, so that the browser keeps them; the selection, one bit a point, with every run of the script. Back comes the
-id that was clicked, or the polygon of a box or lasso, from which the ids are worked out here.
+id that was clicked, or the polygon of a box or lasso. The ids in it are worked out here, from the very numbers that
+the browser lit points up by: both find the same, and nothing is drawn twice.
 
 Points travel in one shuffled order: any prefix is a fair sample to draw while the map moves, and no class lies on top
 for coming last. The front end is in `front/`: plain modules, no build step, served by `routes()`.
@@ -76,10 +77,15 @@ class Layout:
     def frame(self) -> Frame:
         return self._quantised[0]
 
+    @property
+    def places(self) -> np.ndarray:
+        """(n, 2) uint16: the coordinates as they travel, row i is sample i."""
+        return self._quantised[1]
+
     @cached_property
     def coordinates(self) -> Buffer:
-        """(n, 2) uint16 in travelling order."""
-        return Buffer(self._quantised[1][self.samples.order].tobytes())
+        """`places` in travelling order."""
+        return Buffer(self.places[self.samples.order].tobytes())
 
     @cached_property
     def names(self) -> Buffer:
@@ -248,7 +254,7 @@ def _event(pick: str | None, area: dict[str, Any] | None, views: Sequence[MapVie
     number = shown.index(area["of"])
     layout = views[number].layout
     polygon = np.array(area["polygon"], np.float64).reshape(-1, 2)[:MOST_VERTICES]
-    ids = np.sort(np.asarray(layout.samples.ids)[inside(layout.xy, polygon)])
+    ids = np.sort(np.asarray(layout.samples.ids)[inside(layout.places, layout.frame.steps(polygon))])
     return MapEvent("area", ids, area["mode"], number, polygon)
 
 

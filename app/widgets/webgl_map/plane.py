@@ -14,6 +14,10 @@ class Frame:
     low: tuple[float, float]
     span: tuple[float, float]
 
+    def steps(self, xy: np.ndarray) -> np.ndarray:
+        """Coordinates (n, 2) in steps, (n, 2) float64, as the browser works them out."""
+        return (xy - np.asarray(self.low)) / np.asarray(self.span) * STEPS
+
     def back(self, places: np.ndarray) -> np.ndarray:
         """Coordinates (n, 2) float64 of quantised ones; off by at most half a step, span / (2 * STEPS)."""
         return np.asarray(self.low) + np.asarray(self.span) * (places.astype(np.float64) / STEPS)
@@ -33,7 +37,8 @@ def inside(xy: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     """Which points (n, 2) lie in a polygon (p, 2), by the even-odd rule: (n,) bool.
 
     The polygon closes itself; with fewer than three corners, or one that is not finite, it holds nothing. Points are
-    sorted by y once, so that an edge looks at those beside it alone: n log n + what the edges pass.
+    sorted by y once, so that an edge looks at those beside it alone: n log n + what the edges pass. `front/search.js`
+    does the same sums: of the same numbers both make the same choice.
     """
     found = np.zeros(len(xy), bool)
     if len(polygon) < 3 or not np.isfinite(polygon).all():
@@ -47,6 +52,6 @@ def inside(xy: np.ndarray, polygon: np.ndarray) -> np.ndarray:
         if y1 == y2:
             continue
         beside = slice(*np.searchsorted(y, sorted((y1, y2))))
-        odd[beside] ^= x[beside] < x1 + (y[beside] - y1) * ((x2 - x1) / (y2 - y1))
+        odd[beside] ^= x[beside] < x1 + (y[beside] - y1) * (x2 - x1) / (y2 - y1)
     found[near] = odd
     return found

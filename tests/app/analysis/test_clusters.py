@@ -1,8 +1,18 @@
 """Flows between clusterings and orders of classes, worked by hand."""
 
 import numpy as np
+import pytest
 
-from app.analysis.clusters import block_order, flow_matrix, labels_at, most_spread
+from app.analysis.clusters import (
+    Phase,
+    block_order,
+    flow_matrix,
+    labels_at,
+    largest_moves,
+    most_spread,
+    phases,
+    specialists,
+)
 
 COUNTS = np.array([[0, 4], [4, 0], [2, 2], [3, 1]])
 
@@ -25,3 +35,23 @@ def test_labels_are_found_by_id_and_missing_ones_marked():
     known_ids, known = np.array([30, 10, 20]), np.array([2, 0, 1], np.int16)
     assert labels_at(np.array([10, 30, 99, 5]), known_ids, known).tolist() == [0, 2, -1, -1]
     assert labels_at(np.array([10]), known_ids[:0], known[:0]).tolist() == [-1]
+
+
+def test_phases_follow_one_another_without_a_gap():
+    steps = [(0, "joint"), (10, "joint"), (20, "split"), (30, "clustered"), (40, "split"), (50, "split")]
+    found = phases({"step": step, "phase": name} for step, name in steps)
+    assert found == [Phase("joint", 0, 20), Phase("split", 20, 30), Phase("clustered", 30, 40), Phase("split", 40, 50)]
+    assert phases([]) == []
+
+
+def test_the_largest_moves_leave_out_who_stayed():
+    flows = np.array([[90, 3, 0], [5, 80, 0], [0, 7, 70]])
+    assert largest_moves(flows, 2) == [(2, 1), (1, 0)]
+    assert largest_moves(flows, 9) == [(2, 1), (1, 0), (0, 1)]
+    assert largest_moves(np.diag([4, 5]), 3) == []
+
+
+def test_specialists_are_compared_with_the_others_on_the_same_cluster():
+    assert specialists(np.array([[0.9, 0.5], [0.6, 0.7]])) == pytest.approx((0.3 + 0.2) / 2)
+    assert specialists(np.array([[0.9, np.nan], [0.6, np.nan]])) == pytest.approx(0.3)
+    assert np.isnan(specialists(np.array([[0.9]])))

@@ -1,4 +1,4 @@
-"""Miners side by side, on points of an arc and against pytorch-metric-learning; kinds of triplets, bags, pairs."""
+"""Miners side by side, on points of an arc and against pytorch-metric-learning; kinds of triplets, bags."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,6 @@ from app.analysis.miners import (
     bag_groups,
     choices,
     distance_weights,
-    hardest_pairs,
     kinds_of,
     multi_similarity,
     remembered,
@@ -294,22 +293,3 @@ def test_negatives_that_were_not_in_the_batch_came_out_of_the_memory():
     step = {"id": np.array([4, 7, 9]), "negative": np.array([7, 30, -1])}
     assert remembered(step).tolist() == [30]
     assert remembered({"id": np.array([4, 7]), "negative": np.array([7, 4])}).tolist() == []
-
-
-def test_a_pair_and_its_reverse_are_one_and_easy_ones_are_left_out():
-    mined = {
-        "anchor": np.array([1, 2, 3, 5, 6]),
-        "negative": np.array([2, 1, 4, 6, 5]),
-        "d_ap": np.array([0.5, 0.4, 0.9, 0.3, np.nan]),
-        "d_an": np.array([0.4, 0.3, 0.6, 0.8, 0.1]),
-    }
-    pairs = hardest_pairs(mined)
-    assert list(zip(pairs.one.tolist(), pairs.other.tolist(), strict=True)) == [(3, 4), (1, 2)]
-    assert pairs.times.tolist() == [1, 2]
-    assert pairs.pull == pytest.approx([0.3, 0.2])
-    assert pairs.nearest == pytest.approx([0.6, 0.3])
-    assert len(hardest_pairs(mined, top=1)) == 1
-
-
-def test_no_mined_pair_gives_none():
-    assert len(hardest_pairs({name: np.zeros(0) for name in ("anchor", "negative", "d_ap", "d_an")})) == 0

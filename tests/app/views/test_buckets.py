@@ -181,3 +181,7 @@ def test_buckets_made_afterwards_are_called_that(visit, tiny_run):
     meta = tiny_run.snapshot_path(40) / "meta.json"
     meta.write_text(meta.read_text(encoding="utf-8").replace('"mined"', '"fitted"'), encoding="utf-8")
     assert "did not mine with Bag of Negatives" in words(visit("buckets"))
+
+
+def test_a_link_holds_the_order_of_the_list(visit, tiny_run):
+    assert visit("buckets", order="most classes").segmented_control(key="order").value == "most mixed"

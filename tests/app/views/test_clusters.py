@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from app import selection
+from app.widgets import ribbons
 from tests.app.records import add_clusterings, words
+
+
+def boards(app) -> str:
+    """All that is drawn on boards."""
+    return "\n".join(str(element.proto) for element in app.get("bidi_component"))
 
 
 @pytest.fixture
@@ -24,7 +30,7 @@ def test_a_divided_run_shows_flows_recall_and_health(visit, divided):
 
 def test_raw_names_show_what_matching_undid(visit, divided):
     app = visit("clusters")
-    app.segmented_control(key="flow-names").set_value("raw").run()
+    app.segmented_control(key="names").set_value("raw").run()
     assert f"{100 * 46 / 48:.1f} % of the samples changed" in words(app)
 
 
@@ -37,6 +43,33 @@ def test_a_click_on_a_cell_selects_the_class_in_the_cluster(visit, divided):
     app.run()
     wanted = np.asarray(snapshot.ids)[inside & (np.asarray(snapshot.clusters) == cluster)]
     assert app.session_state[selection.KEY].now.ids.tolist() == sorted(wanted.tolist())
+
+
+def test_the_phases_of_a_divided_training_are_told(visit, divided):
+    html = boards(visit("clusters"))
+    assert "Warm-up" in html and "20 steps." in html
+    assert "k-means divided the data: 2 times" in html
+
+
+def test_a_ribbon_selects_who_went_that_way(visit, divided, monkeypatch):
+    before, now = divided.clusterings()
+    one, other = (int(clustering["aligned"][0]) for clustering in (before, now))
+    real, asked = ribbons.board, []
+
+    def clicked(content, *, key, css=""):
+        asked.append(key)
+        return f"{one}:{other}" if len(asked) == 1 else real(content, key=key, css=css)
+
+    monkeypatch.setattr(ribbons, "board", clicked)
+    app = visit("clusters")
+    wanted = now["ids"][(before["aligned"] == one) & (now["aligned"] == other)]
+    assert app.session_state[selection.KEY].now.ids.tolist() == sorted(wanted.tolist())
+
+
+def test_the_whole_stands_beside_the_slices(visit, divided):
+    html = boards(visit("clusters"))
+    assert "all together on all: Recall@1 80.0 %" in html
+    assert "learner 1 on cluster 0: Recall@1 40.0 %" in html
 
 
 @pytest.mark.parametrize("link", ["0", "2", "first"])
@@ -65,4 +98,8 @@ def test_a_learner_without_variance_has_gaps_in_the_matrices(visit, tiny_run):
     meta["division"]["matrix"][0][1] = None
     meta["division"]["correlation"] = [[None, None], [None, 1.0]]
     path.write_text(json.dumps(meta), encoding="utf-8")
-    assert "Do the learners complement each other?" in words(visit("clusters"))
+    assert "do the learners complement each other?" in words(visit("clusters"))
+
+
+def test_a_link_holds_what_is_chosen(visit, divided):
+    assert visit("clusters", names="raw").segmented_control(key="names").value == "raw"

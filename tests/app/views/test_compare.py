@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app import selection
-from app.widgets.webgl_map import MISSING
+from app.widgets.webgl_map import EVENT, MISSING, MapEvent
 from bon_core import snapshot
 from bon_core.runs import Run
 from tests.app.records import at, words
@@ -101,6 +101,22 @@ def test_a_link_to_a_run_that_is_gone_says_so_and_the_rest_works(visit, other_ru
     assert "not here: the other run" not in words(app)
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"data": "tiny"}'])
+def test_a_run_whose_files_are_damaged_is_not_offered_and_the_rest_works(visit, other_run, content):
+    (other_run.snapshot_path(40) / "meta.json").write_bytes(content)
+    app = visit("compare", run="tiny")
+    assert chosen(app) == ("tiny", "epoch 2") and app.selectbox(key="other").options == ["tiny"]
+    assert "Who keeps other company now" in words(app)
+
+
+def test_another_snapshot_that_is_cut_short_is_said_in_a_sentence(visit, other_run):
+    (other_run.snapshot_path(40) / "neighbours.npy").write_bytes(b"\x93NUMPY torn")
+    app = visit("compare", run="tiny", other="other")
+    assert "neighbours.npy" in words(app) and "could not be drawn" not in words(app)
+    app.selectbox(key="other").set_value("tiny").run()
+    assert "Who keeps other company now" in words(app)
+
+
 def test_the_sample_of_a_link_is_opened(visit, other_run, tiny_run):
     rows = np.flatnonzero(np.asarray(tiny_run.snapshot().split) == 1)
     identity = int(tiny_run.snapshot().ids[rows[5]])
@@ -171,6 +187,18 @@ def test_every_colour_draws(visit, other_run, shade):
     app = visit("compare", run="tiny", other="other")
     app.segmented_control(key="shade").set_value(shade).run()
     assert not app.exception
+
+
+def test_an_area_and_a_click_on_the_maps_are_taken(visit, other_run, tiny_run):
+    ids = np.sort(np.asarray(tiny_run.snapshot().ids)[np.asarray(tiny_run.snapshot().split) == 1])
+    app = visit("compare", run="tiny", other="other")
+    app.session_state["twin" + EVENT] = MapEvent("area", ids[:6], view=1)
+    app.run()
+    assert app.session_state[selection.KEY].now.ids.tolist() == ids[:6].tolist()
+    assert "Below: among the 6 selected" in words(app)
+    app.session_state["twin" + EVENT] = MapEvent("pick", ids[9:10])
+    app.run()
+    assert at(app, "sample") == ids[9]
 
 
 @pytest.mark.parametrize("side", [0, 1])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from app.widgets import histogram
 from app.widgets.webgl_map import EVENT, MISSING, MapEvent
 
 WEST = np.array([[-100.0, -100], [0, -100], [0, 100], [-100, 100]])
@@ -83,10 +84,21 @@ def test_without_webgl_a_plain_map_takes_over_and_its_boxes_select(visit, tiny_r
     assert "True neighbours" in "\n".join(element.value for element in app.markdown)
 
 
-@pytest.mark.parametrize("focus", ["999999999", "no number", "-4"])
-def test_a_link_to_a_sample_that_is_gone_shows_the_overview(visit, tiny_run, focus):
+@pytest.mark.parametrize("focus", ["999999999", "no number", "-4", "9" * 30])
+def test_a_link_to_a_sample_that_is_gone_says_so_and_shows_the_overview(visit, tiny_run, focus):
     app = visit("map", at=focus)
     assert "True neighbours" not in "\n".join(element.value for element in app.markdown)
+    assert f"Sample {focus} is not in the test split of tiny" in said(app) and "nearest is right" in said(app)
+    assert "Sample" not in said(app.run())
+
+
+def test_a_bar_of_the_histogram_selects_its_samples(visit, tiny_run, held_out, monkeypatch):
+    hardness = np.asarray(tiny_run.snapshot().hardness)[np.asarray(tiny_run.snapshot().split) == 1].astype(np.float64)
+    _, edges = np.histogram(hardness, bins=36)
+    app, clicks = visit("map"), [0]
+    monkeypatch.setattr(histogram, "board", lambda *_, **__: clicks.pop() if clicks else None)
+    app.run()
+    assert selected(app) == sorted(held_out[0][hardness <= edges[1]].tolist()) != []
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,18 @@
-"""A visit to the mined negatives: replay, side by side, margin, triage, and a run without records."""
+"""A visit to the mined negatives: replay, side by side, margin, suspicious labels, and a run without records."""
+
+import re
 
 import numpy as np
 import pytest
 
-from app import selection
+from app import kept, selection
+from app.state import View
+from app.widgets.triage import Verdicts, as_table
+from bon_core.retrieval.suspicion import suspicion
 from tests.app.records import add_audit, at, words
 
 REPLAY, SIDE_BY_SIDE = "Replay a step", "Miners side by side"
-MARGIN, TRIAGE = "Drag the margin", "Find label errors"
+MARGIN, SUSPECTS = "Drag the margin", "Suspicious labels"
 
 
 @pytest.fixture
@@ -46,7 +51,7 @@ def test_a_step_that_was_not_recorded_is_said(visit, recorded, step):
 
 def test_a_batch_without_the_selection_says_so(visit, recorded):
     app = visit("negatives", sel="class:6")
-    app.segmented_control(key="anchors-3").set_value("my selection").run()
+    app.segmented_control(key="anchors-with-selection").set_value("my selection").run()
     assert "No selected sample was in this batch." in words(app)
 
 
@@ -111,24 +116,90 @@ def test_the_share_of_active_triplets_follows_the_margin(visit, recorded):
     assert "100 %" in words(app)
 
 
-def test_triage_judges_undoes_and_selects(visit, recorded):
-    app = show(visit("negatives"), TRIAGE)
-    pairs = len(app.get("progress")) and app.get("progress")[0].proto.text
-    assert pairs.startswith("0 of ")
+def suspects(app):
+    """The page of suspicious labels, of the training split."""
+    return show(app, SUSPECTS)
+
+
+def progress(app) -> str:
+    return app.get("progress")[0].proto.text
+
+
+def test_the_suspects_are_ranked_and_the_first_is_looked_at(visit, recorded):
+    app = suspects(visit("negatives"))
+    assert re.search(r"Labelled [A-D]\. Is it [A-D]\?", words(app)), "a training sample and a training class"
+    assert progress(app).startswith("0 of ")
+
+
+def test_verdicts_are_counted_undone_and_selected(visit, recorded):
+    app = suspects(visit("negatives"))
+    first = at(app, "suspect")
     app.button(key="verdict-1").click().run()
+    second = at(app, "suspect")
+    assert second != first, "a verdict steps on"
     app.button(key="verdict-3").click().run()
-    assert app.get("progress")[0].proto.text.startswith("2 of ")
+    assert progress(app).startswith("2 of ")
     app.button(key="triage-undo").click().run()
-    assert app.get("progress")[0].proto.text.startswith("1 of ")
+    assert progress(app).startswith("1 of ")
+    assert at(app, "suspect") == second, "undoing goes back to the sample"
     app.button(key="triage-select").click().run()
-    assert len(app.session_state[selection.KEY].now.ids) == 2
+    assert app.session_state[selection.KEY].now.ids.tolist() == [first]
 
 
-def test_a_run_without_records_still_compares_miners(visit, tiny_run):
+def test_stepping_on_and_back_stops_at_the_ends(visit, recorded):
+    app = suspects(visit("negatives"))
+    first = at(app, "suspect")
+    app.button(key="triage-back").click().run()
+    assert at(app, "suspect") == first
+    app.button(key="triage-next").click().run()
+    app.button(key="triage-back").click().run()
+    assert at(app, "suspect") == first
+
+
+def test_verdicts_outlive_the_session(visit, recorded):
+    app = suspects(visit("negatives"))
+    first = at(app, "suspect")
+    app.button(key="verdict-2").click().run()
+    assert Verdicts.of(recorded).said == {first: "true look-alike"}
+    again = suspects(visit("negatives"))
+    assert progress(again).startswith("1 of ")
+    assert at(again, "suspect") != first, "a new visit goes on with what is not judged"
+
+
+def test_damaged_verdicts_are_said(visit, recorded):
+    kept.path_of(recorded, "verdicts").write_text('{"3": "nonsense"}')
+    assert "holds something that is no verdict" in words(suspects(visit("negatives")))
+
+
+def test_a_link_to_a_suspect_opens_it(visit, recorded):
+    app = suspects(visit("negatives"))
+    app.button(key="triage-next").click().run()
+    link = at(app, "suspect")
+    assert at(visit("negatives", show=SUSPECTS, suspect=str(link)), "suspect") == link
+    assert "The link names the suspect 77777777" in words(visit("negatives", show=SUSPECTS, suspect="77777777"))
+
+
+def test_the_table_holds_every_suspect_and_its_verdict(recorded):
+    view = View(recorded, recorded.snapshot(), "train", "cluster")
+    found = suspicion(
+        np.asarray(view.snapshot.labels)[view.rows],
+        np.searchsorted(view.rows, np.asarray(view.snapshot.neighbours)[view.rows]),
+        np.asarray(view.snapshot.neighbour_distances)[view.rows],
+    )
+    listed = np.argsort(-found.score)[:5]
+    judged, unlisted = int(view.ids[listed[2]]), int(view.ids[np.argmin(found.score)])
+    table = as_table(view, found, listed, Verdicts({judged: "fine", unlisted: "label error"}))
+    assert table["id"].tolist() == [*view.ids[listed].tolist(), unlisted]
+    assert table["verdict"].tolist() == ["", "", "fine", "", "", "label error"]
+    assert all(len(column) == 6 for column in table.values())
+
+
+def test_a_run_without_records_compares_miners_and_lists_suspects(visit, tiny_run):
     app = visit("negatives")
     assert "Anchor: " in words(app)
-    for part in (REPLAY, MARGIN, TRIAGE):
+    for part in (REPLAY, MARGIN):
         assert "This run kept no record of its batches." in words(show(app, part))
+    assert re.search(r"Labelled [E-H]\. Is it [E-H]\?", words(show(app, SUSPECTS))), "of the split in the header"
 
 
 def test_samples_of_the_record_that_are_gone_do_no_harm(visit, recorded, monkeypatch):
@@ -144,3 +215,10 @@ def test_samples_of_the_record_that_are_gone_do_no_harm(visit, recorded, monkeyp
 
     monkeypatch.setattr(audit, "read_step", forgetful)
     assert "The triplets" in words(visit("negatives"))
+
+
+def test_a_link_holds_the_anchors_and_the_draw(visit, recorded):
+    assert visit("negatives", anchors="active").segmented_control(key="anchors").value == "active"
+    app = visit("negatives", show=SIDE_BY_SIDE, draw="3")
+    app.button(key="miners-reroll").click().run()
+    assert at(app, "draw") == 4

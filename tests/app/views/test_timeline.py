@@ -86,3 +86,25 @@ def test_a_run_of_an_older_version_plays_its_live_maps_and_says_so(visit, tiny_r
 
 def test_without_moments_the_page_says_what_to_do(visit, tiny_run):
     assert "No moments of this training were recorded." in words(visit("timeline"))
+
+
+def test_a_film_cut_short_is_said_in_a_sentence(visit, tiny_run):
+    add_timeline(tiny_run)
+    whole = tiny_run.timeline_path.read_bytes()
+    for content in (b"", whole[:200], whole[: len(whole) // 2]):
+        tiny_run.timeline_path.write_bytes(content)
+        text = words(visit("timeline"))
+        assert "timeline.npz" in text and "The other pages still work" in text
+
+
+def test_a_film_without_its_maps_is_said_in_a_sentence(visit, tiny_run):
+    recorded = add_timeline(tiny_run)
+    np.savez(tiny_run.timeline_path, steps=recorded["steps"], ids=recorded["ids"])
+    assert "The film of run tiny lacks labels, projection, xy" in words(visit("timeline"))
+
+
+def test_events_that_lack_something_leave_the_film_alone(visit, tiny_run):
+    add_timeline(tiny_run)
+    with (tiny_run.path / "events.jsonl").open("a", encoding="utf-8") as events:
+        events.write('{"kind": "evaluation", "step": 41}\n{"kind": "step", "step": 41, "phase": "new"}\n{"kind": "st')
+    assert len(film(visit("timeline"))["phases"]) == 2

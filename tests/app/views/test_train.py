@@ -1,5 +1,8 @@
 """A visit to the training page; nothing is trained here."""
 
+import sys
+from dataclasses import replace
+
 import pytest
 
 from app import jobs
@@ -79,3 +82,29 @@ def test_deleting_asks_first_and_then_removes(visit, tiny_run):
 
 def test_without_a_run_the_page_says_what_to_do(visit, empty_runs):
     assert "No run yet" in bodies(visit("train"))
+
+
+def test_a_resume_that_was_refused_says_why(visit, tiny_run):
+    tiny_run.write_status(replace(tiny_run.status(), state="stopped"))
+    command = [sys.executable, "-c", "raise SystemExit('There is no data set; check the path.')"]
+    jobs._spawn("tiny", command)
+    jobs._children["tiny"].wait()
+    app = visit("train", run="tiny")
+    assert "It was not resumed. There is no data set; check the path." in bodies(app)
+
+
+def test_a_resume_on_its_way_is_seen_before_the_run_knows(visit, tiny_run):
+    tiny_run.write_status(replace(tiny_run.status(), state="interrupted"))
+    jobs._spawn("tiny", [sys.executable, "-c", "import time; time.sleep(20)"])
+    try:
+        app = visit("train", run="tiny")
+        assert next(pill.options[0] for pill in app.get("button_group")).endswith("waiting")
+    finally:
+        jobs._children["tiny"].kill()
+
+
+def test_the_log_is_shown_newest_first(visit, tiny_run):
+    tiny_run.log("began", step=0)
+    tiny_run.log("failed", message="The disk is full.")
+    (told,) = (code.value for code in visit("train", run="tiny").code if "began" in code.value)
+    assert told.index("failed  message The disk is full.") < told.index("began  step 0")

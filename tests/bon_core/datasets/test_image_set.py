@@ -1,10 +1,8 @@
-import zipfile
-
 import numpy as np
 import pytest
 
 from bon_core.config import InputError
-from bon_core.datasets.image_set import TEST, TRAIN, VALIDATION, ImageSet, read_npz
+from bon_core.datasets.image_set import TEST, TRAIN, VALIDATION, ImageSet
 
 
 def small(**changes) -> ImageSet:
@@ -141,17 +139,3 @@ def test_npz_of_another_kind(tmp_path):
         ImageSet.load(tmp_path / "other.npz")
     with pytest.raises(InputError, match="no file"):
         ImageSet.load(tmp_path / "none.npz")
-
-
-def test_pickled_objects_are_not_read(tmp_path):
-    np.savez(tmp_path / "bad.npz", images=np.array([{"run": "me"}], dtype=object))
-    with pytest.raises(InputError, match="pickled Python objects"):
-        read_npz(tmp_path / "bad.npz")
-
-
-def test_npz_that_unpacks_to_too_much(tmp_path, monkeypatch):
-    monkeypatch.setattr("bon_core.datasets.image_set.LARGEST_FILE", 1 << 20)
-    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("images.npy", bytes(2 << 20))
-    with pytest.raises(InputError, match="unpacks to"):
-        read_npz(tmp_path / "bomb.npz")

@@ -18,3 +18,23 @@ def test_rewinding_keeps_what_came_before_and_drops_a_torn_line(tmp_path):
     log.rewind(3)
     log.write("step", step=3)
     assert [json.loads(line)["step"] for line in log.path.read_text().splitlines()] == [0, 1, 2, 3]
+
+
+def test_a_resumed_run_keeps_what_its_checkpoint_has_behind_it(tmp_path):
+    """At a checkpoint's step the evaluation is done, the step itself is not; what is torn is no event."""
+    log = EventLog(tmp_path)
+    for kind, step in (("message", 0), ("step", 0), ("step", 10), ("evaluation", 13), ("clustering", 13), ("step", 13)):
+        log.write(kind, step=step)
+    with log.path.open("a") as file:
+        file.write('{"kind": "step", "st')
+    log.write("step", step=14)
+    log.rewind(13)
+    kept = [json.loads(line) for line in log.path.read_text().splitlines()]
+    assert [(event["kind"], event["step"]) for event in kept] == [
+        ("message", 0),
+        ("step", 0),
+        ("step", 10),
+        ("evaluation", 13),
+    ]
+    log.rewind(0)
+    assert json.loads(log.path.read_text())["kind"] == "message"

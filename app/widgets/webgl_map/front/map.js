@@ -166,18 +166,22 @@ class PointMap {
     this.say(KEYS);
     this.data = data;
     this.readTheme();
-    this.setViews(data, places);
-    if (this.shades.buffer !== shades.buffer) this.scene.setShades(shades);
-    this.shades = shades;
-    this.scene.setPalette(data.palette.map(rgb));
-    this.setMarkedBits(data.marked);
+    const changed = [
+      this.setViews(data, places),
+      this.setShades(shades),
+      this.setMask(unpacked(data.marked, data.count)),
+      this.setColours(),
+      this.layout(),
+    ].some(Boolean);
     this.toolbar.show(this.tool, this.mode, data.select);
     this.top.classList.toggle("still", !data.select);
-    this.layout();
-    this.redraw();
+    if (changed) this.redraw(); // an area was drawn before Python answered: mostly there is nothing left to do
+    else this.redrawTop();
     this.root.dataset.shades = data.shades;
     this.details(data, turn);
   }
+
+  // These tell whether anything has changed that the points show.
 
   setViews(data, places) {
     const before = this.views;
@@ -188,12 +192,40 @@ class PointMap {
       return view;
     });
     if (!this.views.includes(this.active)) [this.active] = this.views;
-    if (before.length !== this.views.length || before.some((view, v) => view !== this.views[v])) {
-      this.hovered = -1;
-      this.draft = null;
-      this.card.hidden = true;
-    }
+    if (before.length === this.views.length && before.every((view, v) => view === this.views[v])) return false;
+    this.hovered = -1;
+    this.draft = null;
+    this.card.hidden = true;
     this.scene.setViews(this.views.map((view) => view.places));
+    return true;
+  }
+
+  setShades(shades) {
+    if (this.shades.buffer === shades.buffer) return false;
+    this.shades = shades;
+    this.scene.setShades(shades);
+    return true;
+  }
+
+  setMask(mask) {
+    if (mask.length === this.mask.length && mask.every((one, i) => one === this.mask[i])) return false;
+    let count = 0;
+    for (let i = 0; i < mask.length; i++) count += mask[i];
+    const marked = new Uint32Array(count);
+    for (let i = 0, next = 0; i < mask.length; i++) if (mask[i]) marked[next++] = i;
+    this.mask = mask;
+    this.marked = count;
+    this.scene.setMarked(marked);
+    this.root.dataset.marked = String(count);
+    return true;
+  }
+
+  setColours() {
+    const colours = JSON.stringify([this.data.palette, this.data.dimmed, this.data.hues.grey, this.colours.ground]);
+    if (colours === this.drawnIn) return false;
+    this.drawnIn = colours;
+    this.scene.setPalette(this.data.palette.map(rgb));
+    return true;
   }
 
   // Names on the map and what a card says: fetched once the points are on their way to the screen.
@@ -214,24 +246,6 @@ class PointMap {
     } catch (error) {
       this.say("The names of the points could not be fetched; reload the page.", true);
     }
-  }
-
-  setMarkedBits(text) {
-    const bits = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    const mask = new Uint8Array(this.data.count);
-    if (bits.length) for (let i = 0; i < mask.length; i++) mask[i] = (bits[i >> 3] >> (i & 7)) & 1;
-    this.setMask(mask);
-  }
-
-  setMask(mask) {
-    let count = 0;
-    for (let i = 0; i < mask.length; i++) count += mask[i];
-    const marked = new Uint32Array(count);
-    for (let i = 0, next = 0; i < mask.length; i++) if (mask[i]) marked[next++] = i;
-    this.mask = mask;
-    this.marked = count;
-    this.scene.setMarked(marked);
-    this.root.dataset.marked = String(count);
   }
 
   get dimmed() {
@@ -258,10 +272,9 @@ class PointMap {
   layout() {
     const { clientWidth: width, clientHeight: height } = this.root;
     this.ratio = Math.min(window.devicePixelRatio || 1, 2);
-    for (const canvas of [this.points, this.top]) {
-      const size = [Math.round(width * this.ratio), Math.round(height * this.ratio)];
-      if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
-    }
+    const size = [Math.round(width * this.ratio), Math.round(height * this.ratio)];
+    const changed = this.points.width !== size[0] || this.points.height !== size[1];
+    if (changed) for (const canvas of [this.points, this.top]) [canvas.width, canvas.height] = size;
     const count = this.views.length;
     const stacked = width < NARROW;
     const room = (stacked ? height : width) - GAP * (count - 1);
@@ -270,6 +283,7 @@ class PointMap {
       [view.left, view.top] = stacked ? [0, start] : [start, 0];
       view.camera.resize(...(stacked ? [width, Math.floor(room / count)] : [Math.floor(room / count), height]));
     });
+    return changed;
   }
 
   redraw() {
@@ -430,9 +444,7 @@ class PointMap {
     this.points.addEventListener("webglcontextlost", (event) => this.lost(event), { signal });
     this.points.addEventListener("webglcontextrestored", () => this.restored(), { signal });
     this.sizes = new ResizeObserver(() => {
-      if (!this.views.length) return;
-      this.layout();
-      this.redraw();
+      if (this.views.length && this.layout()) this.redraw();
     });
     this.sizes.observe(root);
   }
@@ -613,9 +625,9 @@ class PointMap {
       for (let i = 0; i < found.length; i++) found[i] = adds ? found[i] | this.mask[i] : this.mask[i] & (found[i] ^ 1);
     }
     this.setMask(found);
-    this.redraw();
     this.tell(`${this.marked} samples selected`);
     this.send("area", { of: draft.view.told.xy, mode: draft.mode, polygon });
+    setTimeout(() => this.redraw()); // once the message is on its way: Python works while the points are drawn
   }
 
   // Open a point; its id may still be on its way.
@@ -657,6 +669,14 @@ class PointMap {
     this.scene.build();
     this.redraw();
   }
+}
+
+// One bit a point, lowest first, as base64: as one byte a point; nothing means that none is marked.
+function unpacked(text, count) {
+  const bits = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const mask = new Uint8Array(count);
+  if (bits.length) for (let i = 0; i < count; i++) mask[i] = (bits[i >> 3] >> (i & 7)) & 1;
+  return mask;
 }
 
 // "#RRGGBB", "#RGB" or "rgb(r, g, b)" as three numbers.

@@ -4,7 +4,7 @@ import { dots } from "./scene.js";
 
 const FACE = 30; // px of a thumbnail
 const APART = 0.7 * FACE; // px between the middles of two
-const NAMES = 22; // names on a million square pixels at zoom 1, if they find room
+const NAMES = 45; // names on a million square pixels at zoom 1, if they find room
 const LIFT = 12; // px that a name stands above the middle of its crowd
 const NARROW = 480; // px of a view whose title would lie under the buttons
 const DASHED = "map";
@@ -20,6 +20,7 @@ export class Overlay {
     const { pen, canvas } = this;
     pen.setTransform(map.ratio, 0, 0, map.ratio, 0, 0);
     pen.clearRect(0, 0, canvas.width, canvas.height);
+    let named = 0;
     for (const view of map.views) {
       pen.save();
       pen.translate(view.left, view.top);
@@ -30,13 +31,14 @@ export class Overlay {
       this.faces(view, map);
       if (view.ring) this.circle(view, view.ring, 9, map.data.hues.ring, 2.2);
       this.hovered(view, map);
-      this.names(view, map.colours);
+      named += this.names(view, map.colours);
       this.title(view, map.colours);
       if (map.draft?.view === view) this.area(view, map.draft, map.data.hues.area);
       if (map.crosshair && map.active === view) this.cross(view, map.colours);
       pen.restore();
     }
     this.parting(map);
+    map.root.dataset.names = String(named);
   }
 
   lines(view, hues) {
@@ -88,7 +90,7 @@ export class Overlay {
     this.circle(view, view.planeOf(map.hovered), radius, map.colours.text, 1.6);
   }
 
-  // As many names as find room, the larger crowds first; more as the zoom grows.
+  // As many names as find room, the larger crowds first; more as the zoom grows. Returns how many.
   names(view, colours) {
     const { pen } = this;
     const { camera } = view;
@@ -113,6 +115,7 @@ export class Overlay {
       pen.strokeText(name, x, y);
       pen.fillText(name, x, y);
     }
+    return taken.length;
   }
 
   title(view, colours) {

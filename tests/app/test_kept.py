@@ -1,0 +1,42 @@
+"""What people add to a run: beside it, whole, and never into a bundled one."""
+
+import pytest
+
+from app import kept
+from bon_core import runs
+from bon_core.config import InputError
+from bon_core.runs import Run
+from tests.app.tiny import make_images, make_run
+
+
+def test_what_was_kept_comes_back_and_lies_beside_the_run(tiny_run):
+    assert kept.read(tiny_run, "sets") == {}
+    kept.write(tiny_run, "sets", {"Ω": {"ids": "a"}})
+    kept.write(tiny_run, "sets", {"Ω": {"ids": "b"}})
+    assert kept.read(Run(tiny_run.path), "sets") == {"Ω": {"ids": "b"}}
+    assert kept.path_of(tiny_run, "sets").parent == tiny_run.path
+
+
+def test_a_bundled_run_is_not_written_to(empty_runs, tmp_path):
+    runs.MODELS.mkdir()
+    bundled = make_run(runs.MODELS, make_images(tmp_path), tmp_path / "tiny.npz", name="bundled")
+    before = sorted(bundled.path.rglob("*"))
+    kept.write(bundled, "sets", {"a": 1})
+    assert kept.read(bundled, "sets") == {"a": 1}
+    assert sorted(bundled.path.rglob("*")) == before
+    assert [run.name for run in runs.list_runs()] == ["bundled"], "what is kept is no run"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '"x"'])
+def test_a_damaged_file_is_said_with_its_path(tiny_run, text):
+    path = kept.path_of(tiny_run, "sets")
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"{path.name}.*repair or remove it"):
+        kept.read(tiny_run, "sets")
+
+
+def test_a_run_that_is_gone_is_not_brought_back_by_halves(tiny_run):
+    elsewhere = Run(tiny_run.path.with_name("gone"))
+    with pytest.raises(InputError, match="cannot be written"):
+        kept.write(elsewhere, "sets", {})
+    assert not elsewhere.path.exists()
