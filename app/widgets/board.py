@@ -55,7 +55,7 @@ def board(content: str, *, key: str, css: str = "") -> str | None:
     sheets = SHEET.findall(content)
     if len(sheets) == 1:  # as a rule the browser reads it once, as a variable once for every picture
         content = content.replace(f"--sheet:{sheets[0]};", "")
-        css += f".board .face {{background-image: {sheets[0]}}}"
+        css += f".board .face.face {{background-image: {sheets[0]}}}"  # twice, to outdo the rule with the variable
     drawn = f"<style>{css}</style>{content}" if css else content
     picked = _board(
         key=key, data={"html": drawn, "drawn": f"{hash(drawn):x}"}, on_picked_change=_nothing, height="content"

@@ -66,7 +66,8 @@ def test_a_learner_is_selected_from_its_card(page, server, recorded):
 
 def test_a_retrieved_picture_becomes_the_query_and_a_pair_the_selection(page, server, recorded):
     page.goto(f"{server.address}/retrieval?run=recorded")
-    page.locator(".found .face").first.wait_for()
+    face = page.locator(".found .face").first
+    assert face.evaluate("face => getComputedStyle(face).backgroundImage").startswith('url("data:image/')
     before = page.url
     page.locator(".found .face").first.click()
     page.wait_for_function("url => location.href !== url", arg=before)

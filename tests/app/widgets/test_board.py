@@ -20,7 +20,7 @@ def test_a_sheet_of_pictures_is_sent_once_and_as_a_rule(drawn):
     picked = board.board(f'<div style="--sheet:{picture};--columns:2">x</div>', key="a", css=".x {}")
     assert picked == "7"
     assert drawn == [
-        f'<style>.x {{}}.board .face {{background-image: {picture}}}</style><div style="--columns:2">x</div>'
+        f'<style>.x {{}}.board .face.face {{background-image: {picture}}}</style><div style="--columns:2">x</div>'
     ]
 
 
