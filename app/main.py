@@ -30,12 +30,13 @@ PAGES = (
 
 def visit() -> None:
     """One run of the page that the address names."""
-    st.set_page_config(page_title="Bag of Negatives explorer", page_icon=str(HERE / "icon.svg"), layout="wide")
     pages = [
         st.Page(HERE / "views" / f"{name}.py", title=title, icon=icon, url_path=name, default=name == "start")
         for name, title, icon in PAGES
     ]
-    st.navigation(pages, position="top").run()
+    page = st.navigation(pages, position="top")
+    st.set_page_config(page_title=f"{page.title} · BoN Explorer", page_icon=str(HERE / "icon.svg"), layout="wide")
+    page.run()
 
 
 if runtime.exists():

@@ -16,11 +16,13 @@ from bon_core.mining.codes import entropy
 
 LEAD = "See what a metric-learning model finds hard, and why: its negatives, its hash buckets, its learners."
 ROOMS = (
+    ("learn", "Learn", "five questions; begin here if it is new to you"),
     ("map", "Map", "true neighbours, and where the map lies"),
     ("buckets", "Hash buckets", "which images share a code"),
     ("negatives", "Mined negatives", "what each anchor was trained against"),
     ("clusters", "K clusters", "what each learner looks after"),
     ("retrieval", "Retrieval", "ask with an image of your own"),
+    ("timeline", "Timeline", "the training as a film"),
 )
 PAIRS = 3
 KINDS = ["zip", "npz", "npy", "parquet"]
@@ -46,7 +48,7 @@ def _model(view: View) -> None:
         unseen = (
             "" if view.split == "train" or view.snapshot.meta["origin"] != "trained" else " of a class never trained on"
         )
-        theme.quiet(f"Each point is a sample{unseen}. Drag a box to look into a crowd, click a point to look closer.")
+        theme.quiet(f"Each point is a sample{unseen}. Draw around a crowd to look into it, click a point to look closer.")
     if chosen is not None:
         if len(chosen) > 1:
             selection.put(chosen, origin="box on the map", rule=view.box_rule(chosen))
