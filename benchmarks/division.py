@@ -1,22 +1,24 @@
 """Does dividing the embedding and the data train a better embedding, with and without Bag of Negatives?
 
-    python benchmarks/division.py run --omniglot PATH --grocery FILE --cub FILE --cars FILE --jobs 2
-    python benchmarks/division.py study --cub FILE --cars FILE --jobs 2      # settings, on held-out training classes
-    python benchmarks/division.py report
+    python -m benchmarks.division run --omniglot PATH --grocery FILE --cub FILE --cars FILE --jobs 2
+    python -m benchmarks.division study --cub FILE --cars FILE --jobs 2      # settings, on held-out training classes
+    python -m benchmarks.division report
 
 Every training is one process on one thread and leaves one JSON in benchmarks/results/division; those that are there
 already are not run again. `report` writes benchmarks/results/division.md and the plots from them.
 """
 
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 import altair as alt
 import pandas as pd
-from race import HELD_OUT, Race
-from report import RESULTS, machine, write_report
-from series import arguments, curves, finished, run
-from tables import interval, shown
+
+from benchmarks.race import DIM, HELD_OUT, Race
+from benchmarks.report import RESULTS, machine, write_report
+from benchmarks.series import arguments, curves, finished, run
+from benchmarks.tables import interval, shown
 
 KEPT = RESULTS / "division"
 SETS = {"omniglot": 6_000, "grocery": 4_000, "cub": 4_000, "cars": 4_000}  # steps
@@ -29,22 +31,51 @@ DIVISIONS: dict[str, dict[str, Any]] = {
     "K=8": {"learners": 8},
     "K=4 without split": {"learners": 4, "split": 0.0},
 }
-SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {  # name: (what it is, fields of DivisionConfig)
-    "undivided": ("undivided", {"learners": 1}),
-    "warmup-0": ("no warm-up, split 0.4", {"warmup": 0.0, "split": 0.4}),
-    "warmup-0.3": ("warm-up 0.3, split 0.4", {"warmup": 0.3, "split": 0.4}),
-    "warmup-0.5": ("warm-up 0.5, split 0.25", {}),
-    "warmup-0.5-long": ("warm-up 0.5, split 0.45", {"split": 0.45}),
-    "every-epoch": ("warm-up 0.5, split 0.25, T = 1", {"recluster_every": 1}),
-    "masks": ("warm-up 0.5, split 0.25, learned masks", {"masks": "learned"}),
-    "doubling": ("warm-up 0.5, split 0.25, doubling K", {"doubling": True}),
-    "whole-norm": ("warm-up 0.5, split 0.25, plain L2 at test", {"test_norm": "whole"}),
-    "penultimate": ("warm-up 0.5, split 0.25, clusters of the layer below", {"feature": "penultimate"}),
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A row of the study: what it is in words, and what it changes of K = 4 learners over uniform batches."""
+
+    words: str
+    division: dict[str, Any] = field(default_factory=dict)  # fields of DivisionConfig
+    miner: str = "uniform"
+    dim: int = DIM
+
+
+WIDE = 256  # D of slices that are four times as wide
+SETTINGS = {
+    "undivided": Setting("undivided", {"learners": 1}),
+    "warmup-0": Setting("no warm-up, split 0.4", {"warmup": 0.0, "split": 0.4}),
+    "warmup-0.3": Setting("warm-up 0.3, split 0.4", {"warmup": 0.3, "split": 0.4}),
+    "warmup-0.5": Setting("warm-up 0.5, split 0.25 (the default)"),
+    "warmup-0.5-long": Setting("split 0.45", {"split": 0.45}),
+    "every-epoch": Setting("T = 1", {"recluster_every": 1}),
+    "masks": Setting("learned masks", {"masks": "learned"}),
+    "doubling": Setting("doubling K", {"doubling": True}),
+    "whole-norm": Setting("plain L2 at test", {"test_norm": "whole"}),
+    "penultimate": Setting("clusters of the layer below", {"feature": "penultimate"}),
+    "K-2": Setting("K = 2", {"learners": 2}),
+    "K-8": Setting("K = 8", {"learners": 8}),
+    "wide-undivided": Setting(f"undivided, D = {WIDE}", {"learners": 1}, dim=WIDE),
+    "wide": Setting(f"D = {WIDE}", dim=WIDE),
+    **{
+        f"bon-random-{share:g}": Setting(f"BoN, {share:g} of the classes random", {"random_share": share}, "bon")
+        for share in (0.25, 0.5, 0.75)
+    },
 }
 
 
 def race(
-    data: str, method: str, miner: str, division: dict[str, Any], seed: int, *, steps: int, tuning: bool = False
+    data: str,
+    method: str,
+    miner: str,
+    division: dict[str, Any],
+    seed: int,
+    *,
+    steps: int,
+    dim: int = DIM,
+    tuning: bool = False,
 ) -> Race:
     """All that the races of this study share: batches, in-batch miner and loss are the paper's."""
     mining = {"miner": miner, "in_batch": "distance-weighted", "classes": 8, "images": 4, "groups": 2}
@@ -54,6 +85,7 @@ def race(
         mining=mining,
         division=division,
         loss="margin",
+        dim=dim,
         steps=steps,
         seed=seed,
         tuning=tuning,
@@ -71,10 +103,10 @@ def contest() -> list[Race]:
 
 
 def study() -> list[Race]:
-    """Settings of the division at K = 4 with uniform batches, on held-out training classes of photographs."""
+    """Settings of the division, on held-out training classes of photographs."""
     return [
-        race(data, name, "uniform", {"learners": 4, **changes}, seed, steps=steps, tuning=True)
-        for seed, steps, data, (name, (_, changes)) in product(range(2), LENGTHS, STUDIED, SETTINGS.items())
+        race(data, name, one.miner, {"learners": 4, **one.division}, seed, steps=steps, dim=one.dim, tuning=True)
+        for seed, steps, data, (name, one) in product(range(2), LENGTHS, STUDIED, SETTINGS.items())
     ]
 
 
@@ -89,7 +121,7 @@ def report() -> None:
     lines = [
         machine(),
         "",
-        "Written by `python benchmarks/division.py report` from the JSON files in `division/`, one a training."
+        "Written by `python -m benchmarks.division report` from the JSON files in `division/`, one a training."
         " Omniglot: conv4 on images of 20 px. Photographs (research subsets at 84 px, not comparable with published"
         " figures; first half of the classes to train, second half to test): one linear layer, with dropout, on frozen"
         " EfficientNet-Lite0 features of four views, so that what is divided is trained and what is not is computed"
@@ -116,7 +148,8 @@ def report() -> None:
         "",
         "## Settings, on held-out training classes",
         "",
-        f"{HELD_OUT:.0%} of the training classes held out, K = 4, uniform batches, Recall@1.".replace("%", " %"),
+        f"{HELD_OUT:.0%} of the training classes held out; K = 4, D = {DIM}, uniform batches and the defaults where"
+        " nothing else is said. Recall@1, 2 seeds.".replace("%", " %"),
         "",
         f"| settings | steps | {' | '.join(STUDIED)} |",
         "|---|---|---|---|",
@@ -167,7 +200,7 @@ def settings(table: pd.DataFrame) -> list[str]:
     rows = []
     for (name, steps), runs in table.groupby(["method", "steps"]) if len(table) else ():
         by_set = " | ".join(shown(runs[runs["data"] == data]["recall"]) for data in STUDIED)
-        rows.append((runs["recall"].mean(), f"| {SETTINGS[name][0]} | {steps:,} | {by_set} |"))
+        rows.append((runs["recall"].mean(), f"| {SETTINGS[name].words} | {steps:,} | {by_set} |"))
     return [row for _, row in sorted(rows, reverse=True)]
 
 
@@ -176,7 +209,7 @@ def plot(points: pd.DataFrame, over: str, title: str) -> alt.Chart:
     told = points["method"].str.rsplit(", ", n=1, expand=True)
     return (
         alt.Chart(points.assign(division=told[0], miner=told[1]))
-        .mark_line(strokeWidth=1.8, point=alt.OverlayMarkDef(size=12))
+        .mark_line(strokeWidth=1.8)
         .encode(
             alt.X(f"{over}:Q", title=title, axis=alt.Axis(tickCount=4, grid=False)),
             alt.Y("recall:Q", title="Recall@1", scale=alt.Scale(zero=False)),

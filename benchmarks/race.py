@@ -20,13 +20,14 @@ from typing import Any
 
 import faiss
 import numpy as np
-import photographs
 import torch
 from torch import Tensor, nn
 
+from benchmarks import photographs
 from bon_core.config import DataConfig, DivisionConfig, MiningConfig, NetworkConfig
 from bon_core.datasets import load_images
-from bon_core.division.schedule import Schedule
+from bon_core.division.clustering import Clustering
+from bon_core.division.schedule import Phase, Schedule
 from bon_core.embeddings import EmbeddingSet
 from bon_core.files import write_text
 from bon_core.mining import Composer
@@ -65,6 +66,7 @@ class Race:
     mining: dict[str, Any] = field(default_factory=dict)  # fields of MiningConfig
     division: dict[str, Any] = field(default_factory=dict)  # fields of DivisionConfig; undivided unless it says so
     loss: str = "triplet"
+    dim: int = DIM
     steps: int = 10_000
     seed: int = 0
     tuning: bool = False  # on held-out training classes instead of the test classes
@@ -106,9 +108,9 @@ def run(race: Race, sources: dict[str, Path], watch: Watch | None = None) -> dic
     division = DivisionConfig(**{"learners": 1, **race.division})
     network = ground.network(race.seed, division)
     objective = Objective(
-        race.loss, mining.chooser, MARGIN, memory=mining.memory if mining.miner == "xbm" else 0, widths=[DIM]
+        race.loss, mining.chooser, MARGIN, memory=mining.memory if mining.miner == "xbm" else 0, widths=[race.dim]
     )
-    teams = Teams(ground.labels, dim=DIM, mining=mining, division=division, device=CPU, seed=race.seed)
+    teams = Teams(ground.labels, dim=race.dim, mining=mining, division=division, device=CPU, seed=race.seed)
     epoch = max(1, len(ground.labels) // mining.batch)
     schedule = Schedule(division, total_steps=race.steps, steps_per_epoch=epoch, seed=race.seed)
     mates = MateShare(mining, race.steps)
@@ -123,18 +125,7 @@ def run(race: Race, sources: dict[str, Path], watch: Watch | None = None) -> dic
         started = time.process_time()
         phase = schedule.phase(step)
         if schedule.reclusters(step):
-            vectors = embedded(network, ground).numpy()
-            clustering = divide(
-                vectors,
-                vectors,
-                ground.labels.numpy(),
-                phase=phase,
-                division=division,
-                head=network.head,
-                teams=teams,
-                previous=clustering,
-                seed=race.seed + step,
-            ).current
+            clustering = _reclustered(network, ground, phase, division, teams, clustering, seed=race.seed + step)
             clustering_seconds += time.process_time() - started
         elif phase.name == "conquer" and schedule.phase(step - 1).name != "conquer":
             teams.rejoin(embedded(network, ground))
@@ -181,12 +172,37 @@ def run(race: Race, sources: dict[str, Path], watch: Watch | None = None) -> dic
     }
 
 
-def embedded(network: EmbeddingNetwork, ground: Field) -> Tensor:
-    """The whole embedding (N, D) of the training samples as they are, in evaluation mode."""
+def _reclustered(
+    network: EmbeddingNetwork,
+    ground: Field,
+    phase: Phase,
+    division: DivisionConfig,
+    teams: Teams,
+    previous: Clustering | None,
+    *,
+    seed: int,
+) -> Clustering:
+    vectors = embedded(network, ground).numpy()
+    below = division.feature == "penultimate"
+    return divide(
+        vectors,
+        embedded(network, ground, network.features).numpy() if below else vectors,
+        ground.labels.numpy(),
+        phase=phase,
+        division=division,
+        head=network.head,
+        teams=teams,
+        previous=previous,
+        seed=seed,
+    ).current
+
+
+def embedded(network: EmbeddingNetwork, ground: Field, layer: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    """The whole embedding (N, D) of the training samples as they are, or another layer, in evaluation mode."""
     network.eval()
     with torch.inference_mode():
         parts = torch.arange(len(ground.labels)).split(64)
-        vectors = torch.cat([network(ground.plain(ids)) for ids in parts])
+        vectors = torch.cat([(layer or network)(ground.plain(ids)) for ids in parts])
     network.train()
     return vectors
 
@@ -216,7 +232,7 @@ def _characters(race: Race, sources: dict[str, Path]) -> Field:
         plain=lambda ids: batch_of(pictures[ids].numpy(), CPU),
         tests=batch_of(tests.images, CPU),
         test_labels=tests.labels,
-        network=lambda seed, division: build_network(NetworkConfig(dim=DIM), division, channels=1, seed=seed),
+        network=lambda seed, division: build_network(NetworkConfig(dim=race.dim), division, channels=1, seed=seed),
     )
 
 
@@ -246,7 +262,7 @@ def _photographs(race: Race, path: Path) -> Field:
     def network(seed: int, division: DivisionConfig) -> EmbeddingNetwork:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return EmbeddingNetwork(FrozenFeatures(), build_head(FrozenFeatures.width, DIM, division))
+            return EmbeddingNetwork(FrozenFeatures(), build_head(FrozenFeatures.width, race.dim, division))
 
     return Field(
         labels=torch.from_numpy(np.unique(labels[known], return_inverse=True)[1]),

@@ -11,9 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
-from race import SOURCES, Race, add_sources
 
-RACE = Path(__file__).with_name("race.py")
+from benchmarks.race import SOURCES, Race, add_sources
 
 
 def arguments(summary: str) -> argparse.Namespace:
@@ -41,7 +40,7 @@ def run(races: Sequence[Race], folder: Path, given: argparse.Namespace) -> None:
     def one(race: Race) -> None:
         if (folder / race.file).exists():  # another runner was here
             return
-        command = [sys.executable, str(RACE), json.dumps(asdict(race)), str(folder), *where]
+        command = [sys.executable, "-m", "benchmarks.race", json.dumps(asdict(race)), str(folder), *where]
         done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
         print(done.stdout.strip() if done.returncode == 0 else f"{race.file} FAILED\n{done.stderr[-2000:]}", flush=True)
 
