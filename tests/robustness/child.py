@@ -108,7 +108,7 @@ def _prepare(folder: Path, trouble: Trouble) -> None:
         save(trainer)
         number = next(count)
         if number == trouble.full:
-            size = trainer.checkpoint.stat().st_size // 4
+            size = trainer.run.checkpoint.stat().st_size // 4
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
         if number == trouble.vanishes:
             trainer.run.path.rename(folder / "elsewhere")

@@ -21,7 +21,7 @@ from bon_core.snapshot import Snapshot
 from bon_core.training.checkpoint import load_tree, save_tree
 from tests.app.tiny import make_images, make_run
 from tests.robustness import hostile
-from tests.robustness.hostile import EXECUTED
+from tests.robustness.hostile import EXECUTED, artefacts, pictures, settings, vectors
 
 __all__ = ["EXECUTED", "READERS"]
 
@@ -50,21 +50,21 @@ def _of_files(folder: Path, name: str, read: Callable[[Path], Any], makers: list
 
 
 def _npz(folder: Path) -> Reader:
-    evil = hostile.npz(labels=hostile.objects(*[hostile.Evil()] * 6))
-    named = hostile.npz(class_names=np.array(list("abc")), split=np.array([0, 1, 2, 0, 1, 2]), ids=np.arange(6))
-    return _of_files(folder, "e.npz", load_vectors, [hostile.WHOLE_NPZ, named, evil])
+    evil = vectors.npz(labels=hostile.objects(*[hostile.Evil()] * 6))
+    named = vectors.npz(class_names=np.array(list("abc")), split=np.array([0, 1, 2, 0, 1, 2]), ids=np.arange(6))
+    return _of_files(folder, "e.npz", load_vectors, [vectors.WHOLE_NPZ, named, evil])
 
 
 def _npy(folder: Path) -> Reader:
     np.save(folder / "v_labels.npy", hostile.LABELS)
-    lying = hostile.npy(vectors=hostile.lying_npy(hostile.described("(6, 4)"), bytes(192)))
-    return _of_files(folder, "v.npy", load_vectors, [hostile.npy(), lying])
+    lying = vectors.npy(vectors=vectors.lying_npy(vectors.described("(6, 4)"), bytes(192)))
+    return _of_files(folder, "v.npy", load_vectors, [vectors.npy(), lying])
 
 
 def _parquet(folder: Path) -> Reader:
-    wide = hostile.parquet(vector=None, x0=[0.5] * 6, x1=[1.5] * 6)
+    wide = vectors.parquet(vector=None, x0=[0.5] * 6, x1=[1.5] * 6)
     return _of_files(
-        folder, "e.parquet", load_vectors, [hostile.WHOLE_PARQUET, wide, hostile.parquet(vector=[[[1.0]]] * 6)]
+        folder, "e.parquet", load_vectors, [vectors.WHOLE_PARQUET, wide, vectors.parquet(vector=[[[1.0]]] * 6)]
     )
 
 
@@ -72,8 +72,8 @@ def _images(folder: Path) -> Reader:
     def read(path: Path) -> None:
         load_images(DataConfig(name=str(path), image_size=8))
 
-    packed = hostile.zipped(packing=zipfile.ZIP_DEFLATED)
-    return _of_files(folder, "set.zip", read, [hostile.zipped(), packed, hostile.linked_zip("../x")])
+    packed = pictures.zipped(packing=zipfile.ZIP_DEFLATED)
+    return _of_files(folder, "set.zip", read, [pictures.zipped(), packed, pictures.linked_zip("../x")])
 
 
 def _pictures(folder: Path) -> Reader:
@@ -81,12 +81,12 @@ def _pictures(folder: Path) -> Reader:
     from PIL import Image
 
     noise = Image.effect_noise((24, 24), 80)
-    seeds = [hostile.encoded(noise.convert(mode), kind) for kind, mode in PICTURES]
+    seeds = [pictures.encoded(noise.convert(mode), kind) for kind, mode in PICTURES]
     path = folder / "set.zip"
 
     def read(content: bytes) -> None:
         with zipfile.ZipFile(path, "w") as archive:
-            for name, one in {**hostile.GOOD, "b/3.png": content}.items():
+            for name, one in {**pictures.GOOD, "b/3.png": content}.items():
                 archive.writestr(name, one)
         load_images(DataConfig(name=str(path), image_size=8))
 
@@ -109,7 +109,7 @@ def _image_set(folder: Path) -> Reader:
     def read(path: Path) -> None:
         load_images(DataConfig(name=str(path)))
 
-    return _of_files(folder, "set.npz", read, [hostile.image_set()])
+    return _of_files(folder, "set.npz", read, [pictures.image_set()])
 
 
 def _config(folder: Path) -> Reader:
@@ -117,7 +117,7 @@ def _config(folder: Path) -> Reader:
         _ = Run(path.parent).config
 
     whole = json.loads(RunConfig().to_json())
-    return _of_files(folder, "config.json", read, [hostile.config(**whole), hostile.config(training={"epochs": 3})])
+    return _of_files(folder, "config.json", read, [settings.config(**whole), settings.config(training={"epochs": 3})])
 
 
 def _checkpoint(folder: Path) -> Reader:
@@ -127,8 +127,8 @@ def _checkpoint(folder: Path) -> Reader:
     save_tree(folder / "seed.safetensors", tree)
     seeds = [
         (folder / "seed.safetensors").read_bytes(),
-        hostile.tree('{"a": {"__tensor__": "t0"}}'),
-        hostile.tree("{}"),
+        artefacts.tree('{"a": {"__tensor__": "t0"}}'),
+        artefacts.tree("{}"),
     ]
     path = folder / "c.safetensors"
 

@@ -34,7 +34,7 @@ def test_a_full_disk_ends_a_training_that_goes_on_when_there_is_room(small_file,
         " --resume."
     )
     assert (run.status().state, run.status().message) == ("failed", sentence)
-    assert load_tree(run.path / "checkpoint.safetensors")["step"] == 12
+    assert load_tree(run.checkpoint)["step"] == 12
     assert [line["what"] for line in run.logged()][-2:] == ["saved", "failed"]
     check_resumed(tmp_path, small_file, whole[0])
 
@@ -53,11 +53,11 @@ def test_data_that_vanished_is_named_and_the_run_waits_for_it(small_file, tmp_pa
     child.join(PATIENCE)
     data.rename(tmp_path / "away.npz")
     run = Run(tmp_path / NAME)
-    before = (run.path / "checkpoint.safetensors").read_bytes()
+    before = run.checkpoint.read_bytes()
     sentence = refused(tmp_path, data, Trouble())
     assert sentence.startswith(f"There is no data set {str(data)!r}") and sentence.endswith("check the path.")
     assert run.status().state == "interrupted"
-    assert (run.path / "checkpoint.safetensors").read_bytes() == before
+    assert run.checkpoint.read_bytes() == before
     (tmp_path / "away.npz").rename(data)
     check_resumed(tmp_path, data, whole[0])
 

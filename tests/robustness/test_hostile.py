@@ -1,6 +1,8 @@
 """Hostile and broken input, by table: each is refused in a sentence with value, rule and remedy, and leaves nothing."""
 
 import ast
+import io
+import pickle
 import re
 import shutil
 import warnings
@@ -23,6 +25,7 @@ from bon_core.training.trainer import Trainer
 from tests.app.tiny import make_images, make_run
 from tests.robustness import hostile
 from tests.robustness.child import config
+from tests.robustness.hostile import artefacts, pictures, settings, vectors
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted([*ROOT.glob("bon_core/**/*.py"), *ROOT.glob("app/**/*.py")])
@@ -33,13 +36,13 @@ SAFE = {
     "torch.load": ("weights_only", "True"),
 }
 REFUSALS = {
-    "embeddings .npz": (hostile.EMBEDDINGS_NPZ, load_vectors),
-    "embeddings .npy": (hostile.EMBEDDINGS_NPY, load_vectors),
-    "embeddings .parquet": (hostile.EMBEDDINGS_PARQUET, load_vectors),
-    "embeddings": (hostile.OTHER_EMBEDDINGS, load_vectors),
-    "images": (hostile.IMAGES, lambda path: read_images(path)),
-    "image set": (hostile.IMAGE_SETS, lambda path: read_images(path)),
-    "config": (hostile.CONFIGS, lambda path: Run(path.parent).config),
+    "embeddings .npz": (vectors.EMBEDDINGS_NPZ, load_vectors),
+    "embeddings .npy": (vectors.EMBEDDINGS_NPY, load_vectors),
+    "embeddings .parquet": (vectors.EMBEDDINGS_PARQUET, load_vectors),
+    "embeddings": (vectors.OTHER_EMBEDDINGS, load_vectors),
+    "images": (pictures.IMAGES, lambda path: read_images(path)),
+    "image set": (pictures.IMAGE_SETS, lambda path: read_images(path)),
+    "config": (settings.CONFIGS, lambda path: Run(path.parent).config),
 }
 FILES = [
     pytest.param(make, read, said, id=f"{kind}: {name}")
@@ -116,7 +119,7 @@ def copied(half_trained, small_images, tmp_path):
     return run, Trainer(run.config, small_images.part("train"), run)
 
 
-@pytest.mark.parametrize(("content", "said"), [pytest.param(*case[1:], id=case[0]) for case in hostile.CHECKPOINTS])
+@pytest.mark.parametrize(("content", "said"), [pytest.param(*case[1:], id=case[0]) for case in artefacts.CHECKPOINTS])
 def test_a_checkpoint_is_refused(content, said, copied):
     run, trainer = copied
     (run.path / "checkpoint.safetensors").write_bytes(content)
@@ -127,12 +130,12 @@ def test_a_checkpoint_is_refused(content, said, copied):
     assert contents(run.path) == before
 
 
-@pytest.mark.parametrize(("change", "said"), [pytest.param(*case[1:], id=case[0]) for case in hostile.TREES])
+@pytest.mark.parametrize(("change", "said"), [pytest.param(*case[1:], id=case[0]) for case in artefacts.TREES])
 def test_a_checkpoint_of_something_else_is_refused(change, said, copied):
     run, trainer = copied
-    whole = load_tree(trainer.checkpoint)
+    whole = load_tree(trainer.run.checkpoint)
     change(whole)
-    save_tree(trainer.checkpoint, whole)
+    save_tree(trainer.run.checkpoint, whole)
     before = contents(run.path)
     with pytest.raises(InputError) as refusal:
         trainer.load()
@@ -140,7 +143,7 @@ def test_a_checkpoint_of_something_else_is_refused(change, said, copied):
     assert contents(run.path) == before
 
 
-WEIGHTS = [case for case in hostile.CHECKPOINTS if "not a readable" in case[2] or "somebody else" in case[0]]
+WEIGHTS = [case for case in artefacts.CHECKPOINTS if "not a readable" in case[2] or "somebody else" in case[0]]
 
 
 @pytest.mark.parametrize("content", [pytest.param(case[1], id=case[0]) for case in WEIGHTS])
@@ -159,7 +162,7 @@ def good_snapshot(tmp_path_factory) -> Path:
     return run.snapshot_path(20)
 
 
-@pytest.mark.parametrize(("harm", "said"), [pytest.param(*case[1:], id=case[0]) for case in hostile.SNAPSHOTS])
+@pytest.mark.parametrize(("harm", "said"), [pytest.param(*case[1:], id=case[0]) for case in artefacts.SNAPSHOTS])
 def test_a_snapshot_is_refused(harm, said, good_snapshot, tmp_path):
     path = tmp_path / "step-0000020"
     shutil.copytree(good_snapshot, path)
@@ -170,7 +173,7 @@ def test_a_snapshot_is_refused(harm, said, good_snapshot, tmp_path):
     check_sentence(str(refusal.value), said)
 
 
-@pytest.mark.parametrize("content", [pytest.param(content, id=name) for name, content in hostile.STATUSES])
+@pytest.mark.parametrize("content", [pytest.param(content, id=name) for name, content in artefacts.STATUSES])
 def test_a_status_that_is_none_is_a_failed_run(content, tmp_path):
     run = runs.create("run", RunConfig(), folder=tmp_path)
     (run.path / "status.json").write_bytes(content)
@@ -179,7 +182,7 @@ def test_a_status_that_is_none_is_a_failed_run(content, tmp_path):
     check_sentence(status.message, "status.json (is no status|cannot be read)")
 
 
-@pytest.mark.parametrize("name", hostile.NAMES)
+@pytest.mark.parametrize("name", artefacts.NAMES)
 def test_a_name_never_becomes_a_path(name, runs_folder, tmp_path):
     runs_folder.mkdir()
     before = contents(tmp_path)
@@ -223,9 +226,7 @@ def test_a_folder_full_of_strange_files_is_still_a_run(runs_folder):
 
 
 @pytest.mark.parametrize("kind", ["previews/step-0000010.npz", "clusterings/step-0000010.npz", "timeline.npz"])
-@pytest.mark.parametrize(
-    "content", [b"", b"PK\x03\x04", hostile.pickle.dumps(hostile.Evil())], ids=["0 bytes", "torn", "evil"]
-)
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", pickle.dumps(hostile.Evil())], ids=["0 bytes", "torn", "evil"])
 def test_what_a_run_recorded_is_read_as_data(kind, content, tmp_path):
     run = runs.create("run", RunConfig(), folder=tmp_path)
     (run.path / kind).parent.mkdir(exist_ok=True)
@@ -257,7 +258,7 @@ def test_an_upload_that_is_refused_is_not_kept(runs_folder):
     folder = runs_folder / uploads.FOLDER
     for name, content in {"a.npz": b"PK", "b.zip": b"x", "../../c.parquet": b"PAR1"}.items():
         with pytest.raises(InputError):
-            uploads.bring(name, hostile.io.BytesIO(content))
+            uploads.bring(name, io.BytesIO(content))
     assert not list(folder.rglob("*.*"))
     assert leftovers(folder) == []
 
@@ -290,12 +291,12 @@ def test_no_line_of_the_program_reads_a_pickle(path):
 def test_the_table_is_long_enough():
     tables = [
         *(cases for cases, _ in REFUSALS.values()),
-        hostile.CHECKPOINTS,
-        hostile.TREES,
+        artefacts.CHECKPOINTS,
+        artefacts.TREES,
         WEIGHTS,
-        hostile.SNAPSHOTS,
+        artefacts.SNAPSHOTS,
     ]
-    tables += [hostile.STATUSES, hostile.NAMES]
+    tables += [artefacts.STATUSES, artefacts.NAMES]
     for cases in tables:
         names = [case if isinstance(case, str) else case[0] for case in cases]
         assert len(set(names)) == len(names), "a case stands there twice"

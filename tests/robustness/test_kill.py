@@ -46,7 +46,7 @@ def test_killed_inside_a_checkpoint(number, small_file, tmp_path, whole):
     killed(tmp_path, small_file, Trouble(half=number))
     run = Run(tmp_path / NAME)
     assert run.status().state == "interrupted" and len(leftovers(run.path)) == 1
-    assert (run.path / "checkpoint.safetensors").exists() == (number > 1)
+    assert run.checkpoint.exists() == (number > 1)
     check_resumed(tmp_path, small_file, whole[0])
 
 

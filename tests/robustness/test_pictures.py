@@ -8,7 +8,7 @@ from PIL import Image, ImageCms
 
 from bon_core.config import DataConfig
 from bon_core.datasets import load_images
-from tests.robustness import hostile
+from tests.robustness.hostile import pictures
 
 TOP = (220, 40, 30)  # of a picture whose upper half is red and whose lower half is white
 
@@ -25,63 +25,63 @@ def rotated(orientation: int) -> bytes:
     stored = flag() if orientation == 1 else flag().transpose(Image.Transpose(back[orientation]))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return hostile.encoded(stored, "JPEG", exif=exif, quality=95, subsampling=0)
+    return pictures.encoded(stored, "JPEG", exif=exif, quality=95, subsampling=0)
 
 
 def animated(kind: str) -> bytes:
     others = [Image.new("RGB", (16, 16), "blue") for _ in range(3)]
-    return hostile.encoded(flag(), kind, save_all=True, append_images=others, duration=100)
+    return pictures.encoded(flag(), kind, save_all=True, append_images=others, duration=100)
 
 
 def sixteen_bits(kind: str) -> bytes:
     grey = np.full((16, 16), 65535, np.uint16)
     grey[:8] = 20000
-    return hostile.encoded(Image.fromarray(grey), kind)
+    return pictures.encoded(Image.fromarray(grey), kind)
 
 
 def with_alpha(mode: str) -> bytes:
     """The flag whose lower half is not white but see-through."""
     picture = flag().convert("RGBA")
     picture.paste((0, 0, 0, 0), (0, 8, 16, 16))
-    return hostile.encoded(picture.convert(mode) if mode != "RGBA" else picture, "PNG")
+    return pictures.encoded(picture.convert(mode) if mode != "RGBA" else picture, "PNG")
 
 
 PICTURES = {
-    "plain": hostile.encoded(flag(), "PNG"),
-    "palette": hostile.encoded(flag().quantize(8), "PNG"),
-    "palette gif": hostile.encoded(flag().quantize(8), "GIF"),
+    "plain": pictures.encoded(flag(), "PNG"),
+    "palette": pictures.encoded(flag().quantize(8), "PNG"),
+    "palette gif": pictures.encoded(flag().quantize(8), "GIF"),
     "see-through": with_alpha("RGBA"),
-    "CMYK": hostile.encoded(flag("CMYK"), "JPEG", quality=95),
-    "CMYK tiff": hostile.encoded(flag("CMYK"), "TIFF"),
-    "YCbCr": hostile.encoded(flag("YCbCr"), "JPEG", quality=95, subsampling=0),
-    "progressive": hostile.encoded(flag(), "JPEG", progressive=True, quality=95, subsampling=0),
-    "with a profile": hostile.encoded(
+    "CMYK": pictures.encoded(flag("CMYK"), "JPEG", quality=95),
+    "CMYK tiff": pictures.encoded(flag("CMYK"), "TIFF"),
+    "YCbCr": pictures.encoded(flag("YCbCr"), "JPEG", quality=95, subsampling=0),
+    "progressive": pictures.encoded(flag(), "JPEG", progressive=True, quality=95, subsampling=0),
+    "with a profile": pictures.encoded(
         flag(), "PNG", icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     ),
     "animated gif": animated("GIF"),
     "animated png": animated("PNG"),
     "animated webp": animated("WEBP"),
     "several pages": animated("TIFF"),
-    "bmp": hostile.encoded(flag(), "BMP"),
-    "ppm": hostile.encoded(flag(), "PPM"),
-    "webp": hostile.encoded(flag(), "WEBP", lossless=True),
+    "bmp": pictures.encoded(flag(), "BMP"),
+    "ppm": pictures.encoded(flag(), "PPM"),
+    "webp": pictures.encoded(flag(), "WEBP", lossless=True),
     **{f"EXIF {orientation}": rotated(orientation) for orientation in range(1, 9)},
 }
 GREYS = {
-    "grey": (hostile.encoded(flag("L"), "PNG"), 92),
+    "grey": (pictures.encoded(flag("L"), "PNG"), 92),
     "16 bits": (sixteen_bits("PNG"), 77),
     "16 bits tiff": (sixteen_bits("TIFF"), 77),
     "one bit": (
-        hostile.encoded(Image.fromarray(np.repeat([[0] * 16, [255] * 16], 8, 0).astype(np.uint8)).convert("1"), "PNG"),
+        pictures.encoded(Image.fromarray(np.repeat([[0] * 16, [255] * 16], 8, 0).astype(np.uint8)).convert("1"), "PNG"),
         0,
     ),
-    "grey and see-through": (hostile.encoded(flag("LA"), "PNG"), 92),
+    "grey and see-through": (pictures.encoded(flag("LA"), "PNG"), 92),
 }
 
 
 def read(content: bytes, folder, name: str = "1.png") -> np.ndarray:
     files = {f"{letter}/{number}-{name}": content for letter in "ab" for number in range(2)}
-    return load_images(DataConfig(name=str(hostile.zipped(files)(folder)), image_size=16)).images[0].astype(int)
+    return load_images(DataConfig(name=str(pictures.zipped(files)(folder)), image_size=16)).images[0].astype(int)
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -106,7 +106,9 @@ def test_a_wrong_suffix_does_not_matter_if_it_is_a_picture(suffix, tmp_path):
 
 
 def test_names_that_are_not_utf8_in_an_old_zip_are_read_as_such_zips_mean_them(tmp_path):
-    path = hostile.zipped({f"{name}/{number}.png": hostile.RED for name in ("a", "b") for number in range(2)})(tmp_path)
+    path = pictures.zipped({f"{name}/{number}.png": pictures.RED for name in ("a", "b") for number in range(2)})(
+        tmp_path
+    )
     content = path.read_bytes().replace(b"b/", b"\x84/")  # an umlaut in code page 437, as zips without Unicode have it
     path.write_bytes(content)
     assert load_images(DataConfig(name=str(path), image_size=8)).class_names == ("a", "ä")

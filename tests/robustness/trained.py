@@ -12,7 +12,8 @@ from bon_core.runs import Run
 from bon_core.training.checkpoint import load_tree
 from tests.robustness.child import NAME, start
 
-CLOCKED = {"seconds", "mining_ms", "step_ms", "images_per_second", "milliseconds"}  # no two runs agree in these
+# No two runs agree in these.
+CLOCKED = {"seconds", "mining_ms", "step_ms", "input_wait", "images_per_second", "milliseconds"}
 PATIENCE = 240  # seconds
 
 
@@ -26,7 +27,7 @@ def finish(folder: Path, data: Path, *, mapped: bool = False) -> None:
 
 def state(run: Run) -> dict[str, Any]:
     """All that must not depend on how often a training was interrupted, as plain values and bytes."""
-    found = {f"checkpoint {name}": value for name, value in flat(load_tree(run.path / "checkpoint.safetensors"))}
+    found = {f"checkpoint {name}": value for name, value in flat(load_tree(run.checkpoint))}
     del found["checkpoint .seconds"]
     for event in run.events():
         assert found.setdefault(f"event {event['kind']} {event['step']}", event) is event, "an event is told twice"
