@@ -1,6 +1,7 @@
 """What several pages ask for, computed or read once: of each snapshot and split, and of each run's audit log."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -8,8 +9,10 @@ import streamlit as st
 from app import pictures
 from app.analysis.miners import Pool
 from app.state import View
+from bon_core.ids import places
 from bon_core.retrieval.suspicion import Suspicion
 from bon_core.retrieval.suspicion import suspicion as suspicion_of
+from bon_core.runs import Run
 from bon_core.snapshot import Snapshot
 from bon_core.training.audit import audit_steps, mined_pairs
 
@@ -55,6 +58,25 @@ def _sprite(_view: View, path: Path, ids: np.ndarray, columns: int, ground: str 
     return pictures.sprite(_view, ids, columns=columns)
 
 
+def events(run: Run) -> list[dict[str, Any]]:
+    """All events of a run, oldest first, read again when there are more; not to be changed."""
+    return _events(run.path, events_stamp(run))
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _events(path: Path, stamp: tuple[int, int]) -> list[dict[str, Any]]:
+    return Run(path).events()
+
+
+def events_stamp(run: Run) -> tuple[int, int]:
+    """Changes when the run's events do: their file's size, and when it was written."""
+    try:
+        found = (run.path / "events.jsonl").stat()
+    except OSError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
+
+
 def recorded_steps(view: View) -> np.ndarray:
     """The steps in the run's audit log, ascending, (n,) int64."""
     return _recorded_steps(view.run.path, audit_stamp(view))
@@ -72,9 +94,24 @@ def late_distances(view: View, first: int) -> tuple[np.ndarray, np.ndarray]:
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _late_distances(path: Path, stamp: tuple[int, int], first: int) -> tuple[np.ndarray, np.ndarray]:
-    mined = mined_pairs(path)
-    late = mined["step"] >= first
-    return mined["d_ap"][late], mined["d_an"][late]
+    found = mined_pairs(path)
+    late = found["step"] >= first
+    return found["d_ap"][late], found["d_an"][late]
+
+
+def mined(view: View) -> dict[str, np.ndarray]:
+    """Every recorded anchor and its negative that are both in the view: step, d_ap, d_an, (m,) each, and as rows of the
+    view anchor and negative.
+    """
+    return _mined(view, stamp(view), audit_stamp(view))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _mined(_view: View, stamp: tuple[Path, int, str], audit: tuple[int, int]) -> dict[str, np.ndarray]:
+    found = mined_pairs(_view.run.path)
+    found |= {end: places(_view.ids, found[end]) for end in ("anchor", "negative")}
+    here = (found["anchor"] >= 0) & (found["negative"] >= 0)
+    return {name: values[here] for name, values in found.items()}
 
 
 def suspicion(view: View) -> Suspicion:
@@ -84,21 +121,12 @@ def suspicion(view: View) -> Suspicion:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _suspicion(_view: View, stamp: tuple[Path, int, str], audit: tuple[int, int]) -> Suspicion:
-    snapshot, rows, ids = _view.snapshot, _view.rows, _view.ids
-    mined = mined_pairs(_view.run.path)
-    order = np.argsort(ids, kind="stable")
-
-    def places(wanted: np.ndarray) -> np.ndarray:
-        found = order[np.searchsorted(ids, wanted, sorter=order).clip(max=len(ids) - 1)]
-        return np.where(ids[found] == wanted, found, -1)
-
-    anchor, negative = places(mined["anchor"]), places(mined["negative"])
-    here = (anchor >= 0) & (negative >= 0)
+    snapshot, rows = _view.snapshot, _view.rows
     return suspicion_of(
         np.asarray(snapshot.labels)[rows],
         np.searchsorted(rows, np.asarray(snapshot.neighbours)[rows]),
         np.asarray(snapshot.neighbour_distances)[rows],
-        {"anchor": anchor[here], "negative": negative[here], "d_ap": mined["d_ap"][here], "d_an": mined["d_an"][here]},
+        mined(_view),
     )
 
 

@@ -45,10 +45,11 @@ else:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from app import pictures
+    from app import lifetime, pictures
     from app.errors import calm
     from app.widgets import gallery, point_map, webgl_map  # noqa: F401  loaded now, so that nobody waits for them
 
+    lifetime.end_with_parent()
     server = st.App(
         __file__,
         routes=[pictures.route(), *webgl_map.routes()],

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bon_core import runs
 from bon_core.config import DataConfig, InputError
 from bon_core.datasets.image_set import ImageSet
 from bon_core.runs import Run, open_run
@@ -106,7 +107,10 @@ def _encoded(data: DataConfig, stamp: int, identity: int, dark: bool) -> bytes |
 
 
 def _source(run: Run) -> tuple[DataConfig, int] | None:
-    """Which data set a run was trained on, with its stamp; None if on none."""
+    """Which pictures a run came with, or was trained on, with their stamp; None if there are none."""
+    given = run.path / runs.IMAGES
+    if given.exists():
+        return DataConfig(name=str(given)), _stamp(given)
     steps = run.snapshots()
     if not steps or _origin(run.snapshot_path(steps[-1]), _stamp(run.snapshot_path(steps[-1]))) != "trained":
         return None

@@ -1,13 +1,14 @@
 """Where on a page one stands: whole numbers such as a bucket or an anchor, kept in the session and in the address.
 
-A place that was chosen holds until the selection changes; then the page goes to where the new selection leads.
+A place that was chosen holds until the selection changes; then the page goes to where the new selection leads. The
+browser's Back and Forward return to the places of their addresses.
 """
 
 from collections.abc import Callable
 
 import streamlit as st
 
-from app import selection, theme
+from app import browsing, selection, theme
 
 PREFIX = "place-"
 
@@ -18,6 +19,8 @@ def number(name: str, possible: Callable[[int], bool], *, fallback: int | None, 
     A number in the address that cannot be is said in a sentence; `words` names what it is, e.g. "bucket". Whatever
     results is written to the address.
     """
+    if browsing.walked():
+        st.session_state.pop(PREFIX + name, None)
     chosen = st.session_state.get(PREFIX + name)
     if chosen is None:
         value = _from_address(name, possible, words)

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import streamlit as st
 
-from app import kept
+from app import browsing, kept
 from bon_core.config import InputError
 from bon_core.runs import Run
 
@@ -189,14 +189,16 @@ def decode(text: str) -> np.ndarray | str | None:
 
 
 def read_link(run: Run, resolve: Callable[[str], np.ndarray]) -> None:
-    """Take the selection out of the address, once a session; `resolve` turns a rule into ids.
+    """Take the selection out of the address, once a session and after Back and Forward.
 
-    What is wrong with it is a sentence in `trouble` until the selection changes.
+    `resolve` turns a rule into ids. What is wrong with the address is a sentence in `trouble` until the selection
+    changes.
     """
-    if KEY in st.session_state:
+    asked = st.query_params.get(LINK, "")
+    if KEY in st.session_state and not (browsing.walked() and asked != (encode(now()) or "")):
         return
-    selection, sentence = _linked(run, st.query_params.get(LINK, ""), resolve)
-    _set(History(selection))
+    selection, sentence = _linked(run, asked, resolve)
+    _set(history().to(selection) if KEY in st.session_state else History(selection))
     st.session_state[TROUBLE] = sentence
 
 

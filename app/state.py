@@ -9,11 +9,12 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from app import selection, theme
+from app import browsing, selection, theme
 from app.widgets.copy_link import copy_link
 from app.widgets.selection_chip import selection_chip
 from bon_core import runs
@@ -33,6 +34,7 @@ COLOURS = {  # name in the address -> words in the menu
 }
 LEFT = "left-"  # in the session, before the name of an explicit menu: what was chosen when its page was left
 GONE = "gone"  # in the session: menu -> (what a link asked for in vain, what is shown instead)
+EPOCH_NAME = "epoch {:.4g}"
 NUMBER = r"-?\d+(\.\d+)?"
 BOX_RULE = re.compile(rf"{NUMBER},{NUMBER},{NUMBER},{NUMBER}", re.ASCII)
 
@@ -71,6 +73,14 @@ class View:
     def among(self, ids: np.ndarray) -> np.ndarray:
         """Positions of those `ids` that are in the split, ascending."""
         return self.rows[np.isin(self.ids, ids)]
+
+    def row_of(self, identity: int) -> int | None:
+        """Where among `rows` a sample is, None if it is not in the split."""
+        position = self.snapshot.position_of.get(identity)
+        if position is None:
+            return None
+        row = int(np.searchsorted(self.rows, position))
+        return row if row < len(self.rows) and self.rows[row] == position else None
 
     def class_name(self, row: int) -> str:
         return self.snapshot.class_names[int(self.snapshot.labels[row])]
@@ -158,14 +168,14 @@ def _rest_of_header(run: Run, chip: bool) -> View:
     splits = splits_of(snapshot)
     split = menu("split", splits, "Split", width=120)
     colours = {**COLOURS, **{name: name for name in snapshot.fields}}
-    words = menu("colour", list(colours.values()), "Colouring", width=175, icon=":material/palette:")
+    words = menu("colour", list(colours.values()), "Colouring", width=190, icon=":material/palette:")
     colour = next(name for name, value in colours.items() if value == words)
     view = View(run, snapshot, split, colour)
     selection.read_link(run, view.ids_of)
     if chip:
         selection_chip(view)
     whole = selection.write_link()
-    shown = {"run": run.name, "epoch": f"epoch {snapshot.meta['epoch']:.4g}", "split": split, "colour": words}
+    shown = {"run": run.name, "epoch": epoch_name(snapshot), "split": split, "colour": words}
     copy_link(shown, left_out="" if whole else "Copied; keep the selection under a name to link it too")
     return view
 
@@ -182,7 +192,7 @@ def menu(
     chosen, asked = st.session_state.get(key), st.query_params.get(key)
     if chosen not in (None, *options):
         del st.session_state[key]
-    if explicit and key not in st.session_state:
+    if explicit and (key not in st.session_state or browsing.walked()):
         wanted = asked or st.session_state.get(LEFT + key)
         st.session_state[key] = wanted if wanted in options else options[0]
     bind = None if explicit else "query-params"
@@ -205,9 +215,13 @@ def say_what_is_gone(*keys: str) -> None:
 
 def epochs(run: Run) -> dict[str, int]:
     """The run's checkpoints that can be shown: "epoch 12" -> step, ascending."""
-    metas = {step: run.snapshot_path(step) / "meta.json" for step in run.snapshots()}
-    found = {step: _epoch(meta, _changed(meta)) for step, meta in metas.items()}
-    return {f"epoch {epoch:.4g}": step for step, epoch in found.items() if epoch is not None}
+    found = {step: meta(run, step).get("epoch") for step in run.snapshots()}
+    return {EPOCH_NAME.format(epoch): step for step, epoch in found.items() if isinstance(epoch, int | float)}
+
+
+def epoch_name(snapshot: Snapshot) -> str:
+    """The checkpoint as the menu has it."""
+    return EPOCH_NAME.format(snapshot.meta["epoch"])
 
 
 def splits_of(snapshot: Snapshot) -> list[str]:
@@ -216,14 +230,19 @@ def splits_of(snapshot: Snapshot) -> list[str]:
     return [SPLIT_NAMES[code] for code in (1, 2, 0) if code in present]
 
 
+def meta(run: Run, step: int) -> dict[str, Any]:
+    """Epoch and data of the run's snapshot of that step, without opening it; {} if its meta.json is damaged."""
+    path = run.snapshot_path(step) / "meta.json"
+    return _meta(path, _changed(path))
+
+
 @lru_cache(maxsize=256)
-def _epoch(meta: Path, changed: int) -> float | None:
-    """The epoch that a snapshot's meta.json names; None if it does not."""
+def _meta(path: Path, changed: int) -> dict[str, Any]:
     try:
-        epoch = json.loads(meta.read_text(encoding="utf-8"))["epoch"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-    return float(epoch) if isinstance(epoch, int | float) else None
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {name: found.get(name) for name in ("epoch", "data")}
+    except (OSError, ValueError, RecursionError, AttributeError):  # the last: no object, but a list or a number
+        return {}
 
 
 def opened(run: Run, step: int) -> Snapshot:

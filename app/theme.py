@@ -10,10 +10,6 @@ import streamlit as st
 HUES = ("#166CA5", "#C78800", "#00906B", "#C5639E", "#2A9ED5", "#CC4A00", "#8662D5", "#857335")
 BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, VIOLET, OLIVE = HUES
 CONTEXT = "#8B94A1"  # unselected points, reference lines: recedes on both backgrounds
-INK = {
-    "light": "#5B6472",
-    "dark": "#A9B2BF",
-}  # quiet words inside a chart, which knows nothing of the page's text colour
 RIGHT, WRONG = BLUE, VERMILION
 SEQUENTIAL = ("#C9D6E2", "#7FB2D6", "#2F86BD", "#0B5A8F", "#08375A")
 DIVERGING = ("#0B5A8F", "#56A0CF", "#B9BEC6", "#E8935A", "#B84A00")  # negative, zero, positive
@@ -81,8 +77,23 @@ html, body, [data-testid="stApp"] {font-variant-numeric: tabular-nums}
 .st-key-lesson-point {flex: none; width: 64px !important}
 #vg-tooltip-element {font-family: inherit; font-variant-numeric: tabular-nums; border-radius: 7px; padding: 8px 10px}
 #vg-tooltip-element img {display: block; width: 72px; height: 72px; border-radius: 4px}
-@media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding: 4.2rem .9rem 2rem}}
-@media (max-width: 640px) {.st-key-class-map {overflow-x: auto} .st-key-class-map > * {min-width: 52rem}}
+[data-testid="stHeading"] h2 {padding: .25rem 0 .35rem}
+.st-key-phases {min-height: 6.7rem}
+.st-key-cards {min-height: 14.5rem}
+@media (min-width: 1400px) {.st-key-bucket-map {min-height: 30.8rem}}
+@media (max-width: 640px) {
+  [data-testid="stMainBlockContainer"] {padding: 4.2rem .9rem 2rem}
+  .st-key-header {gap: .5rem}
+  .st-key-header > :is(.st-key-run, .st-key-colour) {flex: 1 1 6.6rem; width: auto}
+  .st-key-header > .st-key-epoch {flex: 0 0 7.7rem}
+  .st-key-header > .st-key-split {flex: 0 0 5.4rem}
+  .st-key-header kbd {display: none}
+  .st-key-header :is(.st-key-selection-undo, .st-key-selection-clear) button {min-width: 1.75rem}
+  .st-key-class-map {overflow-x: auto}
+  .st-key-class-map > * {min-width: 52rem}
+  .st-key-map, .st-key-start-map {max-height: 100vw}
+  .st-key-twin {max-height: 200vw}
+}
 </style>
 """
 
@@ -134,11 +145,6 @@ def _put(styles: str) -> None:
 def hue(number: int) -> str:
     """The colour of category `number`; after eight they repeat."""
     return HUES[number % len(HUES)]
-
-
-def ink() -> str:
-    """The colour of quiet words inside a chart: reads on the page as it is now."""
-    return INK["dark" if st.context.theme.type == "dark" else "light"]
 
 
 def count(number: float) -> str:

@@ -1,5 +1,6 @@
 """Data that somebody brings: kept beside the runs, looked at before anything is started on it."""
 
+import contextlib
 import hashlib
 import re
 import shutil
@@ -11,24 +12,26 @@ import numpy as np
 
 from bon_core import runs
 from bon_core.config import DataConfig, InputError, check
-from bon_core.datasets import load_images, load_vectors
+from bon_core.datasets import VectorSet, holds_vectors, load_data, load_images, load_vectors
+from bon_core.datasets.labelled import TRAIN
+from bon_core.datasets.vectors import load_vector_set
 from bon_core.files import path_of, whole_file
 
 FOLDER = ".uploads"  # inside the runs folder; a leading dot hides it from the list of runs
-VECTOR_KINDS = (".npy", ".parquet")
 CHUNK = 1 << 20
 LONGEST_NAME = 80  # characters, with the suffix
 
 
 @dataclass(frozen=True)
 class Brought:
-    """What a file or folder holds: images to train on, or vectors to explore."""
+    """What a file or folder holds: images to train on, or vectors to explore and to train a head on."""
 
     path: Path
     kind: str  # "images" or "vectors"
     samples: int
     classes: int
     width: int  # pixels of an image, dimensions of a vector
+    why_not: str = ""  # a sentence, where vectors can be explored but not trained on
 
     @property
     def stem(self) -> str:
@@ -45,7 +48,7 @@ def bring(name: str, file: BinaryIO) -> Brought:
         If it cannot be used, or there is no room for it: a sentence with the remedy.
     """
     try:
-        path = keep(name, file)
+        path, made = _kept(name, file)
     except OSError as error:
         raise InputError(
             f"{name} cannot be kept in {runs.runs_folder()} ({error.strerror or error}); make room there, or give its"
@@ -53,8 +56,11 @@ def bring(name: str, file: BinaryIO) -> Brought:
         ) from error
     try:
         return inspect(path)
-    except BaseException:
-        shutil.rmtree(path.parent)
+    except BaseException:  # also Streamlit's own, when the visitor moves on meanwhile
+        if made:  # else somebody has brought it before, and a run may stand on it
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another file of the same content lies there
+                path.parent.rmdir()
         raise
 
 
@@ -62,16 +68,23 @@ def keep(name: str, file: BinaryIO) -> Path:
     """Write an uploaded file beside the runs and return its path: a folder of its content, so that another file of the
     same name does not take its place, and a harmless name.
     """
+    return _kept(name, file)[0]
+
+
+def _kept(name: str, file: BinaryIO) -> tuple[Path, bool]:
+    """As `keep`, and whether the file was not there before."""
     digest = hashlib.sha256()
     while chunk := file.read(CHUNK):
         digest.update(chunk)
     file.seek(0)
     folder = runs.runs_folder() / FOLDER / digest.hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / (re.sub(r"[^\w.-]+", "-", Path(name).name).lstrip(".-")[-LONGEST_NAME:] or "upload")
+    if path.exists():  # whole, as it was written whole
+        return path, False
+    folder.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as temporary, temporary.open("wb") as out:
         shutil.copyfileobj(file, out, CHUNK)
-    return path
+    return path, True
 
 
 def inspect(path: Path) -> Brought:
@@ -84,30 +97,23 @@ def inspect(path: Path) -> Brought:
     """
     path = path_of(path)
     check(path.exists(), f"There is nothing at {path}; check the path, it must be one on the machine of the explorer.")
-    return _vectors(path) if _holds_vectors(path) else _images(path)
+    return _vectors(path) if holds_vectors(path) else _images(path)
 
 
 class TrainingPart(NamedTuple):
-    """The training half of a data set: its images, and its classes of two images or more."""
+    """The training half of a data set: what it is of, how many, and its classes of two samples or more."""
 
-    images: int
+    kind: str  # "images" or "vectors"
+    samples: int
     classes: int
 
 
 def training_part(data: str) -> TrainingPart:
-    """What there is to train on in a named set or a path; raises as `load_images`."""
-    labels = load_images(DataConfig(name=data)).part("train").labels
-    return TrainingPart(len(labels), int((np.bincount(labels) >= 2).sum()))
-
-
-def _holds_vectors(path: Path) -> bool:
-    if path.suffix.lower() == ".npz" and path.is_file():
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return "images" not in file.files
-        except Exception:
-            return True  # the reader of vectors says what is wrong with it
-    return path.suffix.lower() in VECTOR_KINDS
+    """What there is to train on in a named set or a path; raises as `load_data`."""
+    found = load_data(DataConfig(name=data))
+    labels = found.labels[found.split == TRAIN]
+    kind = "vectors" if isinstance(found, VectorSet) else "images"
+    return TrainingPart(kind, len(labels), int((np.bincount(labels) >= 2).sum()))
 
 
 def _images(path: Path) -> Brought:
@@ -118,5 +124,8 @@ def _images(path: Path) -> Brought:
 
 
 def _vectors(path: Path) -> Brought:
-    embedding, _ = load_vectors(path)
-    return Brought(path, "vectors", len(embedding.labels), len(np.unique(embedding.labels)), embedding.vectors.shape[1])
+    try:
+        found, why_not = load_vector_set(path), ""
+    except InputError as error:  # one that has no classes to test on may still be explored
+        found, why_not = load_vectors(path)[0], str(error)
+    return Brought(path, "vectors", len(found), len(np.unique(found.labels)), found.vectors.shape[1], why_not)

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bon_core.ids import places
+
 
 class Phase(NamedTuple):
     """A stretch of the training, from step `start` to before step `end`."""
@@ -72,6 +74,5 @@ def labels_at(ids: np.ndarray, known_ids: np.ndarray, known: np.ndarray) -> np.n
     """Cluster of each of `ids` (n,) in a clustering of `known_ids`: (n,) int64, -1 where it has none."""
     if not len(known_ids):
         return np.full(len(ids), -1, np.int64)
-    order = np.argsort(known_ids, kind="stable")
-    rows = order[np.searchsorted(known_ids, ids, sorter=order).clip(max=len(known_ids) - 1)]
-    return np.where(known_ids[rows] == ids, known[rows], -1).astype(np.int64)
+    rows = places(known_ids, ids)
+    return np.where(rows >= 0, known[rows], -1).astype(np.int64)

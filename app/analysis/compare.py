@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bon_core.ids import places
+
 
 @dataclass(frozen=True)
 class Side:
@@ -103,11 +105,8 @@ def superimpose(xy: np.ndarray, at: np.ndarray, targets: np.ndarray) -> tuple[np
 
 def _numbered(neighbours: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Neighbours (c, k) as places in the ascending `ids` (c,): nearest first, strangers left out, -1 at the end."""
-    if not len(ids):
-        return neighbours
-    places = np.searchsorted(ids, neighbours).clip(max=len(ids) - 1)
-    places = np.where(ids[places] == neighbours, places, -1)
-    return np.take_along_axis(places, np.argsort(places < 0, axis=1, kind="stable"), axis=1)
+    found = places(ids, neighbours)
+    return np.take_along_axis(found, np.argsort(found < 0, axis=1, kind="stable"), axis=1)
 
 
 def _right(near: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -57,8 +57,8 @@ class Confusion:
     """Two classes that are taken for each other.
 
     one, other : class numbers, one < other
-    count : queries of either that retrieved the other
-    query, found : positions of the worst such query and of what it retrieved
+    count : queries of either that retrieved the other, or anchors that were given it as a negative
+    query, found : positions of the worst such query and of what it retrieved or was given
     """
 
     one: int
@@ -78,16 +78,29 @@ def confusions(labels: np.ndarray, nearest: np.ndarray, hardness: np.ndarray, *,
     hardness : (n,) the larger the worse; picks the query that is shown
     """
     wrong = np.flatnonzero(labels[nearest] != labels)
-    if not len(wrong):
+    return class_pairs_of(labels, wrong, nearest[wrong], hardness[wrong], top=top)
+
+
+def class_pairs_of(
+    labels: np.ndarray, query: np.ndarray, found: np.ndarray, hardness: np.ndarray, *, top: int = 24
+) -> list[Confusion]:
+    """Pairs of classes by how many pairs of samples lie between them, most first.
+
+    Parameters
+    ----------
+    labels : (n,)
+    query, found : (m,) positions among the n, of different classes
+    hardness : (m,) the larger the worse; picks the pair that is shown
+    """
+    if not len(query):
         return []
-    ends = np.sort(np.stack([labels[wrong], labels[nearest[wrong]]], axis=1), axis=1)
+    ends = np.sort(np.stack([labels[query], labels[found]], axis=1), axis=1)
     pairs, which, counts = np.unique(ends, axis=0, return_inverse=True, return_counts=True)
-    which = which.ravel()
-    by_hardness = np.lexsort((hardness[wrong], which))  # the worst of each pair comes last
-    worst = wrong[by_hardness[np.cumsum(counts) - 1]]
+    by_hardness = np.lexsort((hardness, which.ravel()))  # the worst of each pair comes last
+    worst = by_hardness[np.cumsum(counts) - 1]
     order = np.argsort(-counts, kind="stable")[:top]
     return [
-        Confusion(int(pairs[i, 0]), int(pairs[i, 1]), int(counts[i]), int(worst[i]), int(nearest[worst[i]]))
+        Confusion(int(pairs[i, 0]), int(pairs[i, 1]), int(counts[i]), int(query[worst[i]]), int(found[worst[i]]))
         for i in order
     ]
 

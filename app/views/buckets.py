@@ -1,29 +1,31 @@
 """Hash buckets: where Bag of Negatives looks for hard negatives, and whether that place is in good health."""
 
-from pathlib import Path
+from dataclasses import replace
 from typing import Literal
 
-import altair as alt
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app import cached, place, selection, state, theme
-from app.analysis.buckets import COLLAPSE, BucketTable, bits_study, bucket_table
+from app.analysis.buckets import COLLAPSE, BitsStudy, BucketTable, bits_study, bucket_table
 from app.state import View
-from app.widgets import charts, links
+from app.widgets import links
 from app.widgets.bag_health import bag_health
 from app.widgets.bit_strip import bit_strip
+from app.widgets.board import board
 from app.widgets.gallery import gallery
+from app.widgets.histogram import histogram
 from app.widgets.mini_map import mini_map
+from app.widgets.plot import PLOT, Line, plot, ticks
 from bon_core.mining.codes import entropy
-from bon_core.runs import Run
 
 STUDIED = {  # purity, hardness and served of a study: name, colour
     "same class": theme.GREEN,
     "hardness of the others": theme.VERMILION,
     "anchors with a negative": theme.CONTEXT,
 }
+MOST_BARS = 40
 ORDERS = {"selection": "with my selection", "fullest": "fullest", "most mixed": "most classes"}
 
 
@@ -54,19 +56,25 @@ def main() -> None:
 
 
 def _table(view: View) -> BucketTable:
-    snapshot, rows = view.snapshot, view.rows
-    return bucket_table(
-        np.asarray(snapshot.codes)[rows],
-        np.asarray(snapshot.labels)[rows],
-        np.asarray(snapshot.hardness)[rows],
-        np.isin(rows, view.selected),
+    table = _unselected(view, cached.stamp(view))
+    of_selected = np.searchsorted(table.code, np.asarray(view.snapshot.codes)[view.selected])
+    return replace(table, chosen=np.bincount(of_selected, minlength=len(table.code)))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _unselected(_view: View, stamp: tuple) -> BucketTable:
+    """The table as long as nothing is selected."""
+    codes, labels, hardness = (
+        np.asarray(column)[_view.rows]
+        for column in (_view.snapshot.codes, _view.snapshot.labels, _view.snapshot.hardness)
     )
+    return bucket_table(codes, labels, hardness, np.zeros(len(codes), bool))
 
 
 def _figures(view: View, table: BucketTable) -> None:
     bits = view.snapshot.bits
     share = entropy(np.asarray(view.snapshot.codes)[view.rows], bits) / bits
-    steps, _ = _log(view.run.path, _events_stamp(view.run))
+    steps = _steps(view)
     newest = steps[-1] if steps else {}
     theme.figures(
         [
@@ -101,8 +109,14 @@ def _figures(view: View, table: BucketTable) -> None:
         )
 
 
+def _steps(view: View) -> list[dict]:
+    """Logged steps in which a miner with buckets was at work."""
+    events = cached.events(view.run)
+    return [event for event in events if event.get("kind") == "step" and event.get("entropy_share") is not None]
+
+
 def _pick(view: View, table: BucketTable) -> int:
-    st.subheader("Pick a bucket", anchor=False)
+    st.header("Pick a bucket", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         default = "selection" if len(view.selected) else "fullest"
         by = st.segmented_control(
@@ -177,7 +191,7 @@ def _found(view: View, text: str, fallback: int) -> int:
 
 
 def _bucket(view: View, table: BucketTable, code: int, rows: np.ndarray) -> None:
-    st.subheader(f"Bucket {code:#x}", anchor=False)
+    st.header(f"Bucket {code:#x}", anchor=False)
     theme.quiet(
         "Its code, bit by bit. Click a bit to flip it and visit the neighbouring bucket, whose size stands below."
     )
@@ -253,14 +267,15 @@ def _select(ids: np.ndarray, code: int, *, origin: str, mode: Literal["new", "ad
 
 def _whole(view: View, table: BucketTable, code: int) -> None:
     """All buckets at once: how full, how many bits would do, and their health over training."""
-    steps, warnings = _log(view.run.path, _events_stamp(view.run))
+    steps = _steps(view)
     if steps:
         left, right = st.columns([1, 1.7], gap="large")
         with left:
             _sizes(table, code)
             _bits(view)
         with right:
-            bag_health(steps, warnings, (view.run.path, _events_stamp(view.run)))
+            warnings = [event for event in cached.events(view.run) if event.get("kind") == "warning"]
+            bag_health(steps, warnings, (view.run.path, *cached.events_stamp(view.run)))
     else:
         left, right = st.columns(2, gap="large")
         with left:
@@ -273,54 +288,62 @@ def _whole(view: View, table: BucketTable, code: int) -> None:
 
 
 def _sizes(table: BucketTable, code: int) -> None:
-    st.subheader("How full the buckets are", anchor=False)
-    theme.quiet("Buckets by number of samples; the line marks the chosen one. A few giants would mean collapse.")
-    spec = _sizes_spec(table.size, table.size[table.code == code].tolist())
-    st.vega_lite_chart(spec, key="occupancy", width="stretch", alt="Histogram of bucket sizes")
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def _sizes_spec(sizes: np.ndarray, mark: list[int]) -> dict:
-    chart = charts.histogram(
-        sizes, bins=min(40, int(sizes.max())), x_title="samples in a bucket", y_title="buckets", mark=mark
+    st.header("How full the buckets are", anchor=False)
+    theme.quiet(
+        "Buckets by number of samples; the chosen one is among the vermilion. A few giants would mean collapse. Click a"
+        " bar to visit its buckets one by one."
     )
-    return charts.styled(chart).to_dict()
+    largest = int(table.size.max())
+    step = -(-largest // MOST_BARS)
+    starts = np.arange(1, largest + 1, step)
+    bar = (table.size - 1) // step  # of each bucket
+    here = bar[table.code == code].tolist()
+    spans = [f"{start} to {start + step - 1}" if step > 1 else f"{start}" for start in starts.tolist()]
+    counts = np.bincount(bar, minlength=len(starts))
+    picked = histogram(
+        counts,
+        np.append(starts, starts[-1] + step) - 0.5,
+        key="occupancy",
+        title="samples in a bucket",
+        ticks=ticks(0, largest, 6),
+        lit=here,
+        words=[f"{theme.count(count)} buckets of {span} samples" for count, span in zip(counts, spans, strict=True)],
+    )
+    if picked is not None and counts[picked]:
+        alike = table.code[bar == picked]
+        place.go("bucket", int(alike[np.searchsorted(alike, code, side="right") % len(alike)]))
+        st.rerun()
 
 
 def _bits(view: View) -> None:
-    st.subheader("Would fewer bits do?", anchor=False)
+    st.header("Would fewer bits do?", anchor=False)
     theme.quiet(
         "Bucket mates under the first b bits of the code: the chance to be of the same class, and how near those of"
         " another class are (0 = a random negative, 1 = the hardest there is)."
     )
-    theme.legend([(colour, name, "") for name, colour in STUDIED.items()])  # above, where it cannot be cut off
-    spec = _bits_spec(view, cached.stamp(view))
-    st.vega_lite_chart(spec, key="bits-study", width="stretch", alt="Purity and hardness by number of bits")
+    theme.legend([(colour, name, "") for name, colour in STUDIED.items()])
+    study = _bits_study(view, cached.stamp(view))
+    lines = []
+    for (name, shade), values in zip(STUDIED.items(), (study.purity, study.hardness, study.served), strict=True):
+        known = ~np.isnan(values)
+        lines.append(Line(name, shade, np.column_stack([study.bits, values])[known]))
+    drawn = plot(
+        lines,
+        words="Purity and hardness by number of bits",
+        written=lambda share: theme.percent(share, 0),
+        x=(1, view.snapshot.bits),
+        y=(min(0.0, *(float(line.points[:, 1].min(initial=0)) for line in lines)), 1),
+        title="bits of the code used",
+        height=180,
+    )
+    board(drawn, key="bits-study", css=PLOT)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _bits_spec(_view: View, stamp: tuple) -> dict:
+def _bits_study(_view: View, stamp: tuple) -> BitsStudy:
     snapshot, rows = _view.snapshot, _view.rows
-    study = bits_study(
-        cached.vectors(_view), np.asarray(snapshot.labels)[rows], np.asarray(snapshot.codes)[rows], snapshot.bits
-    )
-    table = pd.concat(
-        pd.DataFrame({"bits": study.bits, "share": values, "what": name})
-        for name, values in zip(STUDIED, (study.purity, study.hardness, study.served), strict=True)
-    ).dropna()
-    chart = charts.curves(
-        table,
-        x="bits",
-        y="share",
-        series="what",
-        x_title="bits of the code used",
-        colours=STUDIED,
-        percent=True,
-        points=True,
-        height=220,
-    )
-    shades = alt.Scale(domain=list(STUDIED), range=list(STUDIED.values()))
-    return charts.styled(chart.encode(color=alt.Color("what:N", scale=shades, legend=None))).to_dict()
+    labels, codes = np.asarray(snapshot.labels)[rows], np.asarray(snapshot.codes)[rows]
+    return bits_study(cached.vectors(_view), labels, codes, snapshot.bits)
 
 
 # Health over training -------------------------------------------------------------------------------------------------
@@ -328,7 +351,7 @@ def _bits_spec(_view: View, stamp: tuple) -> dict:
 
 def _no_health(view: View) -> None:
     """Why there is nothing to show, and what would change that."""
-    st.subheader("Health over training", anchor=False)
+    st.header("Health over training", anchor=False)
     remedy = "The figures are written while a run trains with the miner bon; start one on the Train page."
     if view.snapshot.meta["origin"] != "trained":
         theme.empty("These embeddings came ready-made, so there is no training to look back on.", remedy)
@@ -336,19 +359,6 @@ def _no_health(view: View) -> None:
         theme.empty(f"This run mined with {view.run.config.mining.miner}, which keeps no buckets.", remedy)
     else:
         theme.empty("This run kept no bucket figures.", remedy)
-
-
-def _events_stamp(run: Run) -> int:
-    path = run.path / "events.jsonl"
-    return path.stat().st_mtime_ns if path.exists() else 0
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _log(path: Path, stamp: int) -> tuple[list[dict], list[dict]]:
-    """Logged steps in which a miner with buckets was at work, and warnings."""
-    events = Run(path).events()
-    steps = [event for event in events if event["kind"] == "step" and event.get("entropy_share") is not None]
-    return steps, [event for event in events if event["kind"] == "warning"]
 
 
 main()

@@ -2,18 +2,19 @@
 
 from pathlib import Path
 
-import altair as alt
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from app import cached, place, selection, state, theme
-from app.analysis.clusters import Phase, block_order, flow_matrix, labels_at, most_spread, phases, specialists
+from app.analysis.clusters import block_order, flow_matrix, labels_at, most_spread, phases, specialists
 from app.state import View
-from app.widgets import charts, links
+from app.widgets import links
+from app.widgets.board import board
+from app.widgets.class_map import class_map
 from app.widgets.heat_matrix import heat_matrix
 from app.widgets.learner_cards import Card, learner_cards
 from app.widgets.phase_strip import phase_strip
+from app.widgets.plot import PLOT, Line, plot
 from app.widgets.ribbons import ribbons
 from bon_core.division import diagnostics
 from bon_core.division.diagnostics import Exemplars
@@ -21,7 +22,8 @@ from bon_core.runs import Run
 
 STRIP = 8  # pictures in a strip of a card
 SPREAD = 36  # classes in the heat map before all are asked for
-MOST_CLASSES = 2000
+MOST_CLASSES = 600
+BINS = 40
 
 
 def main() -> None:
@@ -42,7 +44,8 @@ def main() -> None:
         )
     word = "learner" if learners else "cluster"
     clusterings = _clusterings(view.run.path, _stamp(view.run))
-    stretches, divided = _log(view.run.path, _events_stamp(view.run))
+    stretches = phases([event for event in cached.events(view.run) if event.get("kind") == "step"])
+    divided = [event for event in cached.events(view.run) if event.get("kind") == "clustering"]
     if len(stretches) > 1:
         phase_strip(stretches, [event["step"] for event in divided], key="phases")
     _cards(view, word, clusterings)
@@ -61,19 +64,6 @@ def main() -> None:
         _health(divided)
     if len(selection.ids()):
         links.follow(but="clusters")
-
-
-def _events_stamp(run: Run) -> int:
-    path = run.path / "events.jsonl"
-    return path.stat().st_mtime_ns if path.exists() else 0
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _log(path: Path, stamp: int) -> tuple[list[Phase], list[dict]]:
-    """What the run wrote down of its division: the stretches of the training, and every clustering."""
-    events = Run(path).events()
-    steps = [event for event in events if event["kind"] == "step"]
-    return phases(steps), [event for event in events if event["kind"] == "clustering"]
 
 
 # Who looks after what -------------------------------------------------------------------------------------------------
@@ -106,7 +96,7 @@ def _cards(view: View, word: str, clusterings: list[dict[str, np.ndarray]]) -> N
                 strips={name: view.ids[rows] for name, rows in strips.items()},
             )
         )
-    st.subheader(f"What each {word} looks after", anchor=False)
+    st.header(f"What each {word} looks after", anchor=False)
     theme.quiet(
         "At its centre lies what it is made of. At its border lies what the next clustering may give to another"
         f" {word}. Click a picture to select it."
@@ -144,7 +134,7 @@ def _count(view: View) -> int:
 
 
 def _classes(view: View, word: str) -> None:
-    st.subheader(f"Which classes a {word} holds", anchor=False)
+    st.header(f"Which classes a {word} holds", anchor=False)
     counts = diagnostics.class_counts(
         np.asarray(view.snapshot.labels)[view.rows],
         np.asarray(view.snapshot.clusters)[view.rows].astype(np.int64),
@@ -152,7 +142,8 @@ def _classes(view: View, word: str) -> None:
         _count(view),
     )
     present = np.flatnonzero(counts.sum(axis=1))
-    words = (f"the {SPREAD} most divided", f"all {theme.count(len(present))}")
+    many = f"all {theme.count(len(present))}" if len(present) <= MOST_CLASSES else f"the {MOST_CLASSES} most divided"
+    words = (f"the {SPREAD} most divided", many)
     shown = present
     if len(present) > SPREAD:
         choice = st.segmented_control(
@@ -164,19 +155,17 @@ def _classes(view: View, word: str) -> None:
             key="classes",
             bind="query-params",
         )
-        if choice == words[0]:
-            shown = present[most_spread(counts[present], SPREAD)]
-        elif len(present) > MOST_CLASSES:
-            shown = present[most_spread(counts[present], MOST_CLASSES)]
+        shown = present[most_spread(counts[present], SPREAD if choice == words[0] else MOST_CLASSES)]
     shown = shown[block_order(counts[shown])]
     theme.quiet(
         f"Each column is a class, each row a {word}; the stronger the colour, the larger the share of the class it"
         " holds. A class in one block"
         " has one owner; a divided class has none. Click a cell to select its samples."
     )
-    cell = _class_chart(view, counts, shown, word)
-    if cell is not None and cell != st.session_state.get("class-cell"):
-        st.session_state["class-cell"] = cell
+    with st.container(key="class-map"):
+        names = [view.snapshot.class_names[label] for label in shown]
+        cell = class_map(counts[shown], shown.tolist(), names, word, key="classes-of-clusters")
+    if cell is not None:
         label, cluster = cell
         inside = (view.snapshot.labels[view.rows] == label) & (view.snapshot.clusters[view.rows] == cluster)
         origin = f"{view.snapshot.class_names[label]} in {word} {cluster}"
@@ -184,121 +173,58 @@ def _classes(view: View, word: str) -> None:
         st.rerun()
 
 
-def _class_chart(view: View, counts: np.ndarray, shown: np.ndarray, word: str) -> tuple[int, int] | None:
-    """Draw the heat map; the (class, cluster) that was clicked last, or None."""
-    few = len(shown) <= 60
-    with st.container(key="class-map"):
-        event = st.vega_lite_chart(
-            _class_spec(counts[shown], shown, [view.snapshot.class_names[label] for label in shown], word, theme.ink()),
-            key=f"class-chart-{few}",
-            on_select="rerun",
-            selection_mode="cell",
-            width="stretch",
-            alt=f"Share of each class that each {word} holds",
-        )
-    picked = event["selection"].get("cell") or []
-    if not picked or "class" not in picked[0]:
-        return None
-    return int(picked[0]["class"]), int(picked[0]["cluster"])
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _class_spec(counts: np.ndarray, classes: np.ndarray, names: list[str], word: str, ink: str) -> dict:
-    """The heat map of counts (P, K); names under the columns as long as they can be read."""
-    number, few = counts.shape[1], len(classes) <= 60
-    table = pd.DataFrame(
-        {
-            "class": np.repeat(classes, number),
-            "name": np.repeat(names, number),
-            "place": np.repeat(np.arange(len(classes)), number),
-            "cluster": np.tile(np.arange(number), len(classes)),
-            "samples": counts.ravel(),
-            "share": (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).ravel().round(4),
-        }
-    )
-    table["row"] = [f"{word} {k}" for k in table["cluster"]]
-    order = alt.EncodingSortField("place")
-    chart = (
-        alt.Chart(table)
-        .mark_rect(cornerRadius=2 if few else 0)
-        .encode(
-            x=alt.X("class:O", sort=order, axis=None),
-            y=alt.Y("row:N", sort=None, axis=alt.Axis(title=None, grid=False)),
-            color=alt.value(theme.BLUE),
-            opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0.06, 1]), legend=None),
-            tooltip=["name:N", "row:N", "samples:Q", alt.Tooltip("share:Q", format=".0%")],
-        )
-        .add_params(alt.selection_point(name="cell", fields=["class", "cluster"], on="click", toggle=False))
-    )
-    layers = [chart]
-    if few:
-        words = table[table["cluster"] == 0].assign(row=f"{word} {number - 1}")
-        layers.append(
-            alt.Chart(words)
-            .mark_text(baseline="top", dy=24, fontSize=13, color=ink, limit=40)
-            .encode(x=alt.X("class:O", sort=order), y=alt.Y("row:N", sort=None), text="name:N")
-        )
-    whole = alt.layer(*layers).properties(height=34 * number + 24, usermeta={"embedOptions": {"renderer": "canvas"}})
-    return charts.styled(whole).to_dict()
-
-
 # Distances and flows --------------------------------------------------------------------------------------------------
 
 
 def _distances(view: View, word: str) -> None:
-    st.subheader("Why divide: are negatives harder inside a cluster?", anchor=False)
-    inside, anywhere, spec = _negative_distances(view, cached.stamp(view), word)
-    if spec is None:
+    st.header("Why divide: are negatives harder inside a cluster?", anchor=False)
+    inside, anywhere = _negative_distances(view, cached.stamp(view))
+    if not len(inside) or not len(anywhere):
         theme.empty("There are no such pairs.", f"Every {word} holds a single class in this split.")
         return
     theme.quiet(
         "A negative teaches only while it is near. Two random samples of different classes lie"
-        f" {inside:.2f} apart on average inside a {word}, {anywhere:.2f} in the whole split: "
-        + ("a batch from one cluster is the harder one." if inside < anywhere else "dividing gains nothing here.")
+        f" {inside.mean():.2f} apart on average inside a {word}, {anywhere.mean():.2f} in the whole split: "
+        + (
+            "a batch from one cluster is the harder one."
+            if inside.mean() < anywhere.mean()
+            else "dividing gains nothing here."
+        )
     )
-    theme.legend([(theme.VERMILION, f"inside a {word}", ""), (theme.CONTEXT, "whole split", "")])
-    st.vega_lite_chart(
-        spec,
-        key="negative-distances",
-        width="stretch",
-        alt="Histograms of negative distances inside clusters and overall",
+    kinds = ((f"inside a {word}", theme.VERMILION, inside), ("whole split", theme.CONTEXT, anywhere))
+    theme.legend([(shade, name, "") for name, shade, _ in kinds])
+    edges = np.linspace(0, float(max(inside.max(), anywhere.max())), BINS + 1)
+    lines = []
+    for name, shade, values in reversed(kinds):
+        shares = np.histogram(values, edges)[0] / len(values)
+        stairs = np.column_stack([np.repeat(edges, 2)[1:-1], np.repeat(shares, 2)])
+        lines.append(Line(name, shade, stairs, area=True))
+    drawn = plot(
+        lines,
+        words=f"Distances of negatives inside a {word} and in the whole split",
+        written=lambda share: theme.percent(share, 0),
+        y=(0, 1.08 * max(float(line.points[:, 1].max()) for line in lines)),
+        title="distance between two classes, by share of pairs",
+        height=200,
     )
+    board(drawn, key="negative-distances", css=PLOT)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _negative_distances(_view: View, stamp: tuple, word: str) -> tuple[float, float, dict | None]:
-    """Mean distance of a negative inside a cluster and anywhere, and the chart of both; None where there are none."""
+def _negative_distances(_view: View, stamp: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """How far apart random negatives are inside a cluster, and anywhere."""
     snapshot, rows = _view.snapshot, _view.rows
-    inside, anywhere = diagnostics.negative_distances(
+    return diagnostics.negative_distances(
         cached.vectors(_view),
         np.asarray(snapshot.labels)[rows],
         np.asarray(snapshot.clusters)[rows],
         seed=0,
         samples=20_000,
     )
-    if not len(inside) or not len(anywhere):
-        return 0.0, 0.0, None
-    edges = np.linspace(0, float(max(inside.max(), anywhere.max())), 41)
-    table = pd.concat(
-        pd.DataFrame({"from": edges[:-1], "share": np.histogram(values, edges)[0] / len(values), "what": name})
-        for name, values in (("whole split", anywhere), (f"inside a {word}", inside))
-    ).round(5)
-    shades = alt.Scale(domain=[f"inside a {word}", "whole split"], range=[theme.VERMILION, theme.CONTEXT])
-    chart = (
-        alt.Chart(table)
-        .mark_area(opacity=0.5, interpolate="step-after", line=True)
-        .encode(
-            x=alt.X("from:Q", axis=alt.Axis(title="distance between two classes", grid=False, tickCount=6)),
-            y=alt.Y("share:Q", stack=None, axis=alt.Axis(title="share of pairs", format="%", tickCount=4)),
-            color=alt.Color("what:N", scale=shades, legend=None),
-        )
-        .properties(height=230)
-    )
-    return float(inside.mean()), float(anywhere.mean()), charts.styled(chart).to_dict()
 
 
 def _flows(clusterings: list[dict[str, np.ndarray]]) -> None:
-    st.subheader("Does a learner keep its job?", anchor=False)
+    st.header("Does a learner keep its job?", anchor=False)
     if len(clusterings) < 2:
         theme.empty(
             "There are no two clusterings to compare.",
@@ -371,7 +297,7 @@ def _division(view: View) -> None:
     learners = [(f"learner {k}", theme.hue(k)) for k in range(len(recall))]
     best, whole = recall.max(), division["whole"]
     gain = f"together they gain {100 * (whole - best):.1f} points." if whole > best else "together they gain nothing."
-    st.subheader("Conquer: do the learners complement each other?", anchor=False)
+    st.header("Conquer: do the learners complement each other?", anchor=False)
     theme.quiet(
         f"The best slice alone reaches {theme.percent(best)}, all of them {theme.percent(whole)}: {gain} Recall@1 on"
         " samples that were not trained on."
@@ -438,53 +364,52 @@ def _range(matrix: np.ndarray) -> tuple[float, float]:
 
 def _health(events: list[dict]) -> None:
     total = sum(events[-1]["sizes"])
-    st.subheader("Health over clusterings", anchor=False)
+    st.header("Health over clusterings", anchor=False)
     first, second = st.columns(2, gap="large")
-    sizes = pd.DataFrame(
-        [
-            {"step": event["step"], "share": size / total, "what": f"learner {k}"}
-            for event in events
-            for k, size in enumerate(event["sizes"])
-        ]
-    )
-    kinds = {"moved": "changed learner", "moved_raw": "would have, unmatched", "dropped": "left out"}
+    steps = np.array([event["step"] for event in events], np.float64)
+    kinds = {
+        "moved": ("changed learner", theme.BLUE),
+        "moved_raw": ("would have, unmatched", theme.CONTEXT),
+        "dropped": ("left out", theme.VERMILION),
+    }
     renamed = any(event["moved"] != event["moved_raw"] for event in events)
     if not renamed:  # the two curves are one
         del kinds["moved_raw"]
-    rates = pd.DataFrame(
-        [
-            {"step": event["step"], "share": event[name] / total, "what": words}
-            for event in events
-            for name, words in kinds.items()
-            if event.get(name) is not None
-        ]
-    )
     with first:
         theme.quiet("Sizes of the clusters; one that starves leaves its learner without work.")
-        hues = {f"learner {k}": theme.hue(k) for k in range(len(events[-1]["sizes"]))}
-        _points(sizes, hues, "Share of the samples in each cluster over the training", key="cluster-sizes")
+        shares = np.array([event["sizes"] for event in events]) / total
+        lines = [
+            Line(f"learner {k}", theme.hue(k), np.column_stack([steps, share])) for k, share in enumerate(shares.T)
+        ]
+        _shares(lines, "Share of the samples in each cluster over the training", key="cluster-sizes")
     with second:
         kept = "" if renamed else " The warm start kept all names, so matching had nothing to rename."
         theme.quiet(
             f"Samples that changed learner, and those left out because they were alone in their class there.{kept}"
         )
-        shades = {"moved": theme.BLUE, "moved_raw": theme.CONTEXT, "dropped": theme.VERMILION}
-        hues = {words: shades[name] for name, words in kinds.items()}
-        _points(rates, hues, "Share of the samples that changed learner or were left out", key="cluster-moves")
+        lines = [
+            Line(words, shade, np.array([(e["step"], e[name] / total) for e in events if e.get(name) is not None]))
+            for name, (words, shade) in kinds.items()
+        ]
+        _shares(lines, "Share of the samples that changed learner or were left out", key="cluster-moves")
 
 
-def _points(table: pd.DataFrame, colours: dict[str, str], words: str, *, key: str) -> None:
-    theme.legend([(colour, name, "") for name, colour in colours.items()])
-    st.vega_lite_chart(_points_spec(table, colours), key=key, width="stretch", alt=words)
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _points_spec(table: pd.DataFrame, colours: dict[str, str]) -> dict:
-    chart = charts.curves(
-        table, x="step", y="share", series="what", x_title="training step", colours=colours, percent=True, points=True
+def _shares(lines: list[Line], words: str, *, key: str) -> None:
+    known = [line for line in lines if len(line.points)]
+    if not known:
+        return
+    theme.legend([(line.shade, line.name, "") for line in known])
+    highest = max(float(line.points[:, 1].max()) for line in known)
+    drawn = plot(
+        known,
+        words=words,
+        written=lambda share: f"{100 * share:.3g} %",
+        x=(min(line.points[0, 0] for line in known), max(line.points[-1, 0] for line in known)),
+        y=(0, max(1.08 * highest, 0.01)),
+        title="training step",
+        height=150,
     )
-    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
-    return charts.styled(chart.encode(color=alt.Color("what:N", scale=scale, legend=None))).to_dict()
+    board(drawn, key=key, css=PLOT)
 
 
 main()

@@ -1,33 +1,27 @@
 """Compare: two runs, or two checkpoints of one, on the samples that both know."""
 
-import json
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
 from app import cached, pictures, place, selection, state, theme
-from app.analysis.compare import ClassChange, Comparison, Side, class_changes, compare, superimpose
+from app.analysis.compare import ClassChange, Comparison, class_changes, superimpose
+from app.pair import K, Pair, choose_other, pair_of
 from app.state import View
 from app.widgets import links
-from app.widgets.board import text
 from app.widgets.colouring import Colouring, colouring
-from app.widgets.gallery import gallery
+from app.widgets.gallery import gallery, gallery_head
 from app.widgets.twin_curves import twin_curves
 from app.widgets.twin_maps import twin_maps
 from app.widgets.versus import HUES, Line, columns, rails, settings, versus
 from app.widgets.webgl_map import LineKind, MapEvent, happened
-from bon_core.config import InputError
-from bon_core.runs import Run
 from bon_core.snapshot import Snapshot
 
-K = 10  # neighbours that are compared
 SHOWN = 36  # pictures of a gallery
 CLASSES = 8  # at either end of the list
 MAPS = "twin"  # the widget
-RUN, EPOCH, SAMPLE = "other", "other_epoch", "sample"  # in the address
+SAMPLE = "sample"  # in the address
 METRICS = {
     "recall@1": ("Recall@1", "How often the nearest neighbour is of the same class"),
     "map@r": ("MAP@R", "How well all of the own class are ranked before the others"),
@@ -43,45 +37,10 @@ CHANGES = {
 }
 
 
-@dataclass(frozen=True)
-class Pair:
-    """The two views, their names, and what they say of the c samples in common."""
-
-    views: tuple[View, View]
-    names: tuple[str, str]
-    found: Comparison
-
-    @property
-    def whole(self) -> bool:
-        """Whether both hold the very same samples."""
-        return all(len(view.rows) == len(self.found.ids) for view in self.views)
-
-    @cached_property
-    def among(self) -> np.ndarray:
-        """Places among those in common that are selected, or all if none is."""
-        chosen = np.flatnonzero(np.isin(self.found.ids, selection.ids()))
-        return chosen if len(chosen) else np.arange(len(self.found.ids))
-
-    @cached_property
-    def harder(self) -> np.ndarray:
-        """How much the hardness of each sample in common grew, (c,) float32."""
-        here, there = (
-            np.asarray(view.snapshot.hardness)[view.rows[places]].astype(np.float32)
-            for view, places in zip(self.views, self.found.places, strict=True)
-        )
-        return there - here
-
-    @cached_property
-    def movers(self) -> np.ndarray:
-        """Of `among`, those whose neighbours changed most before the others."""
-        known = self.among[~np.isnan(self.found.kept[self.among])]
-        return known[np.lexsort((-np.abs(self.harder[known]), self.found.kept[known]))]
-
-
 def main() -> None:
     _take(happened(MAPS))
     view = state.page("Compare", "What did the other training learn differently? Two runs, or two checkpoints of one.")
-    other = _other(view)
+    other = choose_other(view)
     if other is None:
         theme.empty(
             "There is nothing to compare with yet: this is the only snapshot.",
@@ -89,8 +48,7 @@ def main() -> None:
         )
         st.page_link("views/train.py", label="Train another model", icon=":material/model_training:")
         return
-    found = _compare(view, other, cached.stamp(view), cached.stamp(other))
-    pair = Pair((view, other), _names(view, other), found)
+    pair = pair_of(view, other)
     _what_is_compared(pair)
     left, right = st.columns([1, 2.2], gap="large")
     with left:
@@ -99,7 +57,7 @@ def main() -> None:
     with right:
         runs = {pair.views[k].run.path: (pair.views[k].run, pair.names[k]) for k in (1, 0)}
         twin_curves(list(reversed(runs.values())), key="curve")
-    if not len(found.ids):
+    if not len(pair.found.ids):
         return
     st.divider()
     focus = _focus(pair)
@@ -115,90 +73,6 @@ def main() -> None:
     _classes(pair)
     if len(selection.ids()):
         links.follow(but="compare")
-
-
-# Which two ------------------------------------------------------------------------------------------------------------
-
-
-def _other(view: View) -> View | None:
-    """The second view, chosen by menus of its own; None if there is no other snapshot."""
-    found = {name: run for name, run in state.explorable().items() if _epochs_but(view, run)}
-    if not found:
-        return None
-    mine = view.snapshot.meta.get("data")
-    order = sorted(found, key=lambda name: (_data(found[name]) != mine, name == view.run.name))
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="compare-with"):
-        first, second = (f'<i style="background:{hue}"></i>' for hue in HUES)
-        words = f"<span>{first}{text(view.run.name)} · {_epoch(view.snapshot)}</span><span>against</span>"
-        st.html(f'<div class="legend">{words}<span>{second}</span></div>', width="content")
-        run = found[state.menu(RUN, order, "Other run", width=230, explicit=True)]
-        steps = _epochs_but(view, run)
-        epoch = state.menu(EPOCH, list(reversed(steps)), "Other checkpoint", width=130, explicit=True)
-        st.button(
-            "",
-            icon=":material/swap_horiz:",
-            help="Swap the two",
-            key="swap",
-            on_click=_swap,
-            args=(view, run, epoch),
-        )
-    state.say_what_is_gone(RUN, EPOCH)
-    try:
-        snapshot = state.opened(run, steps[epoch])
-    except InputError as error:
-        theme.trouble(str(error))
-        st.stop()
-    splits = state.splits_of(snapshot)
-    split = view.split if view.split in splits else splits[0]
-    known = view.colour in state.COLOURS or view.colour in snapshot.fields
-    return View(run, snapshot, split, view.colour if known else "cluster")
-
-
-def _epochs_but(view: View, run: Run) -> dict[str, int]:
-    """The checkpoints of a run, without the one that the header shows; none if the run's files are damaged."""
-    mine = view.snapshot.path
-    try:
-        return {epoch: step for epoch, step in state.epochs(run).items() if run.snapshot_path(step) != mine}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _data(run: Run) -> str:
-    path = run.snapshot_path(run.snapshots()[-1]) / "meta.json"
-    return _data_of(path, path.stat().st_mtime_ns)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _data_of(path: Path, changed: int) -> str:
-    return json.loads(path.read_text(encoding="utf-8")).get("data", "")
-
-
-def _epoch(snapshot: Snapshot) -> str:
-    return f"epoch {snapshot.meta['epoch']:.4g}"
-
-
-def _names(view: View, other: View) -> tuple[str, str]:
-    if view.run.path == other.run.path:
-        return _epoch(view.snapshot), _epoch(other.snapshot)
-    return view.run.name, other.run.name
-
-
-def _swap(view: View, run: Run, epoch: str) -> None:
-    st.session_state.update({"run": run.name, "epoch": epoch, RUN: view.run.name, EPOCH: _epoch(view.snapshot)})
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _compare(_view: View, _other: View, stamp: tuple, other_stamp: tuple) -> Comparison:
-    return compare(_side(_view), _side(_other), k=K)
-
-
-def _side(view: View) -> Side:
-    ids = np.asarray(view.snapshot.ids)
-    return Side(view.ids, _class_names(view), ids[np.asarray(view.snapshot.neighbours)[view.rows]])
-
-
-def _class_names(view: View) -> np.ndarray:
-    return np.array(view.snapshot.class_names)[np.asarray(view.snapshot.labels)[view.rows]]
 
 
 def _what_is_compared(pair: Pair) -> None:
@@ -300,7 +174,7 @@ def _maps(pair: Pair, focus: int | None) -> None:
         _Part(one.run, one.snapshot, one.split, one.colour, rows[0]),
         _Part(other.run, moved, other.split, other.colour, rows[1]),
     )
-    st.subheader("Where things lie", anchor=False)
+    st.header("Where things lie", anchor=False)
     shades = (state.COLOURS.get(one.colour, one.colour), "neighbours kept", "what changed")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         shade = st.segmented_control(
@@ -376,7 +250,7 @@ def _lines(view: View, focus: int | None) -> list[tuple[int, int, LineKind]]:
 
 def _movers(pair: Pair) -> None:
     found = pair.found
-    st.subheader("Who keeps other company now", anchor=False)
+    st.header("Who keeps other company now", anchor=False)
     kept = found.kept[~np.isnan(found.kept)]
     left, right = st.columns([1, 1.4], gap="medium")
     with left:
@@ -409,19 +283,10 @@ def _movers(pair: Pair) -> None:
 
 
 def _gallery(pair: Pair, title: str, places: np.ndarray, captions: list[str] | None, key: str, words: str) -> None:
-    shown = pair.found.ids[places[:SHOWN]]
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{title}** · {theme.count(len(places))} · :gray[{words}]", width="stretch")
-        st.button(
-            "Select",
-            key=f"{key}-select",
-            type="tertiary",
-            icon=":material/select:",
-            disabled=not len(places),
-            on_click=selection.put,
-            args=(shown if key == "movers" else pair.found.ids[places],),
-            kwargs={"origin": title.lower()},
-        )
+    ids = pair.found.ids[places]
+    shown = ids[:SHOWN]
+    select = shown if key == "movers" else ids  # everybody moved, more or less
+    gallery_head(title, ids, origin=title.lower(), key=f"{key}-select", words=words, select=select)
     clicked = gallery(pair.views[0], shown, key=key, captions=captions, size=40) if len(places) else None
     if clicked is not None:
         place.go(SAMPLE, clicked)
@@ -483,7 +348,7 @@ def _near(view: View, identity: int) -> np.ndarray:
 
 def _classes(pair: Pair) -> None:
     changes = _changes(pair, *map(cached.stamp, pair.views))
-    st.subheader("Which classes gained, which lost", anchor=False)
+    st.header("Which classes gained, which lost", anchor=False)
     theme.quiet("Recall@1 of a class, dot to dot, from 0 to 100 %. Click a class to select it.")
     gained = [change for change in changes if change.gain > 0]
     lost = [change for change in reversed(changes) if change.gain < 0]
@@ -496,15 +361,14 @@ def _classes(pair: Pair) -> None:
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _changes(_pair: Pair, *stamps: tuple) -> list[ClassChange]:
-    return class_changes(_class_names(_pair.views[0])[_pair.found.places[0]], _pair.found.right)
+    return class_changes(_pair.classes, _pair.found.right)
 
 
 def _ends(pair: Pair, changes: list[ClassChange], title: str, *, key: str) -> None:
     st.markdown(f"**{title}**")
     picked = rails(changes[:CLASSES], key=key) if changes else None
     if picked is not None:
-        classes = _class_names(pair.views[0])[pair.found.places[0]]
-        selection.put(pair.found.ids[classes == picked], origin=f"class {picked}")
+        selection.put(pair.found.ids[pair.classes == picked], origin=f"class {picked}")
         st.rerun()
 
 

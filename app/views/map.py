@@ -9,10 +9,10 @@ from app.widgets.colouring import Colouring, colouring
 from app.widgets.gallery import gallery
 from app.widgets.histogram import histogram
 from app.widgets.links import follow
+from app.widgets.plot import ticks
 from app.widgets.point_map import point_map
 from app.widgets.projection_menu import Redrawn, projection_menu
 from app.widgets.shares import shares
-from app.widgets.twin_curves import ticks
 from app.widgets.webgl_map import LineKind, MapEvent, happened
 
 KEY = "map"
@@ -213,7 +213,7 @@ def _selection_panel(view: View) -> None:
         return
     snapshot = view.snapshot
     labels = np.asarray(snapshot.labels)[rows]
-    st.subheader(f"{theme.count(len(rows))} selected", anchor=False)
+    st.header(f"{theme.count(len(rows))} selected", anchor=False)
     follow(but="map")
     pictures_column, numbers_column = st.columns([1.6, 1], gap="large")
     with pictures_column:

@@ -9,9 +9,11 @@ import streamlit as st
 from app import cached, place, selection, state, theme
 from app.analysis import miners
 from app.analysis.miners import Draws
+from app.analysis.retrieval import class_pairs_of
 from app.state import View
 from app.widgets import links
 from app.widgets.bag import ROLES, SHADES, bag
+from app.widgets.class_pairs import class_pairs
 from app.widgets.distance_plot import distance_plot
 from app.widgets.gallery import gallery
 from app.widgets.mini_map import mini_map
@@ -26,8 +28,10 @@ DRAWS = 60  # of each miner for the anchor
 MOST_DRAWS = 1 << 30  # that can be asked for
 ANCHORS = 60  # from which the miners are compared in general
 MOST_SUSPECTS = 300
-REPLAY, SIDE_BY_SIDE, MARGIN, SUSPECTS = (  # also the words in the address
+PAIRS = 48  # of classes
+REPLAY, MOST, SIDE_BY_SIDE, MARGIN, SUSPECTS = (  # also the words in the address
     "Replay a step",
+    "Mined most",
     "Miners side by side",
     "Drag the margin",
     "Suspicious labels",
@@ -50,7 +54,7 @@ def main() -> None:
         bind="query-params",
         label_visibility="collapsed",
     )
-    if not recorded and chosen in (REPLAY, MARGIN):
+    if not recorded and chosen in (REPLAY, MOST, MARGIN):
         theme.empty(
             "This run kept no record of its batches.",
             "Runs that are trained here record every step; embeddings brought in a file have none. Miners side by side"
@@ -69,11 +73,12 @@ def _replay(view: View) -> None:
     view = replace(view, split="train")
     number = _choose_step(cached.recorded_steps(view))
     step = read_step(view.run.path, number)
+    _what_of_the_selection(view)
     margin = view.run.config.training.margin
     kinds = miners.kinds_of(step["d_ap"], step["d_an"], margin)
     remembered = miners.remembered(step)
     _step_figures(step, kinds, margin)
-    st.subheader("The bag", anchor=False)
+    st.header("The bag", anchor=False)
     theme.legend(
         [
             (shade, role, str(int((step["role"] == k).sum())))
@@ -83,7 +88,7 @@ def _replay(view: View) -> None:
     theme.quiet(_bag_words(step, remembered))
     labels = _labels_of(view, step["id"])
     clicked = bag(view, step, miners.bag_groups(step, labels), remembered, key="bag")
-    st.subheader("The triplets", anchor=False)
+    st.header("The triplets", anchor=False)
     theme.quiet(
         "The anchor stands at 0; the dot is its positive, the diamond its negative, the band the margin of"
         f" {margin:g}. A"
@@ -98,6 +103,18 @@ def _replay(view: View) -> None:
     with right:
         _step_map(view, step, rows[:ROWS])
     _to_miners(clicked if clicked is not None else again)
+
+
+def _what_of_the_selection(view: View) -> None:
+    """Say whether the selection was trained on at all; who comes from another page may not expect that."""
+    if not len(selection.ids()):
+        return
+    inside = len(view.selected)
+    theme.quiet(
+        f"{theme.count(inside)} of the selected samples were trained on; {MOST} shows their negatives of all steps."
+        if inside
+        else "Nothing of the selection was trained on: its classes are held out. These are classes that were."
+    )
 
 
 def _choose_step(steps: np.ndarray) -> int:
@@ -250,6 +267,54 @@ def _to_miners(identity: int | None) -> None:
         st.rerun()
 
 
+# Mined most -----------------------------------------------------------------------------------------------------------
+
+
+def _most(view: View) -> None:
+    """Which classes the training held against each other, over all its recorded steps."""
+    view = replace(view, split="train")
+    mined = cached.mined(view)
+    among = np.isin(view.ids[mined["anchor"]], selection.ids())
+    if not among.any():
+        if len(selection.ids()):
+            theme.quiet("Nothing of the selection was trained on, so these are the pairs of the whole training.")
+        among[:] = True
+    told = mined["d_ap"][among], mined["d_an"][among]
+    pairs = class_pairs_of(
+        np.asarray(view.snapshot.labels)[view.rows].astype(np.int64),
+        mined["anchor"][among],
+        mined["negative"][among],
+        np.nan_to_num(told[0] - told[1]),
+        top=PAIRS,
+    )
+    if not pairs:
+        theme.empty("No recorded sample is in this snapshot.", "Choose another checkpoint or run in the header.")
+        return
+    own = view.run.config.training.margin
+    theme.figures(
+        [
+            (theme.count(among.sum()), "negatives mined", "one for each anchor of a recorded batch"),
+            (theme.count(len(np.unique(mined["step"][among]))), "recorded steps", ""),
+            (
+                theme.percent(miners.active_share(*told, own), 0),
+                "taught something",
+                f"they violated the margin of {own:g} when they were mined",
+            ),
+        ]
+    )
+    st.header(f"What {'the selection' if not among.all() else 'this model'} was trained against", anchor=False)
+    theme.quiet(
+        "Pairs of classes by how often the one was mined as the negative of the other; pictured is the hardest case,"
+        " anchor first. Click a pair to select both classes, and to see what else was mined against them."
+    )
+    picked = class_pairs(view, pairs, key="most-mined")
+    if picked is not None and picked < len(pairs):
+        both = (pairs[picked].one, pairs[picked].other)
+        names = " and ".join(view.snapshot.class_names[label] for label in both)
+        selection.put(view.ids[np.isin(np.asarray(view.snapshot.labels)[view.rows], both)], origin=names)
+        st.rerun()
+
+
 # Miners side by side --------------------------------------------------------------------------------------------------
 
 
@@ -268,7 +333,7 @@ def _miners(view: View) -> None:
     draw = place.number("draw", lambda number: number < MOST_DRAWS, fallback=0, words="draw")
     left, right = st.columns([1, 3.2], gap="large")
     with left:
-        st.subheader(f"Anchor: {view.class_name(row)}", anchor=False)
+        st.header(f"Anchor: {view.class_name(row)}", anchor=False)
         gallery(view, np.array([anchor]), key="anchor-picture", size=92, borders=["query"])
         with st.container(horizontal=True, gap="small"):
             st.button(
@@ -284,7 +349,7 @@ def _miners(view: View) -> None:
         theme.quiet("From the selection:" if len(view.selected) else "Or one that the model retrieves wrongly:")
         picked = gallery(view, np.asarray(view.snapshot.ids)[candidates], key="anchor-candidates", size=38)
     with right:
-        st.subheader("Which negative each miner would choose, and its gap to the hardest", anchor=False)
+        st.header("Which negative each miner would choose, and its gap to the hardest", anchor=False)
         theme.quiet(
             "The gap counts the negatives that are harder than the one chosen: 0 is the exact hardest. Every miner is"
             f" run on this checkpoint's embedding; the dot is one draw, the thin ticks are {DRAWS - 1} others."
@@ -429,6 +494,7 @@ def _suspects(view: View) -> None:
 
 PARTS: dict[str, Callable[[View], None]] = {
     REPLAY: _replay,
+    MOST: _most,
     SIDE_BY_SIDE: _miners,
     MARGIN: _margin,
     SUSPECTS: _suspects,

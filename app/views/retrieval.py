@@ -19,6 +19,7 @@ from app.widgets.neighbour_strip import neighbour_strip
 from bon_core.commands import embed_image
 from bon_core.config import InputError
 from bon_core.datasets.image_set import SPLIT_NAMES, ImageSet
+from bon_core.retrieval.neighbours import ASKED_AGAIN
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -28,6 +29,11 @@ FOUND = 16
 PAIRS = 24
 FAILURES = 48
 LARGEST_UPLOAD = 20  # MB
+SEARCHES = {
+    "exact": "Neighbours were searched exactly.",
+    "hnsw": "Neighbours were searched by walking a graph (HNSW), as comparing all with all would take too long.",
+    "ivf-pq": "Neighbours were searched by short codes (IVF-PQ), as a graph would outgrow the memory.",
+}
 METRICS = {
     "recall@1": "Recall@1",
     "recall@2": "Recall@2",
@@ -68,7 +74,7 @@ def _ask(view: View) -> None:
     leave_out = -1 if row is None else int(np.searchsorted(view.rows, row))
     found = retrieve(cached.vectors(view), vector, view.snapshot.masks, k=FOUND, leave_out=leave_out)
     with right:
-        st.subheader("Nearest first", anchor=False)
+        st.header("Nearest first", anchor=False)
         _found_words(view, found, label)
         clicked = neighbour_strip(view, found, label=label, key="found")
         ids = view.ids[[neighbour.row for neighbour in found]]
@@ -103,7 +109,7 @@ def _query(view: View) -> tuple[np.ndarray, int | None, int | None]:
     if vector is None:
         identity = _query_id(view)
         row = view.snapshot.position_of[identity]
-        st.subheader(f"Query: {view.class_name(row)}", anchor=False)
+        st.header(f"Query: {view.class_name(row)}", anchor=False)
         gallery(view, np.array([identity]), key="query-picture", size=96, borders=["query"])
     with st.container(horizontal=True, gap="small"):
         st.button("Random", icon=":material/casino:", on_click=_random, args=(view,), key="query-random")
@@ -114,7 +120,7 @@ def _query(view: View) -> tuple[np.ndarray, int | None, int | None]:
         if picked is not None:
             _query_by(picked)
             st.rerun()
-    if pictures.image_set(view.run) is not None:
+    if view.snapshot.meta["origin"] == "trained" and pictures.image_set(view.run) is not None:
         st.file_uploader(
             "Or ask with a picture of your own",
             type=["png", "jpg", "jpeg", "webp", "bmp", "gif"],
@@ -180,7 +186,7 @@ def _uploaded(view: View, upload: "UploadedFile") -> np.ndarray | None:
     except InputError as error:
         theme.trouble(str(error))
         return None
-    st.subheader("Query: your picture", anchor=False)
+    st.header("Query: your picture", anchor=False)
     st.image(image, width=110)
     if inverted:
         theme.quiet("Light and dark were swapped before asking: the model was trained on the opposite ground.")
@@ -247,7 +253,7 @@ def _query_map(view: View, found: list[Neighbour], row: int | None, label: int |
 
 
 def _confusions(view: View) -> None:
-    st.subheader("Classes taken for each other", anchor=False)
+    st.header("Classes taken for each other", anchor=False)
     pairs = _confusions_of(view, cached.stamp(view))
     if not pairs:
         theme.empty("No class is taken for another here.", "Every first neighbour in this split is right.")
@@ -280,7 +286,7 @@ def _confusions_of(_view: View, stamp: tuple) -> list[Confusion]:
 
 
 def _failures(view: View) -> None:
-    st.subheader("Worst failures", anchor=False)
+    st.header("Worst failures", anchor=False)
     worst = _failures_of(view)[:FAILURES]
     if not len(worst):
         theme.empty("There is no failure in this split.", "Choose another split or checkpoint in the header.")
@@ -303,7 +309,7 @@ def _failures_of(view: View) -> np.ndarray:
 
 
 def _metrics(view: View) -> None:
-    st.subheader("How good it is", anchor=False)
+    st.header("How good it is", anchor=False)
     metrics = view.snapshot.metrics
     lines = {split: metrics[split] for split in reversed(SPLIT_NAMES) if split in metrics}
     table = pd.DataFrame(
@@ -314,12 +320,27 @@ def _metrics(view: View) -> None:
     table["classes"] = [theme.count(found["classes"]) for found in lines.values()]
     baseline = view.snapshot.meta.get("baseline")
     if baseline:
-        table.loc["raw pixels"] = [_number(baseline.get(key)) for key in METRICS] + ["", ""]
+        table.loc[baseline.get("of", "raw pixels")] = [_number(baseline.get(key)) for key in METRICS] + ["", ""]
     st.table(table)
     protocol = next((found["protocol"] for found in lines.values() if found.get("protocol")), "")
-    raw = " Raw pixels: the same, on the evaluated split, without any network." if baseline else ""
+    of = baseline.get("of", "raw pixels") if baseline else ""
+    raw = f" {of.capitalize()}: the same, on the evaluated split, without the network." if baseline else ""
     if protocol:
-        st.html(f'<div class="quiet">Protocol: {html.escape(protocol)}.{raw}</div>')
+        st.html(f'<div class="quiet">Protocol: {html.escape(protocol)}.{raw}{_searched(view)}</div>')
+
+
+def _searched(view: View) -> str:
+    """How the neighbours behind these figures were searched, and what that search misses."""
+    search = view.snapshot.meta.get("search")
+    kind, found = (str(search.get("kind")), search.get("recall")) if isinstance(search, dict) else ("", None)
+    if kind not in SEARCHES:  # made by an earlier version
+        return ""
+    if kind == "exact" or not isinstance(found, float):
+        return f" {SEARCHES[kind]}"
+    return (
+        f" {SEARCHES[kind]} It finds {theme.percent(found, 1)} of the true neighbours, by"
+        f" {ASKED_AGAIN} queries that were searched exactly as well; figures may be low by as much."
+    )
 
 
 def _number(value: float | None) -> str:

@@ -12,6 +12,7 @@ from app.widgets.colouring import colouring
 from app.widgets.point_map import point_map
 from bon_core import runs
 from bon_core.config import InputError
+from bon_core.files import path_of
 from bon_core.mining.codes import entropy
 
 LEAD = "See what a metric-learning model finds hard, and why: its negatives, its hash buckets, its learners."
@@ -25,7 +26,7 @@ ROOMS = (
     ("timeline", "Timeline", "the training as a film"),
 )
 PAIRS = 3
-KINDS = ["zip", "npz", "npy", "parquet"]
+KINDS = ["zip", "npz", "parquet"]  # an .npy has its labels in another file, so it comes by its path
 
 
 def main() -> None:
@@ -48,7 +49,9 @@ def _model(view: View) -> None:
         unseen = (
             "" if view.split == "train" or view.snapshot.meta["origin"] != "trained" else " of a class never trained on"
         )
-        theme.quiet(f"Each point is a sample{unseen}. Draw around a crowd to look into it, click a point to look closer.")
+        theme.quiet(
+            f"Each point is a sample{unseen}. Draw around a crowd to look into it, click a point to look closer."
+        )
     if chosen is not None:
         if len(chosen) > 1:
             selection.put(chosen, origin="box on the map", rule=view.box_rule(chosen))
@@ -89,9 +92,23 @@ def _figures(view: View) -> None:
         ),
     ]
     if baseline is not None:
-        words = "Recall@1 of comparing the images pixel by pixel, without any network"
-        items.insert(1, (theme.percent(baseline), "raw pixels", words))
+        items.insert(1, _untrained(snapshot.meta["baseline"], metrics.get("queries", 0)))
     theme.figures(items)
+
+
+def _untrained(baseline: dict, queries: int) -> tuple[str, str, str]:
+    """What a network has to beat, as a figure; of many samples it was measured on some."""
+    of = str(baseline.get("of", "raw pixels"))
+    if of == "frozen vectors":
+        words = "Recall@1 of the vectors as they came, without the trained head."
+    else:
+        words = "Recall@1 of comparing the images pixel by pixel, without any network."
+    if baseline.get("trained") is not None and baseline.get("queries", 0) < queries:
+        words += (
+            f" Measured on {theme.count(baseline['queries'])} held-out samples, among which the trained one has"
+            f" {theme.percent(baseline['trained'])}."
+        )
+    return theme.percent(baseline["recall@1"]), of, words
 
 
 def _hard_pairs(view: View) -> None:
@@ -178,8 +195,9 @@ def _open(name: str) -> None:
 def _bring() -> None:
     st.markdown("**Bring your own data**")
     theme.quiet(
-        "Images: a zip with a sub-folder for each class. Embeddings: npz, npy or parquet with vectors and labels."
-        " Nothing leaves this machine."
+        "Embeddings of any model, to explore or to train a head on: npz or parquet with vectors and labels; npy with"
+        " NAME_labels.npy beside it, by its path. Images: a zip with a sub-folder for each class. Nothing leaves this"
+        " machine."
     )
     file = st.file_uploader("A file", type=KINDS, label_visibility="collapsed", key="upload")
     path = st.text_input(
@@ -203,8 +221,14 @@ def _look_at_upload(file) -> uploads.Brought:
 
 
 def _look_at(path: Path) -> uploads.Brought:
-    with st.spinner("Looking into it …"):
-        return uploads.inspect(path)
+    """What lies at a path; looked into again only if it has changed, for a million vectors take a moment."""
+    there = path_of(path)
+    key = (str(path), there.stat().st_mtime_ns, there.stat().st_size) if there.is_file() else None
+    known = st.session_state.get("looked-at")
+    if key is None or known is None or known[0] != key:
+        with st.spinner("Looking into it …"):
+            st.session_state["looked-at"] = known = (key, uploads.inspect(path))
+    return known[1]
 
 
 def _offer(brought: uploads.Brought) -> None:
@@ -214,13 +238,28 @@ def _offer(brought: uploads.Brought) -> None:
     st.markdown(f"{found}, {brought.width} {unit}.")
     if brought.kind == "images":
         if st.button("Train on them", type="primary"):
-            st.session_state["train-data"] = str(brought.path.resolve())
+            _train_on(brought)
+        return
+    with st.container(horizontal=True, gap="small"):
+        if st.button("Explore them", type="primary", icon=":material/scatter_plot:", key="explore-vectors"):
+            name = jobs.free_name(brought.stem)
+            jobs.start(name, ["snapshot", "--embeddings", str(brought.path.resolve()), "--run", name])
+            st.session_state["watched"] = name
             st.switch_page("views/train.py", query_params={})
-    elif st.button("Explore them", type="primary"):
-        name = jobs.free_name(brought.stem)
-        jobs.start(name, ["snapshot", "--embeddings", str(brought.path.resolve()), "--run", name])
-        st.session_state["watched"] = name
-        st.switch_page("views/train.py", query_params={})
+        if not brought.why_not and st.button(
+            "Train a head on them",
+            icon=":material/model_training:",
+            key="train-vectors",
+            help="A linear layer that brings together what your labels call alike; the model behind stays as it is",
+        ):
+            _train_on(brought)
+    if brought.why_not:
+        theme.quiet(f"No head can be trained on them. {brought.why_not}")
+
+
+def _train_on(brought: uploads.Brought) -> None:
+    st.session_state["train-data"] = str(brought.path.resolve())
+    st.switch_page("views/train.py", query_params={})
 
 
 main()

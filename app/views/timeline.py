@@ -6,15 +6,16 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app import pictures, place, selection, state, theme
+from app import cached, pictures, place, selection, state, theme
 from app.analysis.timeline import gathered, phases, turned
 from app.live import PHASE_WORDS, PHASES
 from app.state import View
 from app.widgets import links
-from app.widgets.colouring import Colouring, colouring
+from app.widgets.colouring import colouring
 from app.widgets.film import Film, film
-from app.widgets.gallery import gallery
+from app.widgets.gallery import gallery, gallery_head
 from bon_core.config import InputError, check
+from bon_core.ids import places
 from bon_core.runs import Run
 
 MOMENT = "moment"  # in the address: the step at which the film rests
@@ -60,7 +61,7 @@ def main() -> None:
     if told.picked is not None:
         selection.put(told.picked, mode=told.how, origin="the film")
         st.rerun()
-    if told.moment != moment:
+    if told.moment is not None:
         place.go(MOMENT, told.moment)
         st.rerun()
     if len(selection.ids()):
@@ -98,7 +99,8 @@ def _of_the_film(view: View, recorded: dict[str, np.ndarray]) -> View:
 def _film(view: View, recorded: dict[str, np.ndarray]) -> Film:
     steps, snapshot = recorded["steps"], view.snapshot
     colours, shades = _colours(view, recorded)
-    recall = [(event["step"], event["recall@1"]) for event in _events(view.run, "evaluation") if "recall@1" in event]
+    evaluations = [event for event in cached.events(view.run) if event.get("kind") == "evaluation"]
+    recall = [(event["step"], event["recall@1"]) for event in evaluations if "recall@1" in event]
     if "correct" in recorded and (not recall or steps[0] < recall[0][0]):  # before training nothing else measured it
         recall.insert(0, (int(steps[0]), float(recorded["correct"][0].mean())))
     return Film(
@@ -117,19 +119,8 @@ def _film(view: View, recorded: dict[str, np.ndarray]) -> Film:
     )
 
 
-def _events(run: Run, kind: str) -> list[dict]:
-    path = run.path / "events.jsonl"
-    return _read_events(run.path, kind, path.stat().st_size if path.exists() else 0)
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def _read_events(path: Path, kind: str, size: int) -> list[dict]:
-    kept = ("step", "phase", "recall@1")
-    return [{name: event[name] for name in kept if name in event} for event in Run(path).events(kind)]
-
-
 def _phases(run: Run, end: int) -> list[tuple[int, int, str, str, str]]:
-    steps = [event for event in _events(run, "step") if event.get("phase") in PHASE_NAMES]
+    steps = [event for event in cached.events(run) if event.get("kind") == "step" and event.get("phase") in PHASE_NAMES]
     if not steps:
         return []
     found = phases([event["step"] for event in steps], [event["phase"] for event in steps], end)
@@ -146,14 +137,8 @@ def _colours(view: View, recorded: dict[str, np.ndarray]) -> tuple[np.ndarray, t
     if view.colour == "correct" and "correct" in recorded:
         return (~recorded["correct"]).astype(int), (theme.SKY, theme.WRONG)
     whole = colouring(view)
-    return _of_ids(view, recorded["ids"], whole)[None], whole.shades
-
-
-def _of_ids(view: View, ids: np.ndarray, colour: Colouring) -> np.ndarray:
-    """Colour numbers of `ids`, -1 for those that the view does not have."""
-    order = np.argsort(view.ids, kind="stable")
-    places = order[np.searchsorted(view.ids, ids, sorter=order).clip(max=len(order) - 1)]
-    return np.where(view.ids[places] == ids, colour.shade_numbers[places], -1)
+    rows = places(view.ids, recorded["ids"])
+    return np.where(rows >= 0, whole.shade_numbers[rows], -1)[None], whole.shades
 
 
 def _followed(view: View, recorded: dict[str, np.ndarray]) -> list[tuple[np.ndarray, str]]:
@@ -201,27 +186,16 @@ def _note(recorded: dict[str, np.ndarray]) -> None:
 def _turns(view: View, recorded: dict[str, np.ndarray], at: int) -> None:
     steps, ids = recorded["steps"], recorded["ids"]
     since = max(at - 1, 0)
-    st.subheader(f"Between step {theme.count(steps[since])} and {theme.count(steps[at])}", anchor=False)
+    st.header(f"Between step {theme.count(steps[since])} and {theme.count(steps[at])}", anchor=False)
     if at == 0:
         theme.quiet("This is the first moment. Step on to see who turns right and who wrong.")
         return
     for column, right in zip(st.columns(2, gap="medium"), (True, False), strict=True):
         title = "Turned right" if right else "Turned wrong"
         with column:
-            places = turned(recorded["correct"], since, at, right=right)
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.markdown(f"**{title}** · {theme.count(len(places))}", width="stretch")
-                st.button(
-                    "Select",
-                    key=f"turned-{right}",
-                    type="tertiary",
-                    icon=":material/select:",
-                    disabled=not len(places),
-                    on_click=selection.put,
-                    args=(ids[places],),
-                    kwargs={"origin": f"{title.lower()} by step {steps[at]}"},
-                )
-            clicked = gallery(view, ids[places], key=f"turned-gallery-{right}", size=40, most=SHOWN)
+            who = ids[turned(recorded["correct"], since, at, right=right)]
+            gallery_head(title, who, origin=f"{title.lower()} by step {steps[at]}", key=f"turned-{right}")
+            clicked = gallery(view, who, key=f"turned-gallery-{right}", size=40, most=SHOWN)
             if clicked is not None:
                 selection.put(np.array([clicked]), origin="the film")
                 st.rerun()

@@ -13,7 +13,8 @@ from app import jobs, live, state, theme
 from app.uploads import TrainingPart, training_part
 from bon_core import runs
 from bon_core.config import (
-    Backbone,
+    IMAGE_BACKBONES,
+    VECTOR_BACKBONES,
     ClusterFeature,
     DivisionConfig,
     InBatchMiner,
@@ -29,7 +30,17 @@ from bon_core.config import (
 )
 from bon_core.datasets import NAMED_SETS
 
-GUESSED_STEP_MS = 110.0  # of conv4 on 32 px and 128 images on two cores, before anything was measured here
+GUESSED_STEP_MS = {  # of 128 samples on two cores, before anything was measured here; of images those of 32 px
+    "conv4": 110.0,
+    "efficientnet-lite0": 600.0,
+    "linear": 6.0,
+    "mlp": 8.0,
+}
+MOST_EPOCHS = 100  # of a head on vectors, whatever the minutes
+BACKBONE_HELP = {
+    "images": "efficientnet-lite0 is for photographs",
+    "vectors": "linear: one layer over your vectors; mlp: a perceptron beside them, which overfits few classes",
+}
 MINERS = {
     "bon": "Bag of Negatives: bucket mates by hashing",
     "uniform": "uniform: classes by chance",
@@ -42,7 +53,6 @@ MINERS = {
     "semi-hard": "uniform, semi-hard inside",
     "multi-similarity": "uniform, multi-similarity inside",
 }
-CHECKPOINT = "checkpoint.safetensors"  # as training/trainer.py has it, which would load torch
 EVERY = 1.5  # seconds between two looks at an active run
 
 
@@ -104,14 +114,18 @@ def _data() -> str:
     chosen = st.selectbox("Data", choices, key="train-data-choice")
     if chosen != choices[-1]:
         return chosen
-    return st.text_input("Folder, zip or npz", key="train-path", placeholder="~/pictures/birds").strip()
+    return st.text_input(
+        "Images in a folder, zip or npz, or vectors", key="train-path", placeholder="~/pictures/birds or vectors.npy"
+    ).strip()
 
 
 def _more(brought: TrainingPart | None, miner: str) -> dict[str, object]:
     """Options that have good defaults; the batch takes no more classes than the data has."""
     most = brought.classes if brought else 4096
     left, right = st.columns(2)
-    backbone = left.selectbox("Backbone", get_args(Backbone), help="efficientnet-lite0 is for photographs")
+    kind = brought.kind if brought else "images"
+    backbones = VECTOR_BACKBONES if kind == "vectors" else IMAGE_BACKBONES
+    backbone = left.selectbox("Backbone", backbones, help=BACKBONE_HELP[kind], key=f"backbone-of-{kind}")
     loss = right.selectbox("Loss", get_args(Loss))
     chooses = miner in get_args(InBatchMiner)
     in_batch = left.selectbox(
@@ -125,7 +139,7 @@ def _more(brought: TrainingPart | None, miner: str) -> dict[str, object]:
     rate = right.number_input("Learning rate", 1e-5, 1.0, _default(TrainingConfig, "learning_rate"), format="%.4f")
     default = min(_default(MiningConfig, "classes"), most)
     classes = left.number_input("Classes P in a batch", 2, max(most, 2), max(default, 2), key=f"classes-of-{most}")
-    images = right.number_input("Images m a class", 2, 64, _default(MiningConfig, "images"))
+    images = right.number_input(f"{kind.capitalize()} m a class", 2, 64, _default(MiningConfig, "images"))
     seed = left.number_input("Seed", 0, 2**31 - 1, _default(TrainingConfig, "seed"))
     epochs = right.number_input("Epochs, not minutes", 0.0, 1e5, 0.0, help="0: by the minutes above")
     return {
@@ -171,12 +185,14 @@ def _epochs(data: str, brought: TrainingPart | None, minutes: float, more: dict[
         theme.quiet("How long an epoch takes is known once the data is.")
         return 1.0
     step_ms, measured = _step_ms(data, str(more["--backbone"]))
-    steps = max(brought.images // (int(more["--classes"]) * int(more["--images"])), 1)
-    epochs = max(minutes * 60_000 / (step_ms * steps), 0.1)
+    steps = max(brought.samples // (int(more["--classes"]) * int(more["--images"])), 1)
+    fit = max(minutes * 60_000 / (step_ms * steps), 0.1)
+    epochs = min(fit, MOST_EPOCHS) if brought.kind == "vectors" else fit
     source = f"as {measured} took" if measured else "a guess until a first run has been measured here"
+    enough = " More would only overfit." if epochs < fit else ""
     theme.quiet(
-        f"About {epochs:.3g} epochs of {theme.count(steps)} steps over {theme.count(brought.images)} images,"
-        f" at {step_ms:.0f} ms a step ({source})."
+        f"About {epochs:.3g} epochs of {theme.count(steps)} steps over {theme.count(brought.samples)} {brought.kind},"
+        f" at {step_ms:.0f} ms a step ({source}).{enough}"
     )
     return epochs
 
@@ -197,7 +213,7 @@ def _step_ms(data: str, backbone: str) -> tuple[float, str | None]:
             taken = [event["step_ms"] for event in run.events("step")[-50:] if event.get("step_ms")]
             if taken:
                 return sum(taken) / len(taken), run.name
-    return GUESSED_STEP_MS, None
+    return GUESSED_STEP_MS[backbone], None
 
 
 def _is_like(run: runs.Run, data: str, backbone: str) -> bool:
@@ -227,7 +243,9 @@ def _words(options: dict[str, object]) -> list[str]:
 def _spelled(options: dict[str, object]) -> str:
     """As one would type it: what has its default is left out."""
     defaults = {
-        "--backbone": _default(NetworkConfig, "backbone"),
+        "--backbone": next(
+            (names[0] for names in (IMAGE_BACKBONES, VECTOR_BACKBONES) if options["--backbone"] in names), ""
+        ),
         "--loss": _default(TrainingConfig, "loss"),
         "--in-batch": _default(MiningConfig, "in_batch"),
         "--dim": _default(NetworkConfig, "dim"),
@@ -330,7 +348,7 @@ def _actions(run: runs.Run, status: runs.Status) -> None:
 
 def _resumable(run: runs.Run, status: runs.Status) -> bool:
     """One that failed goes on if it got as far as a checkpoint: when there is room on the disk again, say."""
-    failed_later = status.state == "failed" and (run.path / CHECKPOINT).exists()
+    failed_later = status.state == "failed" and run.checkpoint.exists()
     return not run.bundled and (status.state in ("stopped", "interrupted") or failed_later)
 
 

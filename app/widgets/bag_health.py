@@ -1,14 +1,15 @@
 """The health of a bag over its training: five figures over one time axis, and a judgement in words."""
 
-import json
 import math
+from functools import partial
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from app import theme
 from app.analysis.buckets import COLLAPSE, verdict
+from app.widgets.board import board, text
+from app.widgets.plot import PLOT, Line, plot, thinned
 
 PANELS = {  # field of a logged step: title, what it means, colour
     "entropy_share": ("Entropy / S", "evenness of the buckets; below 80 % codes crowd", theme.BLUE),
@@ -17,9 +18,25 @@ PANELS = {  # field of a logged step: title, what it means, colour
     "empty_share": ("Empty buckets", "share of the buckets without a sample", theme.VIOLET),
     "mining_ms": ("Mining", "milliseconds of a step, to compose and to update", theme.GREEN),
 }
-PANEL, HEADING, TIME_AXIS = 58, 46, 52  # px of height of a panel's curve, of the words above it, of the axis below all
+PANEL = 58  # px of height
 MOST_STEPS = 400  # points of a curve; more cannot be seen
-MOST_WARNINGS = 3  # shown as sentences; all are marked on the chart
+MOST_READINGS = 200  # steps with figures under the pointer
+MOST_WARNINGS = 3  # shown as sentences; all are marked on the plots
+CSS = """
+.health {position: relative}
+.health .head {display: grid; grid-template-columns: 1fr auto; column-gap: 1rem; font-size: 13px}
+.health .head span {font-size: 12px; opacity: .74; grid-column: 1 / -1}
+.health .plot {margin-top: 10px}
+.health .plot .x {display: none}
+.health .plot.titled .x {display: block}
+.readings {position: absolute; inset: 0 0 38px 40px; display: flex; pointer-events: none}
+.reading {position: relative; pointer-events: auto}
+.reading:hover {background: linear-gradient(currentColor, currentColor) center / 1px 100% no-repeat}
+.reading:hover::after {content: attr(data-told); position: absolute; z-index: 1; top: 18px; left: calc(50% + 8px);
+  white-space: pre; font: 12px/1.5 var(--st-font); padding: 6px 9px; border-radius: 6px; pointer-events: none;
+  background: var(--st-background-color); border: 1px solid var(--st-border-color)}
+.reading.left:hover::after {left: auto; right: calc(50% + 8px)}
+"""
 
 
 def bag_health(steps: list[dict], warnings: list[dict], stamp: tuple) -> None:
@@ -27,7 +44,7 @@ def bag_health(steps: list[dict], warnings: list[dict], stamp: tuple) -> None:
 
     `stamp` changes when any of them does.
     """
-    st.subheader("Health over training", anchor=False)
+    st.header("Health over training", anchor=False)
     _judge(steps)
     apart = [step["step"] for step in steps if step["cluster"] is not None]
     theme.legend(
@@ -40,12 +57,7 @@ def bag_health(steps: list[dict], warnings: list[dict], stamp: tuple) -> None:
         theme.quiet(f"Step {theme.count(event['step'])}: {event['text']}")
     if len(warnings) > MOST_WARNINGS:
         theme.quiet(f"These are the last of {theme.count(len(warnings))} warnings.")
-    st.vega_lite_chart(
-        _panels(steps, warnings, apart, theme.ink(), stamp),
-        key="health",
-        width="stretch",
-        alt="Entropy, fallback, staleness, empty buckets and mining time over the training steps",
-    )
+    board(_panels(steps, warnings, apart, stamp), key="health", css=CSS + PLOT)
 
 
 def _judge(steps: list[dict]) -> None:
@@ -79,118 +91,59 @@ def _judge(steps: list[dict]) -> None:
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _panels(_steps: list[dict], _warnings: list[dict], _apart: list[int], ink: str, stamp: tuple) -> dict:
-    """Small multiples over one time axis, a panel a figure; one chart, so that a line follows the pointer through all.
-
-    A Vega-Lite spec by hand: Altair takes a tenth of a second to check one of so many layers. Heights are in px from
-    below: the panel of the last name begins at 0.
-    """
-    table = pd.DataFrame(_steps[:: -max(len(_steps) // MOST_STEPS, 1)][::-1])  # the last step stays
-    names = [name for name in PANELS if table[name].notna().any()]
-    floor = {name: number * (PANEL + HEADING) for number, name in enumerate(reversed(names))}
-    ends = {name: _ends(name, table[name]) for name in names}
-
-    def height(name: str, value: pd.Series | float) -> pd.Series | float:
-        low, high = ends[name]
-        return floor[name] + PANEL * np.clip((value - low) / (high - low), 0, 1)
-
-    ticks = {}
+def _panels(_steps: list[dict], _warnings: list[dict], _apart: list[int], stamp: tuple) -> str:
+    """A plot a figure, all over one time axis; under the pointer, all figures of a step at once."""
+    shown = thinned(_steps, MOST_STEPS)
+    curves = {
+        name: np.array([(step["step"], step[name]) for step in shown if step.get(name) is not None]).reshape(-1, 2)
+        for name in PANELS
+    }
+    names = [name for name, curve in curves.items() if len(curve)]
+    end = max(step["step"] for step in _steps)
+    told = [(event["step"], f"step {theme.count(event['step'])}: {event['text']}") for event in _warnings]
+    panels = ""
     for name in names:
-        between = COLLAPSE if name == "entropy_share" else sum(ends[name]) / 2
-        ticks |= {round(height(name, value)): _written(name, value) for value in (*ends[name], between)}
-    curves = pd.concat(
-        pd.DataFrame({"step": table["step"], "height": height(name, table[name]), "figure": name}) for name in names
-    ).dropna()
-    heads = pd.DataFrame(
-        {
-            "figure": names,
-            "title": [PANELS[name][0] for name in names],
-            "meaning": [PANELS[name][1] for name in names],
-            "newest": [f"{_written(name, table[name].dropna().iloc[-1])} at the last step" for name in names],
-            "height": [floor[name] + PANEL for name in names],
-        }
-    )
-
-    x = {
-        "field": "step",
-        "type": "quantitative",
-        "scale": {"domain": [0, max(int(table["step"].max()), 1)], "nice": False},
-        "axis": {"title": "training step", "grid": False, "tickCount": 6, "format": ",d"},
-    }
-    y = {
-        "field": "height",
-        "type": "quantitative",
-        "scale": {"domain": [0, len(names) * (PANEL + HEADING)], "nice": False},
-        "axis": {
-            "title": None,
-            "values": list(ticks),
-            "labelExpr": f"({json.dumps(ticks)})[datum.value]",
-            "labelOverlap": False,
-        },
-    }
-    shades = {"domain": names, "range": [PANELS[name][2] for name in names]}
-    colour = {"field": "figure", "type": "nominal", "scale": shades, "legend": None}
-
-    def words(field: str, side: str, above: int, *, bold: bool = True) -> dict:
-        mark = {
-            "type": "text",
-            "align": side,
-            "yOffset": -above,
-            "fontSize": 12 + bold,
-            "fontWeight": 600 if bold else 400,
-        }
-        end = {"value": 0 if side == "left" else "width"}
-        return _layer("heads", mark, {"x": end, "y": y, "text": {"field": field}, "color": {"value": ink}})
-
-    tips = [
-        {"field": "step", "title": "step", "format": ",d"},
-        *({"field": name, "title": PANELS[name][0], "format": ".1%"} for name in names if name != "mining_ms"),
-        {"field": "mining_ms", "title": "mining, ms", "format": ".2f"},
-    ]
-    told = [{"field": "step", "format": ",d"}, {"field": "text", "title": "warning"}]
-    seen = {"condition": {"param": "pointer", "empty": False, "value": 0.7}, "value": 0}
-    nearest = {"type": "point", "encodings": ["x"], "nearest": True, "on": "pointerover", "clear": "pointerout"}
-    return {
-        "datasets": {
-            "steps": table[["step", *names]],
-            "curves": curves,
-            "heads": heads,
-            "limit": pd.DataFrame({"height": [height("entropy_share", COLLAPSE)]}),
-            "apart": pd.DataFrame({"step": _apart[:1], "until": _apart[-1:]}),
-            "warnings": pd.DataFrame(_warnings, columns=["step", "text"]),
-        },
-        "layer": [
-            _layer(
-                "apart", {"type": "rect", "color": theme.CONTEXT, "opacity": 0.12}, {"x": x, "x2": {"field": "until"}}
-            ),
-            _layer("curves", {"type": "line", "strokeWidth": 1.8}, {"x": x, "y": y, "color": colour}),
-            _layer("limit", {"type": "rule", "color": ink, "strokeDash": [5, 4]}, {"y": y}),
-            words("title", "left", 27),
-            words("newest", "right", 27),
-            words("meaning", "left", 11, bold=False),
-            _layer("steps", {"type": "rule", "color": ink}, {"x": x, "opacity": seen, "tooltip": tips})
-            | {"params": [{"name": "pointer", "select": nearest}]},
-            _layer(
-                "warnings", {"type": "rule", "color": theme.VERMILION, "strokeWidth": 1.6}, {"x": x, "tooltip": told}
-            ),
-        ],
-        "height": len(names) * (PANEL + HEADING) + TIME_AXIS,
-        "config": {
-            "view": {"stroke": None},
-            "axis": {"gridOpacity": 0.35, "domain": False, "tickSize": 0, "labelPadding": 6, "titleFontSize": 12},
-        },
-    }
+        title, meaning, shade = PANELS[name]
+        low, high = _ends(name, curves[name][:, 1])
+        between = COLLAPSE if name == "entropy_share" else (low + high) / 2
+        drawn = plot(
+            [Line(title, shade, np.clip(curves[name], None, [np.inf, high]))],
+            words=f"{title} over the training steps",
+            written=partial(_written, name),
+            x=(0, max(end, 1)),
+            y=(low, high),
+            named=(low, between, high),
+            title="training step" if name == names[-1] else "",
+            height=PANEL,
+            level=COLLAPSE if name == "entropy_share" else None,
+            upright=told,
+            span=(_apart[0], _apart[-1]) if _apart else None,
+        )
+        newest = f"{_written(name, curves[name][-1, 1])} at the last step"
+        panels += f'<div class="head"><b>{title}</b><b>{newest}</b><span>{meaning}</span></div>{drawn}'
+    return f'<div class="health">{panels}<div class="readings">{_readings(shown, _warnings, names, end)}</div></div>'
 
 
-def _layer(data: str, mark: dict, encoding: dict) -> dict:
-    return {"data": {"name": data}, "mark": mark, "encoding": encoding}
+def _readings(steps: list[dict], warnings: list[dict], names: list[str], end: int) -> str:
+    """A strip a step, from top to bottom, that shows under the pointer with all that was measured and said there."""
+    shown = thinned(steps, MOST_READINGS)
+    at = np.array([step["step"] for step in shown], np.float64)
+    ends = np.concatenate([[0], (at[1:] + at[:-1]) / 2, [end]])
+    strips = ""
+    for step, start, stop in zip(shown, ends[:-1], ends[1:], strict=True):
+        lines = [f"{PANELS[name][0]}  {_written(name, step[name])}" for name in names if step.get(name) is not None]
+        lines += [f"Warning: {event['text']}" for event in warnings if start <= event["step"] <= stop]
+        told = "&#10;".join(map(text, (f"step {theme.count(step['step'])}", *lines)))
+        side, width = " left" if start > end / 2 else "", 100 * (stop - start) / max(end, 1)
+        strips += f'<i class="reading{side}" style="width:{width:.3f}%" data-told="{told}"></i>'
+    return strips
 
 
-def _ends(name: str, values: pd.Series) -> tuple[float, float]:
+def _ends(name: str, values: np.ndarray) -> tuple[float, float]:
     """Lower and upper end of a panel: of shares, the upper half or all; of times, what all but the slowest few took."""
     if name != "mining_ms":
         return (0.5 if values.min() >= 0.5 else 0.0), 1.0
-    most = max(float(values.quantile(0.98)), 1e-3)
+    most = max(float(np.quantile(values, 0.98)), 1e-3)
     power = 10.0 ** math.floor(math.log10(most))
     return 0.0, next(step * power for step in (1, 2, 5, 10) if step * power >= most)
 

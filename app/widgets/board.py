@@ -1,6 +1,7 @@
 """Boards: HTML drawn by Python whose parts can be clicked, and the sprite sheet that their pictures are cut from.
 
-An element with `data-pick="word"` answers to click, Enter and Space; the board then returns the word, once.
+An element with `data-pick="word"` answers to click, Enter and Space; the board then returns the word, once. Buttons in
+an element with `data-arrows` are one stop of the Tab key.
 """
 
 import html
@@ -32,12 +33,53 @@ CSS = """
   text-align: center; vertical-align: middle; flex: none; box-sizing: border-box}
 .board .dim {opacity: .66}
 """
-JS = """
+ARROWS = """
+// Many buttons are one stop of the Tab key; arrow keys walk among them.
+const arrows = (field) => {
+  const parts = [...field.querySelectorAll("button")];
+  const stop = (part) => parts.forEach((other) => { other.tabIndex = other === part ? 0 : -1; });
+  const beside = (from, sign) => {  // the nearest in the next line
+    const here = from.getBoundingClientRect();
+    let found, least = Infinity;
+    for (const part of parts) {
+      const there = part.getBoundingClientRect();
+      const lines = sign * (there.top - here.top);
+      const far = 1000 * lines + Math.abs(there.left - here.left);
+      if (lines > 1 && far < least) [found, least] = [part, far];
+    }
+    return found;
+  };
+  const ways = {
+    ArrowRight: (at) => parts[at + 1], ArrowLeft: (at) => parts[at - 1],
+    ArrowDown: (at) => beside(parts[at], 1), ArrowUp: (at) => beside(parts[at], -1),
+    Home: () => parts[0], End: () => parts.at(-1),
+  };
+  stop(parts[0]);
+  field.onkeydown = (event) => {
+    const way = ways[event.key];
+    if (!way) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const next = way(parts.indexOf(event.target));
+    if (next) {
+      stop(next);
+      next.focus();
+    }
+  };
+};
+"""
+JS = (
+    ARROWS
+    + """
 export default function ({ parentElement, data, setTriggerValue }) {
   const board = parentElement.querySelector(".board");
   if (board.dataset.drawn !== data.drawn) {
+    const parts = () => [...board.querySelectorAll("[data-pick]")];
+    const focused = parts().indexOf(board.getRootNode().activeElement);
     board.innerHTML = data.html;
     board.dataset.drawn = data.drawn;
+    board.querySelectorAll("[data-arrows]").forEach(arrows);
+    if (focused >= 0) (parts()[focused] ?? parts().at(-1))?.focus();
   }
   const pick = (event) => {
     const part = event.target.closest("[data-pick]");
@@ -46,6 +88,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   board.onclick = pick;
 }
 """
+)
 
 _board = st.components.v2.component("board", html='<div class="board"></div>', css=CSS, js=JS)
 
@@ -61,6 +104,14 @@ def board(content: str, *, key: str, css: str = "") -> str | None:
         key=key, data={"html": drawn, "drawn": f"{hash(drawn):x}"}, on_picked_change=_nothing, height="content"
     ).picked
     return None if picked is None else str(picked)
+
+
+def word_and_number(picked: str | None) -> tuple[str, int] | None:
+    """ "cluster:3", as it was picked on a board, as ("cluster", 3)."""
+    if picked is None:
+        return None
+    word, _, number = picked.partition(":")
+    return word, int(number)
 
 
 def text(words: object) -> str:

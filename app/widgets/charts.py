@@ -6,7 +6,6 @@ Each function returns an Altair chart; show it with `show(chart, key=...)`.
 from collections.abc import Sequence
 
 import altair as alt
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -78,33 +77,3 @@ def bands(spans: Sequence[tuple[float, float, str]], *, colours: dict[str, str],
             x=alt.X(f"{x}:Q"), x2="until:Q", color=alt.Color("phase:N", scale=scale, legend=None), tooltip="phase:N"
         )
     )
-
-
-def histogram(
-    values: np.ndarray,
-    *,
-    bins: int = 40,
-    x_title: str = "",
-    y_title: str = "",
-    mark: Sequence[float] = (),
-    colour: str = theme.BLUE,
-    domain: tuple[float, float] | None = None,
-    height: int = SMALL,
-) -> alt.LayerChart:
-    """Counts of `values` (n,) in equal bins; `mark` draws vertical lines, e.g. a margin or a selected value."""
-    counts, edges = np.histogram(np.asarray(values, np.float64), bins=bins, range=domain)
-    table = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "count": counts})
-    bars = (
-        alt.Chart(table)
-        .mark_bar(color=colour, binSpacing=1)
-        .encode(
-            x=alt.X("from:Q", bin="binned", axis=alt.Axis(title=x_title or None, grid=False, tickCount=6)),
-            x2="to:Q",
-            y=alt.Y("count:Q", axis=alt.Axis(title=y_title or None, tickCount=4)),
-            tooltip=[alt.Tooltip("from:Q", format=".3~g"), alt.Tooltip("to:Q", format=".3~g"), "count:Q"],
-        )
-    )
-    rule = (
-        alt.Chart(pd.DataFrame({"at": list(mark)})).mark_rule(color=theme.VERMILION, strokeWidth=1.6).encode(x="at:Q")
-    )
-    return alt.layer(bars, rule).properties(height=height)

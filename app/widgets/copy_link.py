@@ -2,22 +2,25 @@
 
 import streamlit as st
 
-HTML = """<button type="button" title="Copy a link to this view">Copy link</button>"""
+HTML = """<button type="button" title="Copy a link to this view" aria-label="Copy link">Copy link</button>"""
 CSS = """
 button {font: inherit; font-size: .9rem; color: var(--st-text-color); background: transparent; cursor: pointer;
   border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius, 7px); padding: .42rem .8rem;
   white-space: nowrap}
+@media (max-width: 640px) {button {padding: .5rem .4rem; font-size: .8rem}}
 button:hover, button:focus-visible {border-color: var(--st-primary-color); color: var(--st-primary-color)}
 """
 JS = """
 export default function ({ parentElement, data }) {
   const button = parentElement.querySelector("button");
+  const words = matchMedia("(max-width: 640px)").matches ? "Link" : "Copy link";
+  button.textContent = words;
   button.onclick = async () => {
     const link = new URL(window.location.href);
     for (const [name, value] of Object.entries(data.shown)) link.searchParams.set(name, value);
     await navigator.clipboard.writeText(link.href);
     button.textContent = data.left_out || "Copied";
-    setTimeout(() => { button.textContent = "Copy link"; }, data.left_out ? 5000 : 1500);
+    setTimeout(() => { button.textContent = words; }, data.left_out ? 5000 : 1500);
   };
 }
 """

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app import theme
 from app.state import View
-from app.widgets.board import Sheet, board, text
+from app.widgets.board import Sheet, board, text, word_and_number
 
 CSS = """
 .corners {display: grid; gap: .7rem; --size: var(--corner-face, 3.9rem) !important}
@@ -52,7 +52,4 @@ def corners(view: View, learners: Sequence[Corner], *, key: str) -> tuple[str, i
             f'<div class="dim">{text(learner.told)}</div></div><div class="strip">{faces}</div></div>'
         )
     picked = board(f'<div class="corners" style="{sheet.style}">{"".join(lines)}</div>', key=key, css=CSS)
-    if picked is None:
-        return None
-    kind, _, value = picked.partition(":")
-    return kind, int(value)
+    return word_and_number(picked)

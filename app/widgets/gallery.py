@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import cached, theme
+from app import cached, selection, theme
 from app.state import View
+from app.widgets.board import ARROWS
 
 SPRITE_COLUMNS = 20
 MOST = 400
@@ -25,7 +26,9 @@ CSS = """
 .grid .caption {display: block; opacity: .75; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
   font-variant-numeric: tabular-nums; padding-top: 2px}
 """
-JS = """
+JS = (
+    ARROWS
+    + """
 export default function ({ parentElement, data, setTriggerValue }) {
   const grid = parentElement.querySelector(".grid");
   // one rule for all faces: set on each, a long data URL costs a millisecond a picture
@@ -33,6 +36,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   parentElement.querySelector(".sheet").textContent = rule;
   grid.style.setProperty("--w", `${data.size + 8}px`);
   grid.style.setProperty("--h", `${data.size}px`);
+  const focused = [...grid.children].indexOf(grid.getRootNode().activeElement);
   grid.replaceChildren(...data.items.map((item, place) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -60,8 +64,11 @@ export default function ({ parentElement, data, setTriggerValue }) {
     button.onclick = () => setTriggerValue("clicked", item.id);
     return button;
   }));
+  arrows(grid);
+  if (focused >= 0) (grid.children[focused] ?? grid.lastElementChild)?.focus();
 }
 """
+)
 _grid = st.components.v2.component("gallery", html=HTML, css=CSS, js=JS)
 
 
@@ -110,6 +117,34 @@ def gallery(
     if len(chosen) > most:
         theme.quiet(f"{theme.count(most)} of {theme.count(len(chosen))} are shown.")
     return None if clicked is None else int(clicked)
+
+
+def gallery_head(
+    title: str, ids: np.ndarray, *, origin: str, key: str, words: str = "", select: np.ndarray | None = None
+) -> None:
+    """The line above a gallery: what it shows, how many, and a button that selects them.
+
+    Parameters
+    ----------
+    ids : (n,) int64, those that are counted
+    origin : a short phrase for the selection chip
+    key : of the button
+    words : what the captions mean, or the like
+    select : those that the button selects, if they are fewer than are counted
+    """
+    told = f"**{title}** · {theme.count(len(ids))}" + (f" · :gray[{words}]" if words else "")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(told, width="stretch")
+        st.button(
+            "Select",
+            key=key,
+            type="tertiary",
+            icon=":material/select:",
+            disabled=not len(ids),
+            on_click=selection.put,
+            args=(ids if select is None else select,),
+            kwargs={"origin": origin},
+        )
 
 
 def _nothing() -> None:

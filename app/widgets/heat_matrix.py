@@ -61,4 +61,4 @@ def heat_matrix(
             title = text(told(row, column, words(value)))
             cells.append(f'<span class="cell{mark}" style="{style}" title="{title}">{text(words(value))}</span>')
     grid = f"grid-template-columns:max-content repeat({len(columns)},minmax(3.1rem,1fr))"
-    board(f'<div class="matrix" style="{grid}">{"".join(cells)}</div>', key=key, css=CSS)
+    board(f'<div class="matrix" tabindex="0" style="{grid}">{"".join(cells)}</div>', key=key, css=CSS)

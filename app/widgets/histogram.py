@@ -25,6 +25,8 @@ def histogram(
     title: str,
     ticks: Sequence[float],
     above: float | None = None,
+    lit: Sequence[int] = (),
+    words: Sequence[str] | None = None,
     height: int = 110,
 ) -> int | None:
     """Draw it.
@@ -36,6 +38,8 @@ def histogram(
     title : what is counted; it stands below
     ticks : values that are named on the axis
     above : bins from here on are vermilion
+    lit : bins that are vermilion too
+    words : what is said of each bin; by default its edges and count
     height : px of the highest bar
 
     Returns
@@ -45,17 +49,18 @@ def histogram(
     low, high, highest = float(edges[0]), float(edges[-1]), max(int(counts.max()), 1)
     bars = []
     for number, (count, start, end) in enumerate(zip(counts.tolist(), edges[:-1], edges[1:], strict=True)):
-        shade = theme.VERMILION if above is not None and (start + end) / 2 > above else theme.BLUE
-        words = text(f"{start:.2f} to {end:.2f}: {theme.count(count)}")
+        bright = number in lit or (above is not None and (start + end) / 2 > above)
+        shade = theme.VERMILION if bright else theme.BLUE
+        told = text(words[number] if words else f"{start:.2f} to {end:.2f}: {theme.count(count)}")
         bar = f'<i style="height:{100 * count / highest:.1f}%;background:{shade}"></i>' if count else ""
-        bars.append(f'<button type="button" data-pick="{number}" title="{words}" aria-label="{words}">{bar}</button>')
+        bars.append(f'<button type="button" data-pick="{number}" title="{told}" aria-label="{told}">{bar}</button>')
     scale = "".join(
         f'<span style="left:{100 * (tick - low) / (high - low):.1f}%">{tick:g}</span>'
         for tick in ticks
         if low <= tick <= high
     )
     picked = board(
-        f'<div class="histogram" style="height:{height}px">{"".join(bars)}</div>'
+        f'<div class="histogram" data-arrows style="height:{height}px">{"".join(bars)}</div>'
         f'<div class="histogram-scale">{scale}</div><div class="histogram-title">{text(title)}</div>',
         key=key,
         css=CSS,

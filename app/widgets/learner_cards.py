@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app import theme
 from app.state import View
-from app.widgets.board import Sheet, board, text
+from app.widgets.board import Sheet, board, text, word_and_number
 
 CSS = """
 .cards {display: grid; grid-template-columns: repeat(auto-fit, minmax(290px, 1fr)); gap: 12px}
@@ -35,7 +35,7 @@ class Card:
 def learner_cards(view: View, cards: Sequence[Card], *, key: str) -> tuple[str, int] | None:
     """Draw the cards. Returns ("id", sample) or ("cluster", number) when one was just picked, else None."""
     everybody = [identity for card in cards for strip in card.strips.values() for identity in strip]
-    sheet = Sheet(view, everybody, size=36)
+    sheet = Sheet(view, everybody, size=34)  # eight of them fit a quarter of a laptop's page
     drawn = []
     for number, card in enumerate(cards):
         strips = "".join(
@@ -52,7 +52,4 @@ def learner_cards(view: View, cards: Sequence[Card], *, key: str) -> tuple[str, 
             f'<div class="dim">{text(card.told)}</div>{strips}</div>'
         )
     picked = board(f'<div class="cards" style="{sheet.style}">{"".join(drawn)}</div>', key=key, css=CSS)
-    if picked is None:
-        return None
-    kind, _, value = picked.partition(":")
-    return kind, int(value)
+    return word_and_number(picked)

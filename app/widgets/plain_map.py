@@ -33,7 +33,50 @@ LINES = {  # kind: colour, dash
 BARE = {"grid": False, "domain": False, "labels": False, "ticks": False, "title": None}
 MODES = {"New": "new", "Add": "add", "Subtract": "subtract"}
 
-Spec = dict[str, Any]
+Spec = dict[str, Any]  # of Vega-Lite, or a part of one
+
+# The layers that are the same on every map.
+HERE: Spec = {"x": {"field": "x", "type": "quantitative"}, "y": {"field": "y", "type": "quantitative"}}
+THERE: Spec = {"x2": {"field": "x2"}, "y2": {"field": "y2"}}
+HISTOGRAM: Spec = {
+    "data": {"name": "density"},
+    "mark": {"type": "rect", "color": theme.CONTEXT, "clip": True},
+    "encoding": {
+        **HERE,
+        **THERE,
+        "opacity": {
+            "field": "points",
+            "type": "quantitative",
+            "scale": {"type": "sqrt", "range": [0.04, 0.5]},
+            "legend": None,
+        },
+    },
+}
+FACES: Spec = {
+    "data": {"name": "faces"},
+    "mark": {"type": "image", "width": FACE, "height": FACE, "clip": True},
+    "encoding": {**HERE, "url": {"field": "url", "type": "nominal"}},
+}
+CONNECTIONS: Spec = {
+    "data": {"name": "lines"},
+    "mark": {"type": "rule", "strokeWidth": 1.4, "opacity": 0.9, "clip": True},
+    "encoding": {
+        **HERE,
+        **THERE,
+        "color": {"field": "shade", "type": "nominal", "scale": None},
+        "strokeDash": {
+            "field": "kind",
+            "type": "nominal",
+            "scale": {"domain": list(LINES), "range": [dash for _, dash in LINES.values()]},
+            "legend": None,
+        },
+    },
+}
+RING: Spec = {
+    "data": {"name": "ring"},
+    "mark": {"type": "point", "size": 260, "strokeWidth": 2, "color": theme.VERMILION, "clip": True},
+    "encoding": HERE,
+}
 
 
 def plain_map(
@@ -116,70 +159,28 @@ def _spec(view: View, colour: Colouring, datasets: dict, height: int, select: bo
     smallest = float(np.clip(110_000 / max(len(view.rows), 1), 7, 60))  # px², smaller in a crowd, growing with the zoom
     size = {"expr": f"clamp({smallest} * {high[0] - low[0]} / span(domain('x')), {smallest}, {max(smallest, 70)})"}
     address = pictures.thumb_address(view)
-    here = {"x": {"field": "x", "type": "quantitative"}, "y": {"field": "y", "type": "quantitative"}}
     crowd = {
         "data": {"name": "crowd"},
         "transform": _told(address),
         "params": _params(zoom) if select else [],
         "mark": {"type": "circle", "size": size, "clip": True, **REACH},
         "encoding": {
-            "x": {**here["x"], "scale": {"domain": [low[0], high[0]], "nice": False}, "axis": BARE},
-            "y": {**here["y"], "scale": {"domain": [low[1], high[1]], "nice": False}, "axis": BARE},
+            "x": {**HERE["x"], "scale": {"domain": [low[0], high[0]], "nice": False}, "axis": BARE},
+            "y": {**HERE["y"], "scale": {"domain": [low[1], high[1]], "nice": False}, "axis": BARE},
             "color": _colours(colour),
             "opacity": {"condition": {"test": "datum.c < 0", "value": 0.3}, "value": 0.8},
             "tooltip": _tooltip(address),
-        },
-    }
-    faces = {
-        "data": {"name": "faces"},
-        "mark": {"type": "image", "width": FACE, "height": FACE, "clip": True},
-        "encoding": {**here, "url": {"field": "url", "type": "nominal"}},
-    }
-    lines = {
-        "data": {"name": "lines"},
-        "mark": {"type": "rule", "strokeWidth": 1.4, "opacity": 0.9, "clip": True},
-        "encoding": {
-            **here,
-            "x2": {"field": "x2"},
-            "y2": {"field": "y2"},
-            "color": {"field": "shade", "type": "nominal", "scale": None},
-            "strokeDash": {
-                "field": "kind",
-                "type": "nominal",
-                "scale": {"domain": list(LINES), "range": [dash for _, dash in LINES.values()]},
-                "legend": None,
-            },
         },
     }
     marked = {
         "data": {"name": "marked"},
         "transform": _told(address),
         "mark": {"type": "circle", "size": max(3 * smallest, 34), "clip": True, "stroke": "white", "strokeWidth": 0.5},
-        "encoding": {**here, "color": _colours(colour), "opacity": {"value": 1}, "tooltip": _tooltip(address)},
-    }
-    ring = {
-        "data": {"name": "ring"},
-        "mark": {"type": "point", "size": 260, "strokeWidth": 2, "color": theme.VERMILION, "clip": True},
-        "encoding": here,
-    }
-    density = {
-        "data": {"name": "density"},
-        "mark": {"type": "rect", "color": theme.CONTEXT, "clip": True},
-        "encoding": {
-            **here,
-            "x2": {"field": "x2"},
-            "y2": {"field": "y2"},
-            "opacity": {
-                "field": "points",
-                "type": "quantitative",
-                "scale": {"type": "sqrt", "range": [0.04, 0.5]},
-                "legend": None,
-            },
-        },
+        "encoding": {**HERE, "color": _colours(colour), "opacity": {"value": 1}, "tooltip": _tooltip(address)},
     }
     return {
         "datasets": datasets,
-        "layer": [*([density] if len(datasets["density"]) else []), crowd, faces, lines, marked, ring],
+        "layer": [*([HISTOGRAM] if len(datasets["density"]) else []), crowd, FACES, CONNECTIONS, marked, RING],
         "height": height,
         "padding": 0,
         "config": {"view": {"stroke": None}, "mark": {"aria": False}},

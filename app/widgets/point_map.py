@@ -4,7 +4,7 @@ One widget for every size: WebGL 2 draws fifteen thousand points as readily as a
 the plain map.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import streamlit as st
@@ -66,7 +66,7 @@ def point_map(
         dimmed=None if dimmed == bool(marked.any()) else dimmed,
         thumbs=pictures.thumb_address(view),
     )
-    drawn = MapView(layout, lines=_by_row(view, lines), ring=_row(view, focus))
+    drawn = MapView(layout, lines=by_row(lines, view.row_of), ring=None if focus is None else view.row_of(focus))
     return webgl_map([drawn], look, key=key, height=height, select=select, wheel=zoom, words=words)
 
 
@@ -77,21 +77,18 @@ def layout_of(view: View) -> Layout:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _layout(_view: View, stamp: tuple, recipe: str) -> Layout:
-    snapshot, rows = _view.snapshot, _view.rows
-    samples = Samples(_view.ids, np.asarray(snapshot.labels)[rows], snapshot.class_names)
-    return Layout(np.asarray(snapshot.xy)[rows], samples)
+    return Layout(np.asarray(_view.snapshot.xy)[_view.rows], samples_of(_view))
 
 
-def _by_row(view: View, lines: Sequence[tuple[int, int, LineKind]]) -> list[tuple[int, int, LineKind]]:
-    """Lines between rows of the view; those that lead out of it are left out."""
-    ends = ((_row(view, one), _row(view, other), kind) for one, other, kind in lines)
+def samples_of(view: View) -> Samples:
+    """Who the points of the view's map are."""
+    labels = np.asarray(view.snapshot.labels)[view.rows]
+    return Samples(view.ids, labels, view.snapshot.class_names)
+
+
+def by_row(
+    lines: Sequence[tuple[int, int, LineKind]], row_of: Callable[[int], int | None]
+) -> list[tuple[int, int, LineKind]]:
+    """Lines between ids as lines between rows; those with an end that has no row are left out."""
+    ends = ((row_of(one), row_of(other), kind) for one, other, kind in lines)
     return [(one, other, kind) for one, other, kind in ends if one is not None and other is not None]
-
-
-def _row(view: View, identity: int | None) -> int | None:
-    """Where in the view an id is, or None."""
-    position = None if identity is None else view.snapshot.position_of.get(int(identity))
-    if position is None:
-        return None
-    row = int(np.searchsorted(view.rows, position))
-    return row if row < len(view.rows) and view.rows[row] == position else None

@@ -13,14 +13,15 @@ import numpy as np
 import streamlit as st
 
 from app import cached, kept, theme
-from app.analysis.projections import DISTANCES, NEIGHBOURS, RECIPES, USUAL, Progress, Recipe, draw, trustworthiness
+from app.analysis.projections import DISTANCES, NEIGHBOURS, RECIPES, USUAL, Recipe, draw
 from app.state import View
 from app.widgets.board import board
 from app.widgets.colouring import Colouring
 from bon_core.config import InputError
 from bon_core.files import read_npz, whole_file
-from bon_core.projection import trust
+from bon_core.projection import Progress, some_rows, trust, trustworthiness
 from bon_core.retrieval.neighbours import NeighbourTable
+from bon_core.runs import indexes_folder
 from bon_core.snapshot import Snapshot
 
 FOLDER = "maps"
@@ -108,7 +109,8 @@ def _provide(view: View, made: dict[str, Snapshot], recipes: Iterable[Recipe]) -
 
 def _drawn(view: View, recipe: Recipe, progress: Progress) -> Redrawn:
     progress(0, 1)
-    xy = draw(recipe, cached.vectors(view), _neighbours(view), like=_xy(view), progress=progress)
+    vectors = np.asarray(view.snapshot.vectors)[view.rows]  # as they are kept, so that their index is known again
+    xy = draw(recipe, vectors, _neighbours(view), like=_xy(view), indexes=indexes_folder(), progress=progress)
     _keep(view, recipe, xy)
     return _redrawn(view, recipe, xy)
 
@@ -131,25 +133,27 @@ def _keep(view: View, recipe: Recipe, xy: np.ndarray) -> None:
     try:
         path.parent.mkdir(parents=view.run.bundled, exist_ok=True)
         with whole_file(path) as temporary:
-            np.savez(temporary, xy=xy, of=_digest(view))
+            np.savez(temporary, xy=xy, of=_digest(view.snapshot, cached.stamp(view)))
     except OSError:
         return  # a folder that cannot be written to: the map lives as long as the explorer does
 
 
 def _read(view: View, recipe: Recipe) -> Redrawn | None:
     """The map that was kept; None if there is none, it is damaged, or it is of other vectors."""
+    of = _digest(view.snapshot, cached.stamp(view))
     for path in _paths(view, recipe):
         with suppress(InputError):
             kept_map = read_npz(path)
             xy = kept_map.get("xy")
-            if xy is not None and xy.shape == (len(view.rows), 2) and str(kept_map.get("of")) == _digest(view):
+            if xy is not None and xy.shape == (len(view.rows), 2) and str(kept_map.get("of")) == of:
                 return _redrawn(view, recipe, xy)
     return None
 
 
-def _digest(view: View) -> str:
+@st.cache_data(max_entries=16, show_spinner=False)
+def _digest(_snapshot: Snapshot, stamp: tuple) -> str:
     """Differs from one embedding to the next."""
-    return blake2b(np.ascontiguousarray(view.snapshot.vectors), digest_size=16).hexdigest()
+    return blake2b(np.ascontiguousarray(_snapshot.vectors), digest_size=16).hexdigest()
 
 
 def _neighbours(view: View) -> NeighbourTable:
@@ -185,9 +189,8 @@ def _trustworthiness(view: View, recipe: Recipe) -> np.ndarray:
     """Of every sample of the view, (n,), or of some of them if there are very many."""
     known = _measured(cached.stamp(view))
     if recipe.name not in known:
-        rows = np.arange(len(view.rows))
-        if len(rows) > MOST_MEASURED:
-            rows = np.sort(np.random.default_rng(0).choice(rows, SAMPLED, replace=False))
+        count = len(view.rows)
+        rows = some_rows(count, seed=0, most=SAMPLED if count > MOST_MEASURED else count)
         bar = st.empty()
         progress = _shown(bar, "Measuring")
         known[recipe.name] = trustworthiness(_xy(view), cached.vectors(view), rows, progress=progress)

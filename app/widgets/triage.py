@@ -96,7 +96,7 @@ def triage(view: View, found: Suspicion, listed: np.ndarray) -> None:
 def _suspect(view: View, found: Suspicion, listed: np.ndarray, at: int) -> None:
     row = int(listed[at])
     label, other = view.class_name(view.rows[row]), view.snapshot.class_names[found.suspected[row]]
-    st.subheader(f"Labelled {label}. Is it {other}?", anchor=False)
+    st.header(f"Labelled {label}. Is it {other}?", anchor=False)
     groups = [
         (name, _kin(view, row, number)) for name, number in ((label, _label(view, row)), (other, found.suspected[row]))
     ]

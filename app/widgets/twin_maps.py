@@ -8,8 +8,8 @@ import streamlit as st
 from app import cached, pictures
 from app.state import View
 from app.widgets.colouring import Colouring
-from app.widgets.plain_map import plain_map
-from app.widgets.webgl_map import Layout, LineKind, Look, MapEvent, MapView, Samples, available, webgl_map
+from app.widgets.point_map import by_row, samples_of
+from app.widgets.webgl_map import Layout, LineKind, Look, MapEvent, MapView, available, webgl_map
 
 HEIGHT = 500
 
@@ -42,9 +42,35 @@ def twin_maps(
     ids = views[0].ids
     marked = np.isin(ids, highlight)
     if not available():
-        return _plain(views, names, key=key, colour=colour, marked=marked, lines=lines, focus=focus)
+        from app.widgets.plain_map import plain_map  # pandas, which few visitors need here
+
+        found = None
+        for number, column in enumerate(st.columns(2, gap="medium")):
+            with column:
+                st.markdown(f"**{names[number]}**")
+                event = plain_map(
+                    views[number],
+                    colour,
+                    marked,
+                    key=f"{key}-plain-{number}",
+                    lines=lines[number],
+                    focus=focus,
+                    height=HEIGHT,
+                    dimmed=bool(marked.any()),
+                    select=True,
+                    zoom=True,
+                    words=f"Map by {names[number]}",
+                )
+            found = event if found is None else found
+        return found
+
+    def row_of(identity: int) -> int | None:
+        row = int(np.searchsorted(ids, identity))
+        return row if row < len(ids) and ids[row] == identity else None
+
+    ring = None if focus is None else row_of(focus)
     drawn = [
-        MapView(layout, title, lines=_rows_of(ids, some), ring=_row(ids, focus))
+        MapView(layout, title, lines=by_row(some, row_of), ring=ring)
         for layout, title, some in zip(_layouts(views, *map(cached.stamp, views)), names, lines, strict=True)
     ]
     look = Look(
@@ -60,50 +86,5 @@ def twin_maps(
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _layouts(_views: tuple[View, View], *stamps: tuple) -> list[Layout]:
-    first = _views[0]
-    samples = Samples(first.ids, np.asarray(first.snapshot.labels)[first.rows], first.snapshot.class_names)
+    samples = samples_of(_views[0])
     return [Layout(np.asarray(view.snapshot.xy)[view.rows], samples) for view in _views]
-
-
-def _rows_of(ids: np.ndarray, lines: Sequence[tuple[int, int, LineKind]]) -> list[tuple[int, int, LineKind]]:
-    """Lines between rows; those that lead out of the samples are left out."""
-    ends = [(_row(ids, one), _row(ids, other), kind) for one, other, kind in lines]
-    return [(one, other, kind) for one, other, kind in ends if one is not None and other is not None]
-
-
-def _row(ids: np.ndarray, identity: int | None) -> int | None:
-    """Where the ascending `ids` hold an id, or None."""
-    row = 0 if identity is None else int(np.searchsorted(ids, identity))
-    return row if row < len(ids) and ids[row] == identity else None
-
-
-def _plain(
-    views: tuple[View, View],
-    names: tuple[str, str],
-    *,
-    key: str,
-    colour: Colouring,
-    marked: np.ndarray,
-    lines: tuple[Sequence, Sequence],
-    focus: int | None,
-) -> MapEvent | None:
-    """For browsers without WebGL 2."""
-    found = None
-    for number, column in enumerate(st.columns(2, gap="medium")):
-        with column:
-            st.markdown(f"**{names[number]}**")
-            event = plain_map(
-                views[number],
-                colour,
-                marked,
-                key=f"{key}-plain-{number}",
-                lines=lines[number],
-                focus=focus,
-                height=HEIGHT,
-                dimmed=bool(marked.any()),
-                select=True,
-                zoom=True,
-                words=f"Map by {names[number]}",
-            )
-        found = found or event
-    return found

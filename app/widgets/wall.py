@@ -53,7 +53,7 @@ def wall(view: View, anchor: int, found: Negatives, *, told: bool, key: str) -> 
         f'<div class="scene" style="{sheet.style};--lit:{theme.VERMILION}"><div class="ends">'
         f"<div>{sheet.face(ends[0])}<b>anchor</b> {text(name)}</div>"
         f'<div>{sheet.face(ends[1])}positive<br><span class="dim">at {found.d_ap:.2f}</span></div></div>'
-        f'<div><div class="wall" style="--share:{share:.4f}">{"".join(faces)}</div>{more}</div></div>',
+        f'<div><div class="wall" data-arrows style="--share:{share:.4f}">{"".join(faces)}</div>{more}</div></div>',
         key=key,
         css=CSS,
     )

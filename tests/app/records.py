@@ -91,7 +91,7 @@ def add_timeline(run: Run) -> dict[str, np.ndarray]:
 def words(app) -> str:
     """All text of a page that a visitor can read, boards apart."""
     parts = [element.proto.body for element in app.get("html")]
-    parts += [element.value for kind in (app.subheader, app.markdown) for element in kind]
+    parts += [element.value for kind in (app.header, app.markdown) for element in kind]
     return "\n".join(parts)
 
 

@@ -11,13 +11,7 @@ from PIL import Image
 from starlette.requests import Request
 
 from app import pictures
-from app.state import View
 from bon_core.datasets.image_set import ImageSet
-
-
-@pytest.fixture
-def view(tiny_run):
-    return View(tiny_run, tiny_run.snapshot(), "test", "cluster")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from streamlit.testing.v1 import AppTest
 
+from app import browsing
 from tests.app.records import at, words
 
 
@@ -52,3 +53,23 @@ def test_a_choice_holds_until_the_selection_changes():
     assert "stands at 40" in words(app)
     app.button[1].click().run()
     assert "stands at 8" in words(app.run())
+
+
+def walk(app: AppTest, monkeypatch, **query: str) -> AppTest:
+    """Back or Forward to an address."""
+    app.query_params.clear()
+    for key, value in query.items():
+        app.query_params[key] = value
+    monkeypatch.setattr(browsing, "walked", lambda: True)
+    app.run()
+    monkeypatch.undo()
+    return app
+
+
+def test_back_returns_to_the_number_of_the_address(monkeypatch):
+    app = visit(bucket="12")
+    app.button[1].click().run()
+    assert "stands at 8" in words(walk(app, monkeypatch, bucket="8"))
+    assert "stands at 12" in words(walk(app, monkeypatch, bucket="12"))
+    assert "stands at 12" in words(app.run())
+    assert "stands at 40" in words(walk(app, monkeypatch))

@@ -3,13 +3,8 @@
 import numpy as np
 import pytest
 
-from app.state import View
+from app import browsing, state
 from tests.app.tiny import make_images, make_run
-
-
-@pytest.fixture
-def view(tiny_run):
-    return View(tiny_run, tiny_run.snapshot(), "test", "cluster")
 
 
 def test_the_view_shows_one_split(view):
@@ -96,3 +91,37 @@ def test_the_selection_of_a_link_is_taken_over(visit, tiny_run):
 
 def _columns(run):
     return run.snapshot().ids, run.snapshot().labels
+
+
+def test_a_sample_has_its_row_in_its_own_split_only(view):
+    assert [view.row_of(int(identity)) for identity in view.ids] == list(range(len(view.rows)))
+    others = np.setdiff1d(np.asarray(view.snapshot.ids), view.ids)
+    assert {view.row_of(int(identity)) for identity in [*others, -1, 10**12]} == {None}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"7", b'{"data": "tiny"}', b'{"epoch": "two"}'])
+def test_a_snapshot_whose_meta_is_damaged_is_no_checkpoint(tiny_run, content):
+    assert state.epochs(tiny_run) == {"epoch 2": 20, "epoch 4": 40}
+    assert state.meta(tiny_run, 40) == {"epoch": 4.0, "data": "tiny"}
+    (tiny_run.snapshot_path(40) / "meta.json").write_bytes(content)
+    assert state.epochs(tiny_run) == {"epoch 2": 20}
+
+
+def test_back_takes_the_selection_of_the_address_and_it_can_be_undone(visit, tiny_run, monkeypatch):
+    def walk(**query: str) -> list[int]:
+        app.query_params.pop("sel", None)
+        for name, value in query.items():
+            app.query_params[name] = value
+        monkeypatch.setattr(browsing, "walked", lambda: True)
+        app.run()
+        monkeypatch.setattr(browsing, "walked", lambda: False)
+        return app.session_state["selection"].now.ids.tolist()
+
+    app = visit("buckets", sel="class:6")
+    six = app.session_state["selection"].now.ids.tolist()
+    assert walk() == []
+    seven = walk(sel="class:7")
+    assert len(seven) == 12 and not set(seven) & set(six)
+    app.button(key="selection-undo").click().run()
+    app.button(key="selection-undo").click().run()
+    assert app.session_state["selection"].now.ids.tolist() == six

@@ -100,11 +100,6 @@ def test_words_coloured_by_the_styles_can_be_read(mode, ground):
 
 
 @modes
-def test_words_in_charts_can_be_read(mode):
-    assert contrast(rgb(theme.INK[mode]), rgb(PAGE[mode]["backgroundColor"])) >= TEXT
-
-
-@modes
 def test_a_primary_button_stands_out_and_can_be_read(mode):
     assert contrast(rgb(PAGE[mode]["primaryColor"]), rgb("#FFFFFF")) >= TEXT
     assert contrast(rgb(PAGE[mode]["primaryColor"]), rgb(PAGE[mode]["backgroundColor"])) >= MARK

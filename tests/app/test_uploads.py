@@ -18,6 +18,21 @@ def test_vectors_are_counted(tmp_path):
     assert found.stem == "my-vectors"
 
 
+def test_vectors_that_cannot_be_trained_on_may_be_explored(tmp_path):
+    parts = np.array(["train", "test"] * 10)
+    np.savez(tmp_path / "shared.npz", vectors=np.eye(20), labels=np.arange(20) // 4, split=parts)
+    found = uploads.inspect(tmp_path / "shared.npz")
+    assert found.samples == 20 and "must not share classes" in found.why_not
+    np.savez(tmp_path / "plain.npz", vectors=np.eye(20), labels=np.arange(20) // 4)
+    assert uploads.inspect(tmp_path / "plain.npz").why_not == ""
+
+
+@pytest.mark.parametrize("kind", ["images", "vectors"])
+def test_what_there_is_to_train_on_is_counted(kind, small_file, vectors_file):
+    found = uploads.training_part(str(small_file if kind == "images" else vectors_file))
+    assert found == ((kind, 240, 24) if kind == "images" else (kind, 180, 18))
+
+
 def test_a_folder_of_images_is_counted(tmp_path):
     rng = np.random.default_rng(0)
     for label in range(6):
@@ -42,6 +57,33 @@ def test_an_upload_is_kept_under_a_harmless_name(empty_runs):
     path = uploads.keep("../../.hidden dir/my file.npz", io.BytesIO(b"content"))
     assert path.parent.parent == empty_runs / uploads.FOLDER
     assert path.name == "my-file.npz" and path.read_bytes() == b"content"
+
+
+class VisitorLeft(BaseException):
+    """As Streamlit's, which are no Exceptions."""
+
+
+def test_what_cannot_be_used_is_not_kept(empty_runs):
+    with pytest.raises(InputError):
+        uploads.bring("torn.npz", io.BytesIO(b"PK\x03\x04 not really"))
+    assert list((empty_runs / uploads.FOLDER).iterdir()) == []
+
+
+@pytest.mark.parametrize("again", ["mine.npz", "the same.npz"])
+def test_a_look_that_breaks_off_takes_nothing_from_an_earlier_upload(empty_runs, monkeypatch, again):
+    content = io.BytesIO()
+    np.savez(content, vectors=np.eye(4), labels=np.array([0, 0, 1, 1]))
+    first = uploads.bring("mine.npz", io.BytesIO(content.getvalue()))
+    written = first.path.stat().st_mtime_ns
+
+    def leave(path):
+        raise VisitorLeft
+
+    monkeypatch.setattr(uploads, "inspect", leave)
+    with pytest.raises(VisitorLeft):
+        uploads.bring(again, io.BytesIO(content.getvalue()))
+    assert [path.name for path in first.path.parent.iterdir()] == ["mine.npz"]
+    assert first.path.read_bytes() == content.getvalue() and first.path.stat().st_mtime_ns == written
 
 
 def test_two_uploads_of_one_name_are_two_files(empty_runs):

@@ -7,6 +7,11 @@ from tests.app.tiny import make_images, make_run
 pytestmark = pytest.mark.e2e
 
 DRAWN = ".map[data-drawn]"  # set once all points are on the screen
+FOCUSED = """() => {
+  let at = document.activeElement;
+  while (at.shadowRoot) at = at.shadowRoot.activeElement;
+  return at.dataset.pick;
+}"""
 OTHER_PAGES = ("Hash buckets", "Mined negatives", "K clusters", "Retrieval")
 
 
@@ -67,6 +72,51 @@ def test_the_link_opens_the_same_view_for_somebody_else(page, browser, server, t
     other.locator(".st-key-selection-chip").wait_for()
     assert chip(other) == chip(page)
     other.context.close()
+
+
+def test_back_returns_to_the_selection_and_the_bucket_before(page, server, tiny):
+    page.goto(f"{server.address}/buckets?run=tiny&bucket=5")
+    page.get_by_role("heading", name="Bucket 0x5").wait_for()
+    page.get_by_role("button", name="flip bit 3").click()
+    page.get_by_role("heading", name="Bucket 0xd").wait_for()
+    page.get_by_role("button", name="flip bit 1").click()
+    page.get_by_role("heading", name="Bucket 0xf").wait_for()
+    page.wait_for_url("**bucket=15**")
+    page.go_back()
+    page.get_by_role("heading", name="Bucket 0xd").wait_for()
+    page.go_back()
+    page.get_by_role("heading", name="Bucket 0x5").wait_for()
+    page.go_forward()
+    page.get_by_role("heading", name="Bucket 0xd").wait_for()
+    page.goto(f"{server.address}/map?run=tiny&sel=class:6")
+    wait_for_chip(page, "12 / 48")
+    page.locator(DRAWN).wait_for()
+    page.keyboard.press("Escape")
+    wait_for_chip(page, "0 / 48")
+    page.wait_for_url(lambda address: "sel=" not in address)
+    page.go_back()
+    wait_for_chip(page, "12 / 48")
+
+
+def test_a_board_is_one_stop_of_the_tab_key_and_keeps_the_focus(page, server, tiny):
+    """Arrow keys walk among the cells of the map of classes; what is opened by Enter stays under the finger."""
+    page.goto(f"{server.address}/clusters?run=tiny")
+    cells = page.locator(".classes button")
+    cells.first.wait_for()
+    assert cells.evaluate_all("cells => cells.filter((cell) => cell.tabIndex === 0).length") == 1
+    cells.first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("End")
+    last = cells.last.get_attribute("data-pick")
+    assert page.evaluate(FOCUSED) == last
+    page.keyboard.press("Enter")
+    wait_for_chip(page, "12 / 48")
+    page.goto(f"{server.address}/buckets?run=tiny&bucket=5")
+    page.get_by_role("button", name="flip bit 3").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Bucket 0xd").wait_for()
+    page.wait_for_function(f"() => ({FOCUSED})() === '5'")  # it flips the bit back now
 
 
 def test_escape_clears_and_undo_brings_back(page, server, tiny):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app import theme
-from app.selection import decode
+from app.selection import decode, pack
 from app.state import COLOURS
 from app.widgets.webgl_map.plane import inside
 from bon_core.runs import Run
@@ -331,3 +331,20 @@ def test_without_webgl_the_page_says_so_and_draws_a_plain_map(browser, server, r
     page.locator("canvas.marks").wait_for()
     assert not page.locator(".map").count()
     plain.close()
+
+
+def test_one_button_frames_what_is_selected_and_then_all(page, server, run):
+    snapshot = run.snapshot()
+    xy, ids = np.asarray(snapshot.xy, np.float64), np.asarray(snapshot.ids)
+    inner, outer = (int(place) for place in (np.square(xy - np.median(xy, axis=0)).sum(1).argmin(), xy[:, 0].argmin()))
+    page.goto(f"{server.address}/map?run=large&sel={pack(ids[[inner]])}")
+    found = page.locator(".map[data-drawn][data-named]")
+    found.wait_for()
+    button = page.get_by_role("button", name="All points, or those that are selected")
+    button.click()
+    box = found.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + HEIGHT / 2)
+    page.wait_for_url(f"**at={ids[inner]}**")
+    button.click()
+    page.mouse.click(*Screen(found, xy).of(xy[outer]))
+    page.wait_for_url(f"**at={ids[outer]}**")

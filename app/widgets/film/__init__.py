@@ -41,9 +41,9 @@ class Film:
 
 @dataclass(frozen=True)
 class Told:
-    """What a visitor did."""
+    """What a visitor has just done."""
 
-    moment: int  # the step at which the film rests
+    moment: int | None  # the step at which the film came to rest
     picked: np.ndarray | None  # (n,) int64 ids just clicked or boxed
     how: str  # "new", "add" or "subtract"
 
@@ -83,11 +83,11 @@ def film(
     told = _film(key=key, data=data, on_moment_change=_nothing, on_picked_change=_nothing, height="content")
     picked = told.picked
     return Told(
-        moment=int(moment if told.moment is None else told.moment),
+        moment=None if told.moment is None else int(told.moment),
         picked=None if picked is None else np.array(picked["ids"], np.int64),
         how="new" if picked is None else str(picked["how"]),
     )
 
 
 def _nothing() -> None:
-    """State and triggers need a callback to be reported at all."""
+    """A trigger needs a callback to be reported at all."""

@@ -9,10 +9,10 @@ const REACH = 12; // px within which a pointer finds a point
 const PARTS = 6; // straight pieces of a trail between two moments
 const MOST_TRAILS = 300;
 
-export default function ({ parentElement, data, setStateValue, setTriggerValue }) {
+export default function ({ parentElement, data, setTriggerValue }) {
   const root = parentElement.querySelector(".film");
   root.film ??= new Film(root);
-  root.film.tell = { moment: (step) => setStateValue("moment", step), pick: (picked) => setTriggerValue("picked", picked) };
+  root.film.tell = { moment: (step) => setTriggerValue("moment", step), pick: (picked) => setTriggerValue("picked", picked) };
   root.film.show(data);
   return () => root.film.rest();
 }

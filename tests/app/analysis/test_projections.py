@@ -1,12 +1,11 @@
-"""Other maps of a split: settings that show, stops that stop, and trustworthiness against scikit-learn's."""
+"""Other maps of a split: settings that show, and stops that stop."""
 
 from threading import Thread
 
 import numpy as np
 import pytest
-from sklearn import manifold
 
-from app.analysis.projections import RECIPES, USUAL, Recipe, draw, trustworthiness
+from app.analysis.projections import RECIPES, USUAL, Recipe, draw
 from bon_core import projection
 from bon_core.retrieval.neighbours import build_neighbours
 
@@ -75,27 +74,3 @@ def test_few_samples_are_mapped_by_their_axes(vectors, count):
     few = vectors[:count]
     xy = draw(Recipe("UMAP", 50, 0.1), few, build_neighbours(few, 2), like=few[:, :2])
     assert np.allclose(xy, projection.pca(few, previous=few[:, :2]))
-
-
-@pytest.mark.parametrize("k", [3, 15])
-def test_trustworthiness_is_scikit_learns_before_the_mean(vectors, k):
-    xy = np.random.default_rng(2).standard_normal((COUNT, 2))
-    each = trustworthiness(xy, vectors, np.arange(COUNT), k=k)
-    assert each.mean() == pytest.approx(manifold.trustworthiness(vectors, xy, n_neighbors=k), abs=1e-6)
-    assert each.mean() == pytest.approx(projection.trustworthiness(xy, vectors, seed=0, k=k), abs=1e-6)
-    some = np.array([7, 3, 110])
-    assert trustworthiness(xy, vectors, some, k=k) == pytest.approx(each[some])
-
-
-def test_trustworthiness_by_hand():
-    """Five on a line; on the map the last has jumped between the first two."""
-    angles = np.array([0, 0.1, 0.21, 0.3, 0.4])
-    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    xy = np.array([[0, 0], [1, 0], [2.1, 0], [3, 0], [0.4, 0]])
-    each = trustworthiness(xy, vectors, np.arange(5), k=1)
-    # nearest on the map, and its rank in truth: 0 -> 4 (4th), 1 -> 4 (4th), 2 -> 3 (1st), 3 -> 2 (1st), 4 -> 0 (4th)
-    assert each == pytest.approx(1 - 2 * np.array([3, 3, 0, 0, 3]) / (1 * (2 * 5 - 3 - 1)))
-
-
-def test_a_map_in_which_all_lie_at_one_place_is_measured(vectors):
-    assert np.isfinite(trustworthiness(np.zeros((COUNT, 2)), vectors, np.arange(COUNT))).all()

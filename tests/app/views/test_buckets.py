@@ -1,12 +1,13 @@
 """A visit to the hash buckets: the linked selection, links, health over training, what is odd."""
 
 import json
+import re
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from app import selection
+from app.widgets import histogram
 from tests.app.records import at, words
 from tests.app.tiny import step_event
 
@@ -90,21 +91,16 @@ def relog(run, shares: dict[int, float | None], *, warnings: tuple[int, ...] = (
             events.write(json.dumps({"kind": "warning", "step": step, "text": f"Codes crowd ({step})."}) + "\n")
 
 
-def health(app) -> list[dict]:
-    """All rows of data in the chart of the health over training."""
-    chart = next(chart.proto for chart in app.get("vega_lite_chart") if '"field": "step"' in chart.proto.spec)
-    return [row for data in chart.datasets for row in pa.ipc.open_stream(data.data.data).read_all().to_pylist()]
-
-
-def texts(rows: list[dict]) -> list[str]:
-    """The words on the chart."""
-    return [row[part] for row in rows if "newest" in row for part in ("title", "meaning", "newest")]
+def health(app) -> str:
+    """The HTML of the health over training."""
+    boards = [json.loads(element.proto.json or "{}").get("html", "") for element in app.get("bidi_component")]
+    return next(html.rpartition("</style>")[2] for html in boards if 'class="health"' in html)
 
 
 def test_health_shows_a_panel_a_figure_with_its_meaning_and_its_last_value(visit, tiny_run):
     app = visit("buckets")
     assert "The codes did not collapse" in words(app)
-    found = texts(health(app))
+    found = health(app)
     for title in ("Entropy / S", "Fallback", "Stale codes", "Empty buckets", "Mining"):
         assert title in found
     assert "90 % at the last step" in found and "2 ms at the last step" in found
@@ -116,7 +112,7 @@ def test_a_figure_that_was_never_logged_has_no_panel(visit, tiny_run):
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     steps = [{**event, "staleness": None} for event in lines if event["kind"] == "step"]
     path.write_text("".join(json.dumps(event) + "\n" for event in steps), encoding="utf-8")
-    found = texts(health(visit("buckets")))
+    found = health(visit("buckets"))
     assert "Stale codes" not in found and "Empty buckets" in found
 
 
@@ -146,16 +142,19 @@ def test_warnings_of_the_training_are_told_and_marked(visit, tiny_run):
     app = visit("buckets")
     assert "Step 20: Codes crowd (20)." in words(app)
     assert "Step 11:" not in words(app) and "the last of 4 warnings" in words(app)
-    marked = [row["step"] for row in health(app) if "text" in row]
-    assert marked == [11, 12, 13, 20]
+    marked = re.findall(r'd="M([\d.]+) 0V1000".*?<title>step (\d+): Codes crowd', health(app))
+    assert [(float(place), int(step)) for place, step in marked[:4]] == [
+        (pytest.approx(1000 * step / 30, abs=0.1), step) for step in (11, 12, 13, 20)
+    ]
+    assert "step 20&#10;Entropy / S  70 %" in health(app) and "Warning: Codes crowd (20)." in health(app)
 
 
 def test_a_long_log_is_thinned_but_keeps_its_last_step(visit, tiny_run):
     relog(tiny_run, {step: 0.9 if step < 2003 else 0.83 for step in range(2004)})
     chart = health(visit("buckets"))
-    drawn = [row["step"] for row in chart if "entropy_share" in row]
-    assert len(drawn) < 450 and max(drawn) == 2003
-    assert "83 % at the last step" in texts(chart)
+    places = [float(pair.split(",")[0]) for pair in re.search('points="([^"]+)"', chart)[1].split()]
+    assert len(places) < 450 and places[-1] == 1000
+    assert "83 % at the last step" in chart and "step 2,003&#10;" in chart
 
 
 def test_a_run_without_bucket_figures_says_where_they_come_from(visit, tiny_run):
@@ -185,3 +184,16 @@ def test_buckets_made_afterwards_are_called_that(visit, tiny_run):
 
 def test_a_link_holds_the_order_of_the_list(visit, tiny_run):
     assert visit("buckets", order="most classes").segmented_control(key="order").value == "most mixed"
+
+
+def test_a_bar_leads_to_the_buckets_of_its_size_one_by_one(visit, tiny_run, monkeypatch):
+    snapshot = tiny_run.snapshot()
+    codes, sizes = np.unique(np.asarray(snapshot.codes)[np.asarray(snapshot.split) == 1], return_counts=True)
+    size = int(np.bincount(sizes).argmax())
+    alike = codes[sizes == size].tolist()
+    app = visit("buckets", bucket=str(alike[0]))
+    for code in [*alike[1:], alike[0]]:
+        picks = iter([str(size - 1)])
+        monkeypatch.setattr(histogram, "board", lambda *_, picks=picks, **__: next(picks, None))
+        app.run()
+        assert at(app, "bucket") == code

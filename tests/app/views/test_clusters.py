@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app import selection
-from app.widgets import ribbons
+from app.widgets import class_map, ribbons
 from tests.app.records import add_clusterings, words
 
 
@@ -34,13 +34,18 @@ def test_raw_names_show_what_matching_undid(visit, divided):
     assert f"{100 * 46 / 48:.1f} % of the samples changed" in words(app)
 
 
-def test_a_click_on_a_cell_selects_the_class_in_the_cluster(visit, divided):
+def test_a_click_on_a_cell_selects_the_class_in_the_cluster(visit, divided, monkeypatch):
     snapshot = divided.snapshot()
     inside = np.asarray(snapshot.labels) == 6
-    app = visit("clusters")
     cluster = int(np.asarray(snapshot.clusters)[inside][0])
-    app.session_state["class-chart-True"] = {"selection": {"cell": [{"class": 6, "cluster": cluster}]}}
-    app.run()
+    real, asked = class_map.board, []
+
+    def clicked(content, *, key, css=""):
+        asked.append(key)
+        return f"6:{cluster}" if len(asked) == 1 else real(content, key=key, css=css)
+
+    monkeypatch.setattr(class_map, "board", clicked)
+    app = visit("clusters")
     wanted = np.asarray(snapshot.ids)[inside & (np.asarray(snapshot.clusters) == cluster)]
     assert app.session_state[selection.KEY].now.ids.tolist() == sorted(wanted.tolist())
 

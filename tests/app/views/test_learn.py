@@ -23,12 +23,6 @@ TITLES = {
 }
 
 
-@pytest.fixture
-def recorded(tiny_run):
-    add_audit(tiny_run)
-    return tiny_run
-
-
 def press(app, key: str):
     return app.button(key=key).click().run()
 

@@ -1,5 +1,6 @@
 """A visit to the mined negatives: replay, side by side, margin, suspicious labels, and a run without records."""
 
+import json
 import re
 
 import numpy as np
@@ -7,18 +8,13 @@ import pytest
 
 from app import kept, selection
 from app.state import View
+from app.widgets import class_pairs
 from app.widgets.triage import Verdicts, as_table
 from bon_core.retrieval.suspicion import suspicion
-from tests.app.records import add_audit, at, words
+from tests.app.records import at, words
 
 REPLAY, SIDE_BY_SIDE = "Replay a step", "Miners side by side"
 MARGIN, SUSPECTS = "Drag the margin", "Suspicious labels"
-
-
-@pytest.fixture
-def recorded(tiny_run):
-    add_audit(tiny_run)
-    return tiny_run
 
 
 def show(app, part: str):
@@ -222,3 +218,35 @@ def test_a_link_holds_the_anchors_and_the_draw(visit, recorded):
     app = visit("negatives", show=SIDE_BY_SIDE, draw="3")
     app.button(key="miners-reroll").click().run()
     assert at(app, "draw") == 4
+
+
+def pairs_of(app) -> list[str]:
+    """The names of the pairs of classes on the page, as "A ↔ B 4 times", most first."""
+    boards = [json.loads(element.proto.json or "{}").get("html", "") for element in app.get("bidi_component")]
+    html = next(html for html in boards if 'class="pairs"' in html)
+    return [f"{one} {times}" for one, times in re.findall(r'class="names">(.*?)</span>.*?class="dim">(.*?)<', html)]
+
+
+def test_the_pairs_mined_most_are_counted_over_all_recorded_steps(visit, recorded):
+    app = visit("negatives", show="Mined most")
+    assert sorted(pairs_of(app)) == sorted(f"{one} ↔ {other} 8 times" for one, other in ("AB", "BC", "CD", "AD"))
+    text = words(app)
+    assert ">32<" in text and ">4<" in text and "What this model was trained against" in text
+
+
+def test_of_a_selection_only_its_own_negatives_are_counted(visit, recorded):
+    app = visit("negatives", show="Mined most", sel="class:0", split="train")
+    assert pairs_of(app) == ["A ↔ D 8 times"]
+    assert "What the selection was trained against" in words(app)
+    held_out = visit("negatives", show="Mined most", sel="class:6")
+    assert "Nothing of the selection was trained on" in words(held_out) and len(pairs_of(held_out)) == 4
+
+
+def test_a_pair_selects_both_classes(visit, recorded, monkeypatch):
+    picks = iter([0])
+    monkeypatch.setattr(class_pairs, "board", lambda *_, **__: next(picks, None))
+    app = visit("negatives", show="Mined most")
+    labels = np.asarray(recorded.snapshot().labels)[
+        np.isin(recorded.snapshot().ids, app.session_state[selection.KEY].now.ids)
+    ]
+    assert len(np.unique(labels)) == 2 and len(labels) == 24

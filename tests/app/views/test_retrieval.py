@@ -1,6 +1,7 @@
 """A visit to retrieval: queries from the selection, links, failures, uploads that cannot be read."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -57,6 +58,24 @@ def test_all_metrics_are_named_with_their_protocol(visit, tiny_run):
     assert table.loc["raw pixels", "Recall@1"] == "0.300"
     assert list(table.columns[:7]) == ["Recall@1", "Recall@2", "Recall@4", "Recall@8", "MAP@R", "R-Precision", "NMI"]
     assert "Protocol: all against all." in words(app)
+
+
+@pytest.mark.parametrize(
+    ("search", "said"),
+    [
+        ({"kind": "exact", "recall": 1.0}, "searched exactly."),
+        ({"kind": "hnsw", "recall": 0.9941}, "finds 99.4 % of the true neighbours"),
+        ({"kind": "ivf-pq", "recall": 0.9}, "short codes"),
+        ({"kind": "<script>", "recall": "x"}, "Protocol: all against all."),
+        ({"kind": [], "recall": {}}, "Protocol: all against all."),
+        ([], "Protocol: all against all."),
+    ],
+)
+def test_the_search_behind_the_figures_is_named_with_its_loss(visit, tiny_run, search, said):
+    file = tiny_run.snapshot_path(40) / "meta.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"search": search}))
+    text = words(visit("retrieval"))
+    assert said in text and "<script>" not in text
 
 
 @pytest.mark.parametrize("link", ["987654321", "a"])

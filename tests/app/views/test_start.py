@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from app import jobs
+
 MAIN = Path(__file__).resolve().parents[3] / "app" / "main.py"
 HEAVY = ("torch", "umap", "faiss", "sklearn", "scipy", "altair", "numba")
 
@@ -44,6 +46,31 @@ def test_a_path_to_nothing_is_answered_in_a_sentence(visit, tiny_run):
     app = visit("start")
     app.text_input(key="upload-path").input("/nowhere/at/all.zip").run()
     assert "There is nothing at" in bodies(app)
+
+
+def test_embeddings_are_explored_or_trained_on(visit, tiny_run, vectors_file, monkeypatch):
+    commands = []
+    monkeypatch.setattr(jobs, "start", lambda name, arguments: commands.append((name, arguments)))
+    app = visit("start")
+    app.text_input(key="upload-path").input(str(vectors_file)).run()
+    assert "360 vectors of 36 classes, 20 dimensions." in [text.value for text in app.markdown]
+    app.button(key="train-vectors").click().run()
+    assert app.session_state["train-data"] == str(vectors_file) and not commands
+    app = visit("start")
+    app.text_input(key="upload-path").input(str(vectors_file)).run()
+    app.button(key="explore-vectors").click().run()
+    assert commands == [("small", ["snapshot", "--embeddings", str(vectors_file), "--run", "small"])]
+
+
+def test_vectors_without_classes_to_test_on_can_only_be_explored(visit, tiny_run, tmp_path):
+    file = tmp_path / "one.npz"
+    np.savez(file, vectors=np.eye(4), labels=np.zeros(4, int))
+    app = visit("start")
+    app.text_input(key="upload-path").input(str(file)).run()
+    assert "No head can be trained on them." in bodies(app)
+    assert [button.key for button in app.button if button.key in ("explore-vectors", "train-vectors")] == [
+        "explore-vectors"
+    ]
 
 
 def test_the_first_page_loads_nothing_heavy(tiny_run):

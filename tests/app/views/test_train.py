@@ -66,6 +66,23 @@ def test_without_division_its_options_are_not_shown(visit, tiny_run):
     assert not any(toggle.label.startswith("Double") for toggle in app.toggle)
 
 
+def test_vectors_get_a_head_and_no_backbone_for_images(visit, tiny_run, started, vectors_file):
+    app = visit("train")
+    app.selectbox(key="train-data-choice").set_value("a path …").run()
+    app.text_input(key="train-path").set_value(str(vectors_file)).run()
+    app.number_input(key="train-learners").set_value(1).run()
+    box = next(box for box in app.selectbox if box.label == "Backbone")
+    assert box.options == ["linear", "mlp"] and "over 180 vectors" in bodies(app)
+    assert "--backbone" not in app.code[0].value
+    box.set_value("mlp").run()
+    assert "--backbone mlp" in app.code[0].value
+    app.button(key="train-start").click().run()
+    ((_, arguments),) = started
+    config = _config(_parser().parse_args(arguments))
+    assert config.network.backbone == "mlp" and config.data.name == str(vectors_file)
+    assert config.mining.classes <= 18
+
+
 def test_a_taken_name_is_refused_in_a_sentence(visit, tiny_run, started):
     app = visit("train")
     app.text_input(key="train-name").set_value("tiny").run()

@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 
 from app import theme
-from app.state import COLOURS, View
+from app.state import COLOURS
 from app.widgets.colouring import STEPS, colouring
-
-
-@pytest.fixture
-def view(tiny_run):
-    return View(tiny_run, tiny_run.snapshot(), "test", "cluster")
 
 
 @pytest.mark.parametrize("name", [*COLOURS, "style"])

@@ -3,18 +3,8 @@
 import re
 
 import numpy as np
-import pytest
 
-from app.widgets import distance_plot as module
 from app.widgets.distance_plot import DOTS, distance_plot
-
-
-@pytest.fixture
-def drawn(monkeypatch) -> list[str]:
-    """What was drawn on boards, in place of drawing it."""
-    shown: list[str] = []
-    monkeypatch.setattr(module, "board", lambda content, **_: shown.append(content))
-    return shown
 
 
 def dots(html: str) -> int:

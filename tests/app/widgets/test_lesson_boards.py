@@ -13,20 +13,6 @@ from app.widgets.corners import Corner
 RUNGS = [("anywhere", 3.0, "#111111"), ("in its cluster", 6.0, "#222222"), ("in its bucket", 24.0, "#333333")]
 
 
-@pytest.fixture
-def view(tiny_run) -> View:
-    return View(tiny_run, tiny_run.snapshot(), "test", "class")
-
-
-@pytest.fixture
-def drawn(monkeypatch) -> list[str]:
-    """What was drawn on boards, in place of drawing it; None is picked."""
-    shown: list[str] = []
-    for module in (corners, ladder, scene_rail, wall):
-        monkeypatch.setattr(module, "board", lambda content, **_: shown.append(content))
-    return shown
-
-
 def picked(monkeypatch, module, value: str) -> None:
     monkeypatch.setattr(module, "board", lambda content, **_: value)
 

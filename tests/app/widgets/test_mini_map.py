@@ -5,22 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from app.state import View
 from app.widgets import mini_map as module
 from app.widgets.mini_map import MARGIN, MOST_LIT, SIDE, mini_map
-
-
-@pytest.fixture
-def view(tiny_run) -> View:
-    return View(tiny_run, tiny_run.snapshot(), "test", "class")
-
-
-@pytest.fixture
-def drawn(monkeypatch) -> list[str]:
-    """What was drawn on boards, in place of drawing it."""
-    shown: list[str] = []
-    monkeypatch.setattr(module, "board", lambda content, **_: shown.append(content))
-    return shown
 
 
 def test_the_extremes_of_the_split_lie_a_margin_from_the_edges(view, drawn):

@@ -11,11 +11,6 @@ from app.widgets.colouring import colouring
 
 
 @pytest.fixture
-def view(tiny_run) -> View:
-    return View(tiny_run, tiny_run.snapshot(), "test", "class")
-
-
-@pytest.fixture
 def told(monkeypatch) -> SimpleNamespace:
     """What the component was told."""
     heard = SimpleNamespace()

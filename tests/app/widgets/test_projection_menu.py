@@ -60,6 +60,7 @@ def test_a_map_of_other_vectors_counts_as_none(view, tiny_run):
     projection_menu._drawn(view, WIDE, quiet)
     file = tiny_run.snapshot_path(40) / "vectors.npy"
     np.save(file, np.load(file)[::-1].copy())
+    (file.parent / "meta.json").touch()  # a snapshot is written as a whole
     assert projection_menu._read(View(tiny_run, tiny_run.snapshot(), "test", "class"), WIDE) is None
 
 

@@ -1,29 +1,13 @@
 """The lines of the miners' comparison, and the boards of a replay, as HTML."""
 
 import numpy as np
-import pytest
 
 from app.analysis.miners import Draws, Group, Pool, choices
-from app.state import View
 from app.widgets import bag, rank_gap, triplets
 from bon_core.config import MiningConfig
 
 NUMBERS = {"batch": 124, "memory": 2048, "all": 48}
 MINERS = [miner for miners in rank_gap.GROUPS.values() for miner in miners]
-
-
-@pytest.fixture
-def view(tiny_run) -> View:
-    return View(tiny_run, tiny_run.snapshot(), "test", "class")
-
-
-@pytest.fixture
-def drawn(monkeypatch) -> list[str]:
-    """What was drawn on boards, in place of drawing it."""
-    shown: list[str] = []
-    for module in (rank_gap, bag, triplets):
-        monkeypatch.setattr(module, "board", lambda content, **_: shown.append(content))
-    return shown
 
 
 def draws(*ranks: float) -> Draws:

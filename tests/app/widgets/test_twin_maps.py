@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.state import View
-from app.widgets import twin_maps
+from app.widgets import plain_map, twin_maps
 from app.widgets.colouring import colouring
 from app.widgets.webgl_map import MapEvent
 from bon_core.snapshot import Snapshot
@@ -72,10 +72,10 @@ def test_without_webgl_there_are_two_plain_maps_and_either_answers(views, monkey
     event = MapEvent("area", np.array([1]))
     for side in (0, 1):
         monkeypatch.setattr(
-            twin_maps, "plain_map", lambda *_, key, side=side, **__: event if key.endswith(str(side)) else None
+            plain_map, "plain_map", lambda *_, key, side=side, **__: event if key.endswith(str(side)) else None
         )
         assert draw(views) is event
-    monkeypatch.setattr(twin_maps, "plain_map", lambda *_, **__: None)
+    monkeypatch.setattr(plain_map, "plain_map", lambda *_, **__: None)
     assert draw(views) is None
 
 

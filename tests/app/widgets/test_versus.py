@@ -5,16 +5,7 @@ import re
 import pytest
 
 from app.analysis.compare import ClassChange
-from app.widgets import versus as module
 from app.widgets.versus import GAIN, LOSS, Line, columns, rails, settings, versus
-
-
-@pytest.fixture
-def drawn(monkeypatch) -> list[str]:
-    """What was drawn on boards, in place of drawing it."""
-    shown: list[str] = []
-    monkeypatch.setattr(module, "board", lambda content, **_: shown.append(content))
-    return shown
 
 
 @pytest.mark.parametrize(

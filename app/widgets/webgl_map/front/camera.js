@@ -2,6 +2,7 @@
 
 const MOST = 400; // times closer than all points at once; beyond that, two bytes an axis show as a grid
 const LEAST = 0.6;
+const ROOM = 2; // times as wide as the points that are framed
 const MARGIN = 0.94; // of the box that the points fill when all are shown
 
 export class Camera {
@@ -16,6 +17,19 @@ export class Camera {
     this.zoom = 1;
     this.x = this.low[0] + this.span[0] / 2;
     this.y = this.low[1] + this.span[1] / 2;
+  }
+
+  get fitted() {
+    return this.zoom === 1 && this.x === this.low[0] + this.span[0] / 2 && this.y === this.low[1] + this.span[1] / 2;
+  }
+
+  // Show what lies between two corners of the plane, with room around it.
+  frame(low, high) {
+    this.fit();
+    const [width, height] = this.span.map((whole, axis) => Math.max(high[axis] - low[axis], whole / 60) * ROOM);
+    this.zoom = clamp(Math.min(this.width / width, this.height / height) / this.scale, LEAST, MOST);
+    this.x = (low[0] + high[0]) / 2;
+    this.y = (low[1] + high[1]) / 2;
   }
 
   resize(width, height) {

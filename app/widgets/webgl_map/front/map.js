@@ -18,6 +18,8 @@ const SETTLE = 140; // ms after which a map that has stopped moving is drawn in 
 const MOST_FACES = 200; // thumbnails in sight at once; with more points in sight there are none
 const STEP = 60; // px of an arrow key
 const CLOSER = 1.5; // of a zoom button or key
+const QUICK = 40; // ms; a drawing that takes longer is left until Python, who needs the same cores, has answered an area
+const ANSWER = 1500; // ms that it is left at most
 const PATIENCE = 4000; // ms for a lost context to come back
 const KEYS = "Arrows move · + − 0 zoom · Enter opens · Space pins a corner of an area, Enter closes it · M B L tools";
 
@@ -118,6 +120,7 @@ class PointMap {
     this.marked = 0; // how many
     this.hovered = -1;
     this.draft = null;
+    this.asked = null; // the area that Python has not answered yet
     this.drag = null;
     this.touches = new Map();
     this.crosshair = false;
@@ -125,6 +128,7 @@ class PointMap {
     this.mode = "new";
     this.moving = false;
     this.budget = 200000; // points drawn while the map moves, learned from how long it takes
+    this.cost = 0; // ms that the last full drawing took
     this.turn = 0;
     this.off = new AbortController();
     this.listen();
@@ -150,6 +154,7 @@ class PointMap {
     this.send = send;
     const turn = ++this.turn;
     this.root.style.height = `${data.height}px`;
+    this.root.style.setProperty("--views", data.views.length);
     this.root.setAttribute("aria-label", data.words);
     this.root.setAttribute("aria-description", KEYS);
     let places, shades;
@@ -175,8 +180,9 @@ class PointMap {
     ].some(Boolean);
     this.toolbar.show(this.tool, this.mode, data.select);
     this.top.classList.toggle("still", !data.select);
-    if (changed) this.redraw(); // an area was drawn before Python answered: mostly there is nothing left to do
+    if (changed || this.asked) this.redraw(); // an area is mostly drawn before Python answers, nothing is left to do
     else this.redrawTop();
+    this.asked = null;
     this.root.dataset.shades = data.shades;
     this.details(data, turn);
   }
@@ -333,7 +339,9 @@ class PointMap {
     }
     gl.deleteSync(this.fence);
     this.fence = null;
-    if (moving) this.budget = clamp(this.budget * clamp(24 / (performance.now() - began), 0.5, 1.5), 20000, 4e6);
+    const took = performance.now() - began;
+    if (moving) this.budget = clamp(this.budget * clamp(24 / took, 0.5, 1.5), 20000, 4e6);
+    else this.cost = took;
     if (this.dirty) this.redraw();
     else if (!moving) this.root.dataset.drawn = String(Number(this.root.dataset.drawn ?? 0) + 1);
   }
@@ -611,9 +619,27 @@ class PointMap {
     this.toolbar.show(this.tool, this.mode, this.data.select);
     if (group !== "zoom") return;
     const view = this.active;
-    if (name === "fit") this.views.forEach((each) => (each === view || this.data.linked) && each.camera.fit());
+    if (name === "fit") this.views.forEach((each) => (each === view || this.data.linked) && this.fit(each));
     else view.camera.zoomAt(view.camera.width / 2, view.camera.height / 2, name === "in" ? CLOSER : 1 / CLOSER);
     this.moved(view);
+  }
+
+  // Show all points; if they are all in sight, those that are marked.
+  fit(view) {
+    if (!this.marked || !view.camera.fitted) {
+      view.camera.fit();
+      return;
+    }
+    const low = [Infinity, Infinity];
+    const high = [-Infinity, -Infinity];
+    for (let point = 0; point < this.mask.length; point++) {
+      if (!this.mask[point]) continue;
+      view.planeOf(point).forEach((at, axis) => {
+        low[axis] = Math.min(low[axis], at);
+        high[axis] = Math.max(high[axis], at);
+      });
+    }
+    view.camera.frame(low, high);
   }
 
   // Light up what lies in the area at once, and tell Python its outline.
@@ -627,7 +653,19 @@ class PointMap {
     this.setMask(found);
     this.tell(`${this.marked} samples selected`);
     this.send("area", { of: draft.view.told.xy, mode: draft.mode, polygon });
-    setTimeout(() => this.redraw()); // once the message is on its way: Python works while the points are drawn
+    if (this.cost < QUICK) setTimeout(() => this.redraw()); // once the message is on its way
+    else this.wait(draft);
+  }
+
+  // Leave the drawing until the answer comes, and the outline where it is.
+  wait(draft) {
+    this.asked = draft;
+    this.redrawTop();
+    setTimeout(() => {
+      if (this.asked !== draft) return;
+      this.asked = null;
+      this.redraw();
+    }, ANSWER);
   }
 
   // Open a point; its id may still be on its way.

@@ -16,7 +16,7 @@ const MODES = [
 const ZOOMS = [
   ["in", "Closer (+)", "M9 4v10M4 9h10"],
   ["out", "Farther (−)", "M4 9h10"],
-  ["fit", "All points (0)", "M3 7V3h4M11 3h4v4M15 11v4h-4M7 15H3v-4"],
+  ["fit", "All points, or those that are selected (0)", "M3 7V3h4M11 3h4v4M15 11v4h-4M7 15H3v-4"],
 ];
 
 export class Toolbar {

@@ -59,7 +59,7 @@ def test_all_moments_travel_in_two_bytes_an_axis(browser, shown):
 
 def test_until_somebody_does_something_the_film_rests_where_it_was_put(browser, shown):
     answer = told(shown)
-    assert answer.moment == 20 and answer.picked is None
+    assert browser.sent["moment"] == 20 and answer.moment is None and answer.picked is None
 
 
 def test_a_moment_and_a_pick_come_back(browser, shown):

@@ -1,0 +1,87 @@
+"""An anchor and its negatives: what the scenes on random negatives, hashing and division share."""
+
+import numpy as np
+import streamlit as st
+
+from app import cached, place, theme
+from app.analysis import lessons
+from app.analysis.lessons import Negatives, Question, Study
+from app.scenes.lesson import Missing
+from app.state import View
+from app.widgets import wall
+
+
+def own_margin(view: View) -> float:
+    """The margin that the run was trained with."""
+    return float(view.run.config.training.margin)
+
+
+def negatives_of_a_batch(view: View) -> int:
+    """How many negatives an anchor meets in a batch of the run."""
+    return lessons.batch_negatives(cached.pool(view), view.run.config.mining)
+
+
+def study(view: View) -> Study | Missing:
+    """What random anchors of the view would learn from their negatives."""
+    found = _study(view, cached.stamp(view), own_margin(view))
+    if found is not None:
+        return found
+    return Missing(
+        f"The {view.split} split has no anchor with both a positive and a negative.",
+        "It takes two classes and two samples of one of them; choose another split or run in the header.",
+    )
+
+
+def how_many(words: str, negatives: int) -> Question:
+    """A question for a number out of so many negatives."""
+    few, half = max(negatives // 20, 1), max(negatives // 2, 2)
+    choices = (f"at most {few}", f"{few + 1} to {half}", f"more than {half}")
+    return Question(words, choices, (few + 0.5, half + 0.5))
+
+
+def chosen(view: View) -> int:
+    """The row, among the view's rows, of the anchor that was chosen, or of a typical one; ask `study` first."""
+    pool = cached.pool(view)
+    fallback = _typical(view, cached.stamp(view), own_margin(view))
+
+    def possible(identity: int) -> bool:
+        row = view.row_of(identity)
+        return row is not None and bool(pool.size[pool.label[row]] > 1)
+
+    return view.row_of(place.number("anchor", possible, fallback=int(view.ids[fallback]), words="anchor"))
+
+
+def show(view: View, anchor: int, found: Negatives, told: bool) -> None:
+    """Draw an anchor, by its row, among negatives; a click on one makes it the anchor."""
+    with st.container(horizontal=True, gap="medium", vertical_alignment="center", key="wall-line"):
+        if told:
+            theme.legend(
+                [
+                    (theme.VERMILION, "still teaches", theme.count(found.teaches.sum())),
+                    (theme.CONTEXT, "dead weight", theme.count((~found.teaches).sum())),
+                ]
+            )
+        else:
+            theme.quiet("Which does the model still confuse with it?")
+        st.button("Another anchor", key="another", icon=":material/casino:", on_click=_another, args=(view,))
+    picked = wall.wall(view, anchor, found, told=told, key="wall")
+    if picked is not None:
+        place.go("anchor", picked)
+        st.rerun()
+
+
+def _another(view: View) -> None:
+    pool = cached.pool(view)
+    able = np.flatnonzero(pool.size[pool.label] > 1)
+    place.go("anchor", int(view.ids[np.random.default_rng().choice(able)]))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _study(_view: View, stamp: tuple, margin: float) -> Study | None:
+    clusters = np.asarray(_view.snapshot.clusters)[_view.rows]
+    return lessons.study(cached.pool(_view), clusters, margin)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _typical(_view: View, stamp: tuple, margin: float) -> int:
+    return lessons.typical(_study(_view, stamp, margin), cached.pool(_view), _view.run.config.mining, margin)

@@ -1,0 +1,110 @@
+"""The map: what it gets wrong."""
+
+import html
+
+import numpy as np
+import streamlit as st
+
+from app import cached, place, state, theme
+from app.analysis import lessons
+from app.analysis.lessons import Question
+from app.scenes.lesson import Lesson, Missing
+from app.state import View
+from app.widgets.gallery import gallery
+from app.widgets.mini_map import mini_map
+
+NEIGHBOURS = 10
+
+
+def make(view: View) -> Lesson | Missing:
+    """The scene, of a view."""
+    if len(view.rows) <= NEIGHBOURS:
+        return Missing(
+            f"The {view.split} split holds {len(view.rows)} samples, too few to have {NEIGHBOURS} neighbours each.",
+            "Choose another split or run in the header.",
+        )
+    points, kept, apart = _kept(view, cached.stamp(view))
+    mean = float(kept.mean())
+    torn = int(view.ids[points[np.argmax(apart)]])
+    identity = place.number("point", lambda value: view.row_of(value) is not None, fallback=torn, words="point")
+    row = view.row_of(identity)
+    width = view.snapshot.vectors.shape[1]
+    return Lesson(
+        story=(
+            f"The model places each picture in {width} dimensions; the <b>map</b> has two. Something has to give.",
+            "It is drawn so that those who are near each other stay near, but there is not room for all. Here is one"
+            f" picture, and its {NEIGHBOURS} true nearest neighbours in the full space.",
+        ),
+        question=Question(
+            f"Of a picture's {NEIGHBOURS} true neighbours, how many are also among the {NEIGHBOURS} nearest on the"
+            " map?",
+            ("at most 3", "4 to 7", "8 or more"),
+            (3.5, 7.5),
+        ),
+        value=mean,
+        figure=f"{mean:.1f} of {NEIGHBOURS}",
+        told=(
+            f"on average over {theme.count(len(points))} pictures; between {kept.min()} and {kept.max()}.",
+            "Groups on a map are mostly real, who stands next to whom is not.",
+        ),
+        takeaway="Let the map raise the question; let the distances in the full space answer it.",
+        exhibit=lambda told: _point(view, row, torn, told),
+        door=("Open this point on the map", "map", lambda: {"at": identity, "colour": state.COLOURS["trust"]}),
+    )
+
+
+def _point(view: View, row: int, torn: int, told: bool) -> None:
+    snapshot, here = view.snapshot, int(view.rows[row])
+    labels = np.asarray(snapshot.labels)
+    true = np.asarray(snapshot.neighbours[here])[:NEIGHBOURS]
+    near = view.rows[lessons.nearest_on(np.asarray(snapshot.xy)[view.rows], np.array([row]), NEIGHBOURS)[0]]
+    agree = int(np.isin(true, near).sum())
+    shade = {True: theme.RIGHT, False: theme.WRONG}
+    same = labels[true] == labels[here]
+    left, right = st.columns([1.35, 1], gap="medium")
+    with left:
+        lines = [(here, int(other), theme.CONTEXT) for other in np.setdiff1d(near, true)] if told else []
+        lines += [(here, int(other), shade[bool(own)]) for other, own in zip(true, same, strict=True)] if told else []
+        lit = [(near, theme.CONTEXT)] + [(true[same == own], shade[own]) for own in (True, False)] if told else []
+        mini_map(
+            view,
+            key="lesson-map",
+            lines=lines,
+            lit=[*lit, (np.array([here]), theme.OLIVE)],
+            rings=[(float(snapshot.xy[here][0]), float(snapshot.xy[here][1]), theme.OLIVE)],
+            words=f"Where {view.class_name(here)} lies on the map, with lines to its true neighbours"
+            if told
+            else f"Where {view.class_name(here)} lies on the map",
+        )
+        with st.container(horizontal=True, gap="small"):
+            st.button("Another", key="point-another", icon=":material/casino:", on_click=_another_point, args=(view,))
+            st.button("One torn apart", key="point-torn", on_click=place.go, args=("point", torn))
+    with right:
+        with st.container(horizontal=True, gap="small", vertical_alignment="center", wrap=False):
+            gallery(view, snapshot.ids[[here]], key="lesson-point", size=56, borders=["query"])
+            st.html(f"<b>True neighbours</b> of {html.escape(view.class_name(here))}, nearest first", width="stretch")
+        borders = ["right" if own else "wrong" for own in same]
+        clicked = gallery(view, snapshot.ids[true], key="lesson-true", borders=borders, size=40)
+        if told:
+            st.html(f"<b>Nearest on the map</b>, {agree} of them true")
+            borders = ["right" if own else "wrong" for own in labels[near] == labels[here]]
+            other = gallery(view, snapshot.ids[near], key="lesson-near", borders=borders, size=40)
+            clicked = clicked if clicked is not None else other
+        theme.legend([(theme.RIGHT, "same class", ""), (theme.WRONG, "another", "")])
+    if clicked is not None:
+        place.go("point", clicked)
+        st.rerun()
+
+
+def _another_point(view: View) -> None:
+    place.go("point", int(np.random.default_rng().choice(view.ids)))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _kept(_view: View, stamp: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Random rows among the view's, how many true neighbours the map keeps of each, and how far it moves them off."""
+    rows, snapshot = _view.rows, _view.snapshot
+    points = np.random.default_rng(0).permutation(len(rows))[: lessons.sample_size(len(rows))]
+    true = np.searchsorted(rows, np.asarray(snapshot.neighbours)[rows[points], :NEIGHBOURS])
+    xy = np.asarray(snapshot.xy)[rows]
+    return points, lessons.kept_neighbours(xy, true, points), lessons.torn_apart(xy, true, points)

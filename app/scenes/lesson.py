@@ -1,0 +1,37 @@
+"""What a scene of Learn consists of: a story, a question and its true answer, an exhibit, a door to a real page."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from app.analysis.lessons import Question
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a scene shows of a view.
+
+    story : what one must know to predict, and some more, which a speaker says instead
+    value : the true answer to the question
+    figure, told : the answer as a large figure, and in words, again with some more
+    takeaway : one sentence to keep
+    exhibit : draws the interactive part; it is told whether the answer may be seen
+    door : words on the button to the real page, the page, and how it shall stand there
+    """
+
+    story: tuple[str, str]
+    question: Question
+    value: float
+    figure: str
+    told: tuple[str, str]
+    takeaway: str
+    exhibit: Callable[[bool], None]
+    door: tuple[str, str, Callable[[], dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Why a scene cannot be shown of a view."""
+
+    words: str
+    remedy: str

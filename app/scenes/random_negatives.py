@@ -1,0 +1,45 @@
+"""Random negatives: why they die."""
+
+from app import cached, theme
+from app.analysis import lessons
+from app.scenes import anchors
+from app.scenes.lesson import Lesson, Missing
+from app.state import View
+
+
+def make(view: View) -> Lesson | Missing:
+    """The scene, of a view."""
+    found = anchors.study(view)
+    if isinstance(found, Missing):
+        return found
+    pool, negatives = cached.pool(view), anchors.negatives_of_a_batch(view)
+    anchor = anchors.chosen(view)
+    alive = float(found.anywhere.mean()) * negatives
+    none = float((found.anywhere * negatives < 0.5).mean())
+    return Lesson(
+        story=(
+            f"In a batch this anchor meets {theme.count(negatives)} <b>random</b> pictures of other classes. One of"
+            " them teaches only while it <b>violates the margin</b>: while it is not yet farther away than the"
+            f" positive plus {anchors.own_margin(view):g}.",
+            "On the wall is such a batch, as this model sees it. Click a picture to make it the anchor.",
+        ),
+        question=anchors.how_many(
+            f"Of {theme.count(negatives)} random negatives, how many still violate the margin?", negatives
+        ),
+        value=alive,
+        figure=f"{alive:.1f} of {theme.count(negatives)}",
+        told=(
+            f"on average over {theme.count(len(found.anchor))} anchors; for {theme.percent(none, 0)} of them none is"
+            " to be expected.",
+            "All the others are computed and thrown away.",
+        ),
+        takeaway="The better the model, the fewer random negatives are left that can teach it anything.",
+        exhibit=lambda told: anchors.show(
+            view, anchor, lessons.random_batch(pool, anchor, view.run.config.mining, anchors.own_margin(view)), told
+        ),
+        door=(
+            "Try other miners on this anchor",
+            "negatives",
+            lambda: {"show": "Miners side by side", "anchor": int(view.ids[anchor])},
+        ),
+    )
