@@ -38,7 +38,8 @@ def write_card(run: Run) -> None:
         "",
         *_metrics(shot.metrics),
         "",
-        f"Raw pixels on the same held-out images: Recall@1 {shot.meta['baseline']['recall@1']:.3f}."
+        f"The same held-out samples as {shot.meta['baseline'].get('of', 'raw pixels')}, without the network: Recall@1"
+        f" {shot.meta['baseline']['recall@1']:.3f}."
         if shot.meta["baseline"]
         else "",
         f"Protocol: {PROTOCOL + DISJOINT}. One seed, so no interval.",

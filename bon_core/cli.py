@@ -1,4 +1,4 @@
-"""The command line: train, evaluate, embed, snapshot, mine, export, doctor.
+"""The command line: train, evaluate, embed, snapshot, mine, export, app, doctor.
 
 This file only reads words into settings; what the commands do is in commands.py, imported once a command is chosen,
 so that `--help` answers at once. Exit codes: 0 done, 1 a mistake of ours or a trouble that doctor found, 2 wrong input
@@ -10,7 +10,8 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from bon_core.config import (
@@ -21,6 +22,7 @@ from bon_core.config import (
     NetworkConfig,
     RunConfig,
     TrainingConfig,
+    check,
 )
 
 SECTIONS = {  # of RunConfig: title, class, what each option does
@@ -28,7 +30,7 @@ SECTIONS = {  # of RunConfig: title, class, what each option does
         "data",
         DataConfig,
         {
-            "name": "glyphs, omniglot, or the path of an image folder, a zip or an .npz",
+            "name": "glyphs, omniglot, or a path: an image folder, a zip, an .npz; or vectors as .npz, .npy, .parquet",
             "path": "where a named set lies, if not in data/cache",
             "image_size": "resize images to this many pixels",
             "holdout": "share of training classes to evaluate on instead of the test classes, for tuning",
@@ -38,8 +40,10 @@ SECTIONS = {  # of RunConfig: title, class, what each option does
         "network",
         NetworkConfig,
         {
-            "backbone": "conv4 for small images; efficientnet-lite0 for photographs (extra [pretrained])",
+            "backbone": "auto: conv4 for images, a linear head for vectors; efficientnet-lite0 for photographs (extra"
+            " [pretrained]); mlp, a perceptron on vectors",
             "dim": "width D of the embedding",
+            "dropout": "linear, mlp: share of the vectors' values dropped at each step",
         },
     ),
     "mining": (
@@ -90,11 +94,19 @@ SECTIONS = {  # of RunConfig: title, class, what each option does
             "epochs": "budget; an epoch is N / B steps",
             "seed": "seed of everything random",
             "device": "auto takes a GPU where there is one",
+            "precision": "of the backbone; auto takes bfloat16 on a GPU made for it",
+            "compile": "compile the backbone: minutes at the start, faster steps (GPUs only)",
             "evaluate_every": "epochs between two evaluations",
             "checkpoint_every": "epochs between two checkpoints",
             "audit_every": "steps between two that are recorded for replay",
         },
     ),
+}
+TOOLS = {  # of export --to; each is a file of bon_core/exports
+    "tensorboard": "curves, into a folder (extra [tensorboard])",
+    "projector": "vectors and pictures for TensorBoard's projector, into a folder",
+    "atlas": "map, neighbours and pictures for Embedding Atlas, as .parquet",
+    "lancedb": "vectors and all that is known of them, as a vector database in a folder (extra [lancedb])",
 }
 FLAGS = {"name": "--data", "learning_rate": "--lr", "feature": "--cluster-feature"}  # where not --field-name
 
@@ -107,6 +119,8 @@ EXAMPLES = """examples:
   python -m bon_core evaluate --run first --json
   python -m bon_core snapshot --embeddings vectors.npz --run my-vectors
   python -m bon_core mine --run first --negatives 5 --out hard.csv
+  python -m bon_core export --run first --to tensorboard --out curves --follow
+  python -m bon_core app
   python -m bon_core doctor
 """
 
@@ -144,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    if options.json:
+    if options.json and result:  # of many processes that train, one has a result
         print(json.dumps(result, indent=2, ensure_ascii=False))
     else:
         _print(result)
@@ -153,10 +167,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _train(options: argparse.Namespace) -> dict[str, Any]:
     from bon_core import experiment
+    from bon_core.datasets import lasting_name
 
     if options.resume:
         return experiment.resume(options.run, queue=options.queue)
-    return experiment.train(options.run, _config(options), queue=options.queue, command=_spelled(options))
+    config = _config(options)
+    lasting = replace(config.data, name=lasting_name(config.data.name))  # the app looks from another folder
+    return experiment.train(options.run, replace(config, data=lasting), queue=options.queue, command=_spelled(options))
 
 
 def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
@@ -186,9 +203,24 @@ def _mine(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _export(options: argparse.Namespace) -> dict[str, Any]:
-    from bon_core import commands
+    from bon_core import commands, runs
 
-    return commands.export(options.run, what=options.what, out=options.out)
+    check(not options.follow or options.to == "tensorboard", "--follow goes with --to tensorboard; add that.")
+    if not options.to:
+        return commands.export(options.run, what=options.what, out=options.out)
+    from bon_core import exports
+
+    run = runs.open_run(options.run)
+    if options.follow:
+        return exports.tensorboard.write(run, options.out, follow=True)
+    return exports.WRITERS[options.to](run, options.out)
+
+
+def _app(options: argparse.Namespace) -> dict[str, Any]:
+    from bon_core import explorer
+
+    explorer.serve(host=options.host, port=options.port, browser=options.browser)
+    return {}
 
 
 def _doctor(options: argparse.Namespace) -> dict[str, Any]:
@@ -204,6 +236,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "snapshot": _snapshot,
     "mine": _mine,
     "export": _export,
+    "app": _app,
     "doctor": _doctor,
 }
 
@@ -217,7 +250,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m bon_core",
+        prog="bon" if Path(sys.argv[0]).stem == "bon" else "python -m bon_core",
         description="Deep metric learning with Bag of Negatives and divide and conquer: train, look, take away.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -254,9 +287,20 @@ def _parser() -> argparse.ArgumentParser:
     mine.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the draw from a bucket; default: 0")
     mine.add_argument("--out", metavar="FILE", help="write every pair to .csv or .parquet")
 
-    export = verb("export", "write a run's points, mined pairs or weights to a file", "a run with a snapshot")
-    export.add_argument("--what", choices=("points", "mined", "model"), default="points", help="default: points")
-    export.add_argument("--out", required=True, metavar="FILE", help=".csv or .parquet; .safetensors for the model")
+    export = verb("export", "write a run to a file, or in the format of another tool", "a run with a snapshot")
+    kind = export.add_mutually_exclusive_group()
+    kind.add_argument("--what", choices=("points", "mined", "model"), default="points", help="default: points")
+    kind.add_argument("--to", choices=TOOLS, help="; ".join(f"{name}: {text}" for name, text in TOOLS.items()))
+    export.add_argument("--follow", action="store_true", help="tensorboard: go on as long as the run is at work")
+    text = ".csv or .parquet; .safetensors for the model; with --to what that tool reads"
+    export.add_argument("--out", required=True, metavar="PATH", help=text)
+
+    text = "open the explorer in a browser; Ctrl-C ends it"
+    app = verbs.add_parser("app", help=text, description=text, allow_abbrev=False)
+    app.add_argument("--host", default="localhost", help="address to listen on; default: localhost, for this machine")
+    app.add_argument("--port", type=int, default=8501, metavar="N", help="default: 8501")
+    app.add_argument("--no-browser", dest="browser", action="store_false", help="only serve it")
+    app.set_defaults(json=False)
 
     text = "what is installed, which device is used, whether the bundled files are whole, and what is wrong"
     doctor = verbs.add_parser("doctor", help=text, description=text, allow_abbrev=False)

@@ -4,16 +4,19 @@ Each returns a dict for people and for --json.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from bon_core import runs
 from bon_core.config import InputError, RunConfig, check
-from bon_core.datasets import load_images, load_vectors
+from bon_core.datasets import load_data, load_images, load_vectors
 from bon_core.datasets.image_set import SPLIT_NAMES, ImageSet
+from bon_core.datasets.vector_set import VectorSet
 from bon_core.embeddings import EmbeddingSet
 from bon_core.experiment import CLUSTERS_TO_LOOK_AT, WEIGHTS, fitted_hashing, held_out
 from bon_core.files import path_of, reason_of, whole_file
@@ -21,7 +24,7 @@ from bon_core.retrieval.negatives import hardness_of
 from bon_core.runs import Run, Status
 from bon_core.slices import block_masks
 from bon_core.snapshot import Snapshot
-from bon_core.survey import fitted_division, measure, take
+from bon_core.survey import Progress, fitted_division, measure, take
 
 
 def evaluate(name: str, *, data: str | None, device: str) -> dict[str, Any]:
@@ -35,7 +38,7 @@ def evaluate(name: str, *, data: str | None, device: str) -> dict[str, Any]:
 
 def embed(name: str, *, data: str | None, out: str, device: str) -> dict[str, Any]:
     """Embed a whole data set with a trained run and write vectors, labels, ids and splits to `out`."""
-    path = _writable(out, (".npz", ".parquet"))
+    path = writable(out, (".npz", ".parquet"))
     run = runs.open_run(name)
     images = _images_for(run, data)
     embeddings = _embedding_set(run, images, device)
@@ -49,7 +52,7 @@ def embed(name: str, *, data: str | None, out: str, device: str) -> dict[str, An
         with whole_file(path) as temporary:
             np.savez_compressed(temporary, vectors=embeddings.vectors, **columns)
     else:
-        _write_table(path, columns | {"vector": embeddings.vectors})
+        write_table(path, columns | {"vector": embeddings.vectors})
     return {
         "run": name,
         "data": images.name,
@@ -63,25 +66,57 @@ def snapshot_embeddings(name: str, file: str) -> dict[str, Any]:
     """Make a run out of embeddings brought in a file: to explore, nothing is trained."""
     path = runs.new_path(name)  # refuse a bad name before the file is read
     embeddings, split = load_vectors(file)
-    with runs.made(path, RunConfig()) as run:  # it is there when all is done, or not at all
-        made = take(
-            run.snapshot_path(0),
-            embeddings,
-            split,
-            fields={},
-            hashing=fitted_hashing(embeddings.vectors),
-            division=fitted_division(embeddings.vectors, CLUSTERS_TO_LOOK_AT, seed=0),
-            masks=block_masks(embeddings.vectors.shape[1], 1),
-            meta={"step": 0, "epoch": 0.0, "origin": "embeddings", "data": Path(file).name, "baseline": None},
-        )
-        run.log("finished", data=str(file), samples=len(embeddings))
-        run.write_status(Status(state="finished", created=time.time()))
+    shot = run_of_embeddings(path, embeddings, split, data=Path(file).name)
     return {
         "run": name,
         "samples": len(embeddings),
-        "metrics": made.metrics,
-        "trustworthiness": made.meta["trustworthiness"],
+        "metrics": shot.metrics,
+        "trustworthiness": shot.meta["trustworthiness"],
     }
+
+
+def run_of_embeddings(
+    path: Path,
+    embeddings: EmbeddingSet,
+    split: np.ndarray,
+    *,
+    data: str,
+    fields: Mapping[str, np.ndarray] = MappingProxyType({}),
+    images: ImageSet | None = None,
+    digest: str | None = None,
+    progress: Progress = lambda share, text: None,
+) -> Snapshot:
+    """Make the run directory `path` of embeddings as they are; it is there when all is done, or not at all.
+
+    data : where they come from, for the views; fields : text columns (N,) to colour by; images : with the same ids;
+    digest : of the input, to know it again
+    """
+    vectors = embeddings.vectors
+    with runs.made(path, RunConfig()) as run:
+        if images is not None:
+            images.save(run.path / runs.IMAGES)
+        take(
+            run.snapshot_path(0),
+            embeddings,
+            split,
+            fields=fields,
+            hashing=fitted_hashing(vectors),
+            division=fitted_division(vectors, CLUSTERS_TO_LOOK_AT, seed=0),
+            masks=block_masks(vectors.shape[1], 1),
+            meta={
+                "step": 0,
+                "epoch": 0.0,
+                "origin": "embeddings",
+                "data": data,
+                "baseline": None,
+                "digest": digest,
+            },
+            indexes=runs.indexes_folder(),
+            progress=progress,
+        )
+        run.log("finished", data=data, samples=len(embeddings))
+        run.write_status(Status(state="finished", created=time.time()))
+    return Run(path).snapshot()
 
 
 def mine(name: str, *, split: str, count: int, seed: int, out: str | None) -> dict[str, Any]:
@@ -94,7 +129,7 @@ def mine(name: str, *, split: str, count: int, seed: int, out: str | None) -> di
     from bon_core.mining import BagOfNegatives
 
     check(1 <= count <= 100, f"{count} negatives an anchor cannot be mined; give 1 to 100.")
-    path = _writable(out, (".csv", ".parquet")) if out else None
+    path = writable(out, (".csv", ".parquet")) if out else None
     shot = runs.open_run(name).snapshot()
     rows = np.flatnonzero(np.asarray(shot.split) == SPLIT_NAMES.index(split))
     check(len(rows) > 0, f"Run {name} has no {split} samples; choose another split.")
@@ -110,7 +145,7 @@ def mine(name: str, *, split: str, count: int, seed: int, out: str | None) -> di
         ids, names = np.asarray(shot.ids)[rows], np.array(shot.class_names)
         anchor, column = np.nonzero(found)
         picked = found_rows[anchor, column]
-        _write_table(
+        write_table(
             path,
             {
                 "anchor": ids[anchor],
@@ -142,13 +177,13 @@ def export(name: str, *, what: str, out: str) -> dict[str, Any]:
     """Write the points of the newest snapshot, the mined pairs of the audit log, or the weights to a file."""
     run = runs.open_run(name)
     if what == "model":
-        path = _writable(out, (".safetensors",))
+        path = writable(out, (".safetensors",))
         source = run.path / WEIGHTS
         check(source.exists(), f"Run {name} has no weights in {WEIGHTS}; train it to the end first.")
         with whole_file(path) as temporary:
             temporary.write_bytes(source.read_bytes())
         return {"run": name, "bytes": path.stat().st_size, "file": out}
-    path = _writable(out, (".csv", ".parquet"))
+    path = writable(out, (".csv", ".parquet"))
     if what == "mined":
         from bon_core.training.audit import mined_pairs
 
@@ -156,7 +191,7 @@ def export(name: str, *, what: str, out: str) -> dict[str, Any]:
         check(len(columns["step"]) > 0, f"Run {name} recorded no mined pairs; train one with --audit-every 1.")
     else:
         columns = points(run.snapshot())
-    _write_table(path, columns)
+    write_table(path, columns)
     return {"run": name, "rows": len(next(iter(columns.values()))), "file": out}
 
 
@@ -222,31 +257,33 @@ def load_network(run: Run, channels: int) -> Any:
     return network.eval()
 
 
-def _embedding_set(run: Run, images: ImageSet, device: str) -> EmbeddingSet:
+def _embedding_set(run: Run, images: ImageSet | VectorSet, device: str) -> EmbeddingSet:
     from bon_core.networks import embed as embed_images
     from bon_core.training.trainer import device_for
 
     network = load_network(run, images.channels).to(device_for(device))
-    vectors = embed_images(network, images.images, device=device_for(device))
+    vectors = embed_images(network, images.samples, device=device_for(device))
     return EmbeddingSet.of(vectors, images.labels, ids=images.ids, class_names=images.class_names)
 
 
-def _images_for(run: Run, data: str | None) -> ImageSet:
-    """The run's own data set, or another one brought to the size its network was trained on."""
+def _images_for(run: Run, data: str | None) -> ImageSet | VectorSet:
+    """The run's own data set, or another one: images brought to the size its network was trained on, or vectors."""
     own = run.config.data
+    trained_on = load_data(own)
     if data is None:
-        return load_images(own)
-    trained_on = load_images(own)
-    images = load_images(replace(own, name=data, path=None, image_size=trained_on.size, holdout=0.0))
+        return trained_on
+    size = trained_on.size if isinstance(trained_on, ImageSet) else None
+    other = load_data(replace(own, name=data, path=None, image_size=size, holdout=0.0))
     check(
-        images.channels == trained_on.channels,
-        f"{data} has {images.channels} colour channel(s), but {run.name} was trained on {trained_on.channels};"
-        " convert the images.",
+        type(other) is type(trained_on) and other.channels == trained_on.channels,
+        f"{data} has {other.UNIT} of {other.channels} channel(s) or values, but {run.name} was trained on"
+        f" {trained_on.UNIT} of {trained_on.channels}; convert them.",
     )
-    return images
+    return other
 
 
-def _writable(file: str, kinds: tuple[str, ...]) -> Path:
+def writable(file: str, kinds: tuple[str, ...]) -> Path:
+    """The path of a file to write, if its ending is one of `kinds` and its folder is there; InputError if not."""
     path = path_of(file)
     check(
         path.suffix in kinds,
@@ -256,14 +293,23 @@ def _writable(file: str, kinds: tuple[str, ...]) -> Path:
     return path
 
 
-def _write_table(path: Path, columns: dict[str, Any]) -> None:
+def write_table(path: Path, columns: dict[str, np.ndarray], ready: dict[str, Any] | None = None) -> None:
+    """Write columns (N,) or (N, D), then those that are `ready` as pyarrow arrays, to .csv or .parquet."""
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet
 
-    table = pa.table({name: pa.array(list(values) if values.ndim > 1 else values) for name, values in columns.items()})
+    rows_of = {name: lists(values) if values.ndim == 2 else values for name, values in columns.items()}
+    table = pa.table(rows_of | (ready or {}))
     with whole_file(path) as temporary:
         if path.suffix == ".csv":
             pyarrow.csv.write_csv(table, temporary)
         else:
             pyarrow.parquet.write_table(table, temporary, compression="zstd")
+
+
+def lists(values: np.ndarray) -> Any:
+    """(N, D) as a pyarrow column of N lists of D."""
+    import pyarrow as pa
+
+    return pa.ListArray.from_arrays(np.arange(len(values) + 1, dtype=np.int32) * values.shape[1], values.ravel())

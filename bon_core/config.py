@@ -9,7 +9,10 @@ import typing
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-Backbone = Literal["conv4", "efficientnet-lite0"]
+ImageBackbone = Literal["conv4", "efficientnet-lite0"]
+VectorBackbone = Literal["linear", "mlp"]
+Backbone = Literal["auto", ImageBackbone, VectorBackbone]  # auto: the first that takes such samples
+IMAGE_BACKBONES, VECTOR_BACKBONES = get_args(ImageBackbone), get_args(VectorBackbone)
 BatchComposer = Literal["bon", "uniform", "lsh", "exact", "neighbours"]
 InBatchMiner = Literal["distance-weighted", "batch-hard", "semi-hard", "multi-similarity"]
 Miner = Literal[BatchComposer, "xbm", InBatchMiner]  # those that do not compose choose out of uniform batches
@@ -20,6 +23,7 @@ Masks = Literal["fixed", "learned"]
 TestNorm = Literal["slices", "whole"]
 Matching = Literal["hungarian", "none"]
 Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class InputError(ValueError):
@@ -45,7 +49,7 @@ def _check_choices(settings: Any) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Which images: a bundled set's name, or the path of a folder, a zip or an .npz."""
+    """Which data: a bundled set's name, or the path of a folder, a zip or an .npz of images, or a file of vectors."""
 
     name: str = "glyphs"
     path: str | None = None  # where a named set lies on disk, if not in data/cache
@@ -68,14 +72,19 @@ class DataConfig:
 class NetworkConfig:
     """Backbone and embedding width D."""
 
-    backbone: Backbone = "conv4"
+    backbone: Backbone = "auto"
     dim: int = 128
+    dropout: float = 0.2  # of the values of vectors, at each step: linear and mlp only
 
     def __post_init__(self) -> None:
         _check_choices(self)
         check(
             2 <= self.dim <= 4096,
             f"Embedding width is {self.dim}, but must be 2 to 4096; 128 is a good start.",
+        )
+        check(
+            0 <= self.dropout < 1,
+            f"The share of dropped values is {self.dropout}, but must lie between 0 and 1; try 0.2.",
         )
 
 
@@ -197,6 +206,8 @@ class TrainingConfig:
     epochs: float = 40.0  # an epoch is N / B iterations
     seed: int = 0
     device: Device = "auto"
+    precision: Precision = "auto"  # of the backbone: bfloat16 on a GPU that is made for it, float32 elsewhere
+    compile: bool = False  # the backbone, by torch.compile; GPUs only
     evaluate_every: float = 2.0  # epochs
     checkpoint_every: float = 5.0  # epochs
     audit_every: int = 1  # steps between two fully recorded ones

@@ -8,7 +8,6 @@ import os
 import platform
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -18,13 +17,12 @@ from typing import Any
 from bon_core import runs
 from bon_core.config import InputError
 from bon_core.files import leftovers
+from bon_core.home import HOME
 
-ROOT = Path(__file__).resolve().parent.parent
-REQUIREMENTS = ROOT / "requirements.txt"
-SUMS = ROOT / "models" / "SHA256SUMS"  # of what is bundled, as `sha256sum --check` reads it
+REQUIREMENTS = HOME / "requirements.txt"
+SUMS = HOME / "models" / "SHA256SUMS"  # of what is bundled, as `sha256sum --check` reads it
 PIN = re.compile(r"([A-Za-z0-9_.-]+)==([^\s;]+)")
 LITTLE_ROOM = 2 << 30  # bytes; a snapshot of a large set takes one
-OLDEST_PYTHON = (3, 11)
 
 
 @dataclass(frozen=True)
@@ -50,12 +48,7 @@ def report(findings: list[Finding]) -> dict[str, Any]:
 
 
 def _python() -> Iterator[Finding]:
-    old = sys.version_info < OLDEST_PYTHON
-    yield Finding(
-        "python",
-        f"{platform.python_version()} on {platform.system()} {platform.machine()}",
-        f"Python {platform.python_version()} is too old; install 3.11 or newer." if old else "",
-    )
+    yield Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
 
 
 def _packages() -> Iterator[Finding]:
@@ -99,7 +92,7 @@ def _device() -> Iterator[Finding]:
 
 def _artefacts() -> Iterator[Finding]:
     """Every bundled file by its checksum, and the bundled runs by opening them."""
-    wrong = [name for name, digest in sums().items() if _digest(ROOT / name) != digest]
+    wrong = [name for name, digest in sums().items() if _digest(HOME / name) != digest]
     yield Finding(
         "bundled files",
         f"{len(sums()) - len(wrong)} of {len(sums())} whole",

@@ -8,6 +8,7 @@ import numpy as np
 from bon_core.config import InputError
 
 UNIT_TOLERANCE = 1e-3
+BLOCK = 65536  # rows worked on at once, so that a memory map stays on disk
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,7 +58,8 @@ class EmbeddingSet:
                 f"Labels run from {self.labels.min()} to {self.labels.max()}, but there are"
                 f" {len(self.class_names)} class names; labels must index them."
             )
-        lengths = np.linalg.norm(self.vectors, axis=1)
+        blocks = range(0, count, BLOCK)
+        lengths = np.concatenate([np.linalg.norm(self.vectors[start : start + BLOCK], axis=1) for start in blocks])
         if not np.all(np.abs(lengths - 1) < UNIT_TOLERANCE):  # a NaN length fails here too
             row = int(np.argmax(~(np.abs(lengths - 1) < UNIT_TOLERANCE)))
             raise InputError(
@@ -82,36 +84,17 @@ class EmbeddingSet:
             If a row is not finite or is all zeros (it has no direction), or anything the class itself refuses.
         """
         vectors = np.asarray(vectors)
-        labels = np.asarray(labels)
         if vectors.ndim != 2 or 0 in vectors.shape or vectors.dtype.kind not in "fiu":
             raise InputError(
                 f"Embeddings are {vectors.dtype} of shape {vectors.shape}, but must be numbers, (samples, width),"
                 " with at least one of each; save them as float32, one row a sample."
             )
-        vectors = vectors.astype(np.float64 if vectors.dtype.kind == "f" and vectors.itemsize > 4 else np.float32)
-        vectors, bad = _of_moderate_length(vectors)
-        if bad.any():
-            raise InputError(
-                f"Embedding {int(np.argmax(bad))} (and {int(bad.sum()) - 1} more) holds NaN, infinity or only zeros,"
-                " but every row must have a direction; drop such rows."
-            )
-        if class_names is None:
-            if labels.dtype.kind in "iu" and len(labels) and labels.min() < 0:
-                raise InputError(
-                    f"The smallest label is {labels.min()}, but labels count from 0; renumber the classes."
-                )
-            names, labels = np.unique(labels, return_inverse=True)
-            class_names = [str(name) for name in names]
-        elif labels.dtype.kind not in "iu":
-            raise InputError(
-                f"Labels are {labels.dtype}, but with class names they must be whole numbers that index these;"
-                " leave the class names out to number text labels."
-            )
+        labels, names = numbered(np.asarray(labels), class_names)
         return cls(
-            vectors=(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32),
-            labels=labels.astype(np.int64),
+            vectors=_unit(vectors),
+            labels=labels,
             ids=np.arange(len(vectors), dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64),
-            class_names=tuple(class_names),
+            class_names=names,
         )
 
     def __len__(self) -> int:
@@ -125,6 +108,58 @@ class EmbeddingSet:
             ids=self.ids[positions],
             class_names=self.class_names,
         )
+
+
+def numbered(labels: np.ndarray, class_names: Sequence[str] | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels (N,) as int64 from 0 on, and the P class names that they index: those given, or one for each label.
+
+    Raises
+    ------
+    InputError
+        If there are class names and the labels are no whole numbers, or there are none and a label is negative.
+    """
+    if class_names is None:
+        if labels.dtype.kind in "iu" and len(labels) and labels.min() < 0:
+            raise InputError(f"The smallest label is {labels.min()}, but labels count from 0; renumber the classes.")
+        names, labels = np.unique(labels, return_inverse=True)
+        class_names = [str(name) for name in names]
+    elif labels.dtype.kind not in "iu":
+        raise InputError(
+            f"Labels are {labels.dtype}, but with class names they must be whole numbers that index these;"
+            " leave the class names out to number text labels."
+        )
+    return labels.astype(np.int64), tuple(class_names)
+
+
+def check_directions(bad: np.ndarray) -> None:
+    """Raise InputError if a row (N,) bool has no direction, or none that float32 can hold."""
+    if bad.any():
+        raise InputError(
+            f"Embedding {int(np.argmax(bad))} (and {int(bad.sum()) - 1} more) holds NaN, infinity or only zeros,"
+            " but every row must have a direction; drop such rows."
+        )
+
+
+def without_direction(vectors: np.ndarray) -> np.ndarray:
+    """Which rows (N,) bool of `vectors` (N, D), possibly a memory map, are not finite in float32 or only zeros."""
+    bad = np.zeros(len(vectors), dtype=bool)
+    for start in range(0, len(vectors), BLOCK):
+        with np.errstate(over="ignore"):
+            block = np.asarray(vectors[start : start + BLOCK], dtype=np.float32)
+        bad[start : start + BLOCK] = ~(np.isfinite(block).all(axis=1) & block.any(axis=1))
+    return bad
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows (N, D) of any type, possibly a memory map, as float32 of length 1; block by block, to need little beside."""
+    kind = np.float64 if vectors.dtype.kind == "f" and vectors.dtype.itemsize > 4 else np.float32
+    unit, bad = np.empty(vectors.shape, dtype=np.float32), np.zeros(len(vectors), dtype=bool)
+    for start in range(0, len(vectors), BLOCK):
+        block, bad[start : start + BLOCK] = _of_moderate_length(np.asarray(vectors[start : start + BLOCK], dtype=kind))
+        with np.errstate(invalid="ignore", divide="ignore"):  # rows without a direction, refused below
+            unit[start : start + BLOCK] = block / np.linalg.norm(block, axis=1, keepdims=True)
+    check_directions(bad)
+    return unit
 
 
 def _of_moderate_length(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

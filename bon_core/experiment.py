@@ -17,8 +17,8 @@ import numpy as np
 
 from bon_core import runs
 from bon_core.card import PACKAGES, write_card
-from bon_core.config import InputError, RunConfig, check
-from bon_core.datasets import load_images
+from bon_core.config import IMAGE_BACKBONES, VECTOR_BACKBONES, InputError, RunConfig, check
+from bon_core.datasets import VectorSet, load_data
 from bon_core.datasets.image_set import SPLIT_NAMES, TRAIN, ImageSet
 from bon_core.embeddings import EmbeddingSet
 from bon_core.files import sweep, whole_file
@@ -27,9 +27,14 @@ from bon_core.runs import Run
 from bon_core.snapshot import Snapshot
 from bon_core.survey import Division, Hashing, fitted_division, measure, take
 
+Data = ImageSet | VectorSet
+
 WEIGHTS = "model.safetensors"
 PREVIEW_SAMPLES = 2000
 MOST_PREVIEWS = 48  # beyond, the one goes whose neighbours are nearest: a long run keeps no more than a short one
+MOST_EVALUATED = 20_000  # held-out samples that an evaluation while training looks at
+MOST_SHOWN = 1_000_000  # samples of a snapshot
+FEW_CLASSES = 100
 QUERIES = 256  # whose similarities to all held-out samples are held at once
 CLUSTERS_TO_LOOK_AT = 4  # for embeddings that were not trained divided
 WAIT_SECONDS = 1.0
@@ -38,22 +43,32 @@ WAIT_SECONDS = 1.0
 def train(name: str, config: RunConfig, *, queue: bool = False, command: str = "") -> dict[str, Any]:
     """Train a new run and take its snapshot.
 
+    Under torchrun each of its processes calls this, and a run that is there is continued if its config is the same:
+    torchrun starts the same command again after a process died.
+
     Raises
     ------
     InputError
         If the name is taken, or data, settings or device are not usable; no run directory is then left behind.
     """
-    from bon_core.training.trainer import device_for
+    from bon_core.training.device import device_for, precision_for
+    from bon_core.training.distributed import joined, launched
 
-    runs.new_path(name)  # refuse a bad name before the data is loaded
-    device_for(config.training.device)
-    images = load_images(config.data)
-    for part in ("train", held_out(config)):
-        images.part(part)  # both must be there before a run is
-    _check_batch(config, images.part("train"))
-    run = runs.create(name, config, command=command)
-    with run.claimed():
-        return _train(run, config, images, queue=queue)
+    with joined(config.training.device) as ranks:
+        if not ranks.first:
+            return _train_along(name, ranks)
+        if launched() and _is_there(name, config):
+            return _resume(name, ranks, queue=queue)
+        runs.new_path(name)  # refuse a bad name before the data is loaded
+        precision_for(config.training.precision, device_for(config.training.device))
+        images = load_data(config.data)
+        config = settled(config, images)
+        for part in ("train", held_out(config)):
+            images.part(part)  # both must be there before a run is
+        _check_batch(config, images.part("train"))
+        run = runs.create(name, config, command=command)
+        with run.claimed():
+            return _train(run, config, images, ranks, queue=queue)
 
 
 def resume(name: str, *, queue: bool = False) -> dict[str, Any]:
@@ -64,20 +79,33 @@ def resume(name: str, *, queue: bool = False) -> dict[str, Any]:
     InputError
         If there is no such run, it is finished or still active, or its checkpoint or data cannot be read.
     """
-    run = runs.open_run(name)
-    status = run.status()
-    check(not status.active, f"Run {name} is still {status.state}; stop it first, or let it finish.")
-    check(status.state != "finished", f"Run {name} is finished; train a new one with more --epochs.")
-    config = run.config
-    images = load_images(config.data)
-    with run.claimed():
-        return _train(run, config, images, queue=queue)
+    from bon_core.training.distributed import joined
+
+    with joined(runs.open_run(name).config.training.device) as ranks:
+        return _resume(name, ranks, queue=queue) if ranks.first else _train_along(name, ranks)
 
 
 def snapshot(name: str, *, device: str = "auto") -> dict[str, Any]:
     """Take the snapshot of a trained run at the step of its checkpoint."""
     run = runs.open_run(name)
-    return _take_snapshot(run, load_images(run.config.data), device=device)
+    return _take_snapshot(run, load_data(run.config.data), device=device)
+
+
+def settled(config: RunConfig, data: Data) -> RunConfig:
+    """`config` with the backbone that "auto" stands for.
+
+    Raises
+    ------
+    InputError
+        If the backbone does not take such samples.
+    """
+    fitting = VECTOR_BACKBONES if isinstance(data, VectorSet) else IMAGE_BACKBONES
+    name = fitting[0] if config.network.backbone == "auto" else config.network.backbone
+    check(
+        name in fitting,
+        f"The backbone {name} cannot take the {data.UNIT} of {data.name}; take {' or '.join(fitting)}.",
+    )
+    return replace(config, network=replace(config.network, backbone=name))
 
 
 def held_out(config: RunConfig) -> str:
@@ -88,9 +116,9 @@ def held_out(config: RunConfig) -> str:
 class Evaluator:
     """Evaluates the network on held-out classes and draws the small live map. Handed to the trainer as a callback."""
 
-    def __init__(self, run: Run, config: RunConfig, images: ImageSet, *, device: str):
+    def __init__(self, run: Run, config: RunConfig, images: Data, *, device: str):
         self.run, self.device = run, device
-        self.images = images.part(held_out(config))
+        self.images = evaluated(config, images)
         count = min(PREVIEW_SAMPLES, len(self.images))
         self.shown = np.sort(np.random.default_rng(0).choice(len(self.images), count, replace=False))
 
@@ -112,10 +140,10 @@ class Evaluator:
         from bon_core.networks import embed
         from bon_core.projection import NEIGHBOURS, pca
 
-        vectors = embed(network, self.images.images, device=self.device)
+        vectors = embed(network, self.images.samples, device=self.device)
         shown = self.images.take(self.shown)
         before = self.run.newest_preview()
-        table = build_neighbours(vectors[self.shown], min(NEIGHBOURS, len(shown) - 1))
+        table = build_neighbours(vectors[self.shown], min(NEIGHBOURS, len(shown)) - 1)
         file = self.run.preview_path(step)
         file.parent.mkdir(exist_ok=True)
         with whole_file(file) as path:
@@ -143,6 +171,27 @@ class Evaluator:
             similarity[np.arange(len(rows)), rows] = -np.inf
             found.append(labels[similarity.argmax(axis=1)] == labels[rows])
         return np.concatenate(found)
+
+
+def evaluated(config: RunConfig, data: Data) -> Data:
+    """The held-out samples that evaluations look at: all of them, or of many a draw that is always the same."""
+    part = data.part(held_out(config))
+    rows = drawn_rows(part.labels, MOST_EVALUATED)
+    return part if len(rows) == len(part) else part.take(rows)
+
+
+def drawn_rows(labels: np.ndarray, most: int) -> np.ndarray:
+    """About `most` rows, ascending, by a draw of whole classes, so that queries keep what they are to find; of large
+    classes a draw of rows. All rows if there are no more than `most`.
+    """
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    rng = np.random.default_rng(0)
+    classes = rng.permutation(np.unique(labels))
+    fit = int(np.searchsorted(np.bincount(labels)[classes].cumsum(), most, side="right"))
+    if fit < FEW_CLASSES:
+        return np.sort(rng.choice(len(labels), most, replace=False))
+    return np.flatnonzero(np.isin(labels, classes[:fit]))
 
 
 def fitted_hashing(vectors: np.ndarray, *, origin: str = "fitted") -> Hashing:
@@ -173,7 +222,7 @@ def hashing_of(bag: Any, positions: np.ndarray, count: int, *, origin: str) -> H
     )
 
 
-def _check_batch(config: RunConfig, train_set: ImageSet) -> None:
+def _check_batch(config: RunConfig, train_set: Data) -> None:
     usable = int((np.bincount(train_set.labels) >= 2).sum())
     check(
         config.mining.classes <= usable,
@@ -182,10 +231,50 @@ def _check_batch(config: RunConfig, train_set: ImageSet) -> None:
     )
 
 
-def _train(run: Run, config: RunConfig, images: ImageSet, *, queue: bool) -> dict[str, Any]:
+def _is_there(name: str, config: RunConfig) -> bool:
+    path = runs.runs_folder() / runs.check_name(name)
+    if not (path / "config.json").exists():
+        return False
+    saved = Run(path).config
+    if config.network.backbone == "auto":  # which the run has settled
+        config = replace(config, network=replace(config.network, backbone=saved.network.backbone))
+    return saved == config
+
+
+def _resume(name: str, ranks: Any, *, queue: bool) -> dict[str, Any]:
+    run = runs.open_run(name)
+    status = run.status()
+    check(not status.active, f"Run {name} is still {status.state}; stop it first, or let it finish.")
+    check(status.state != "finished", f"Run {name} is finished; train a new one with more --epochs.")
+    config = run.config
+    images = load_data(config.data)
+    with run.claimed():
+        return _train(run, config, images, ranks, queue=queue)
+
+
+def _train_along(name: str, ranks: Any) -> dict[str, Any]:
+    """What all processes do but the first: the same steps, and nothing that is written or said."""
+    from bon_core.training.trainer import Trainer
+
+    if ranks.begin():
+        folder = runs.runs_folder()
+        check(
+            (folder / name).exists(),
+            f"The run {name} is not in {folder} on {platform.node()}; let BON_RUNS name a folder that all share.",
+        )
+        run = runs.open_run(name)
+        trainer = Trainer(run.config, load_data(run.config.data).part("train"), run, ranks)
+        if run.checkpoint.exists():
+            trainer.restore()
+        with ranks.company():
+            trainer.fit()
+    return {}
+
+
+def _train(run: Run, config: RunConfig, images: Data, ranks: Any, *, queue: bool) -> dict[str, Any]:
     """Everything after the run directory exists and is claimed: whatever happens, its status says how it ended."""
     try:
-        return _train_to_end(run, config, images, queue=queue)
+        return _train_to_end(run, config, images, ranks, queue=queue)
     except InputError as error:
         _fail(run, str(error))
         raise
@@ -201,7 +290,7 @@ def _train(run: Run, config: RunConfig, images: ImageSet, *, queue: bool) -> dic
         raise
 
 
-def _train_to_end(run: Run, config: RunConfig, images: ImageSet, *, queue: bool) -> dict[str, Any]:
+def _train_to_end(run: Run, config: RunConfig, images: Data, ranks: Any, *, queue: bool) -> dict[str, Any]:
     from bon_core.training.trainer import Trainer
 
     status = run.status()
@@ -212,19 +301,20 @@ def _train_to_end(run: Run, config: RunConfig, images: ImageSet, *, queue: bool)
     if queue and not _wait_for_turn(run):
         return _end(run, "stopped", "Stopped while waiting.")
     run.write_status(replace(run.status(), state="running", message="Getting ready."))
-    trainer = Trainer(config, images.part("train"), run)
+    trainer = Trainer(config, images.part("train"), run, ranks)
     trainer.evaluate = Evaluator(run, config, images, device=str(trainer.device))
-    if trainer.checkpoint.exists():
+    if run.checkpoint.exists():
         trainer.load()
     else:
         trainer.rewind()
         trainer.evaluate.preview(trainer.network, trainer.step)
     run.log("began", step=trainer.step, steps=trainer.steps, data=images.name, **_surroundings(trainer))
-    with _progress_bar(trainer):
+    ranks.begin()
+    with _progress_bar(trainer), ranks.company():
         outcome = trainer.fit()
     if outcome == "stopped":
         return _end(run, "stopped", f"Stopped at step {trainer.step}; continue with --resume.")
-    run.write_status(replace(run.status(), step=trainer.step, seconds_left=None, message="Drawing the map."))
+    run.write_status(replace(run.status(), step=trainer.step, seconds_left=None))
     result = _take_snapshot(run, images, device=config.training.device)
     write_card(run)
     _end(run, "finished", "")
@@ -237,6 +327,7 @@ def _surroundings(trainer: Any) -> dict[str, Any]:
 
     return {
         "device": str(trainer.device),
+        "processes": trainer.ranks.count,
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
@@ -260,45 +351,60 @@ def _fail(run: Run, reason: str, **details: str) -> None:
         _end(run, "failed", reason, **details)
 
 
-def _take_snapshot(run: Run, images: ImageSet, *, device: str) -> dict[str, Any]:
+def _take_snapshot(run: Run, images: Data, *, device: str) -> dict[str, Any]:
     from bon_core.networks import embed
-    from bon_core.training.trainer import Trainer, device_for
+    from bon_core.training.device import device_for
+    from bon_core.training.trainer import Trainer
 
     config = run.config
     trainer = Trainer(config, images.part("train"), run)
-    check(trainer.checkpoint.exists(), f"Run {run.name} has no checkpoint to take a snapshot of; train it further.")
+    check(run.checkpoint.exists(), f"Run {run.name} has no checkpoint to take a snapshot of; train it further.")
     trainer.restore()
     _save_weights(run, trainer.network)
-    vectors = embed(trainer.network, images.images, device=device_for(device))
+    rows = _shown_rows(run, images)
+    shown = images if len(rows) == len(images) else images.take(rows)
+
+    def tell(share: float, text: str) -> None:
+        run.log("survey", stage=text, share=share)
+        if (status := run.status()).active:
+            run.write_status(replace(status, message=f"{text.capitalize()}."))
+
+    tell(0, "embedding")
+    vectors = embed(trainer.network, shown.samples, device=device_for(device))
     train_rows = np.flatnonzero(images.split == TRAIN)
     if config.mining.composer in ("bon", "lsh"):
         hashing = hashing_of(trainer.teams.joint.composer, train_rows, len(images), origin="mined")
+        hashing = replace(hashing, stored=hashing.stored[rows])
     else:
         hashing = fitted_hashing(vectors)
     shot = take(
         run.snapshot_path(trainer.step),
-        EmbeddingSet.of(vectors, images.labels, ids=images.ids, class_names=images.class_names),
-        images.split,
-        fields=images.fields,
+        EmbeddingSet.of(vectors, shown.labels, ids=shown.ids, class_names=shown.class_names),
+        shown.split,
+        fields=shown.fields,
         hashing=hashing,
-        division=_division(trainer, vectors, train_rows),
+        division=_division(trainer, vectors, train_rows, rows),
         masks=trainer.network.head.masks(),
         meta={
             "step": trainer.step,
             "epoch": trainer.step / trainer.steps_per_epoch,
             "origin": "trained",
             "data": images.name,
-            "baseline": raw_pixels(images.part(held_out(config))),
+            "baseline": _baseline(run, evaluated(config, images)),
+            "drawn_from": len(images) if len(shown) < len(images) else None,
         },
         seed=config.training.seed,
+        indexes=runs.indexes_folder(),
+        progress=tell,
     )
+    tell(1, "mapping the film")
     _take_timeline(run, shot)
     return {
         "run": run.name,
         "step": trainer.step,
         "seconds_of_training": round(trainer.seconds, 1),
         "metrics": shot.metrics,
-        "raw_pixels": shot.meta["baseline"],
+        "without_the_network": shot.meta["baseline"],
         "trustworthiness": shot.meta["trustworthiness"],
     }
 
@@ -331,11 +437,30 @@ def _take_timeline(run: Run, shot: Snapshot) -> None:
         )
 
 
-def raw_pixels(images: ImageSet) -> dict[str, float]:
-    """Recall of plain pixel distance on the same images: what a network has to beat."""
-    pixels = images.images.reshape(len(images), -1).astype(np.float32) + 1e-3  # an empty image has no direction
-    found = measure(EmbeddingSet.of(pixels, images.labels, class_names=images.class_names))
-    return {"recall@1": found["recall@1"], "map@r": found["map@r"]}
+def _shown_rows(run: Run, data: Data) -> np.ndarray:
+    """The rows of a snapshot: all, or of many a draw, with those that the timeline follows."""
+    rows = drawn_rows(data.labels, MOST_SHOWN)
+    followed = run.newest_preview()
+    if len(rows) == len(data) or followed is None:
+        return rows
+    return np.union1d(rows, np.flatnonzero(np.isin(data.ids, followed["ids"])))
+
+
+def _baseline(run: Run, data: Data) -> dict[str, Any]:
+    """Retrieval among the same held-out samples without the network, and, for comparison, with it as last evaluated."""
+    evaluations = run.events("evaluation")
+    found = untrained(data)
+    return {**found, "queries": len(data), "trained": evaluations[-1]["recall@1"] if evaluations else None}
+
+
+def untrained(data: Data) -> dict[str, Any]:
+    """Recall of plain pixel distance, or of vectors as they came: what a network has to beat."""
+    plain = data.samples[:].reshape(len(data), -1)
+    if not isinstance(data, VectorSet):
+        plain = plain.astype(np.float32) + 1e-3  # an empty image has no direction
+    found = measure(EmbeddingSet.of(plain, data.labels, class_names=data.class_names))
+    of = "frozen vectors" if isinstance(data, VectorSet) else "raw pixels"
+    return {"of": of, "recall@1": found["recall@1"], "map@r": found["map@r"]}
 
 
 def _save_weights(run: Run, network: Any) -> None:
@@ -347,12 +472,12 @@ def _save_weights(run: Run, network: Any) -> None:
         save_tensors(weights, path)
 
 
-def _division(trainer: Any, vectors: np.ndarray, train_rows: np.ndarray) -> Division:
+def _division(trainer: Any, vectors: np.ndarray, train_rows: np.ndarray, shown: np.ndarray) -> Division:
     if trainer.clustering is None:
         return fitted_division(vectors, CLUSTERS_TO_LOOK_AT, seed=0)
-    clusters = np.full(len(vectors), -1, dtype=np.int64)
+    clusters = np.full(max(shown.max(), train_rows.max()) + 1, -1, dtype=np.int64)
     clusters[train_rows] = trainer.clustering.labels
-    return Division(clusters=clusters, count=len(trainer.clustering.centroids), origin="learners")
+    return Division(clusters=clusters[shown], count=len(trainer.clustering.centroids), origin="learners")
 
 
 def _wait_for_turn(run: Run) -> bool:

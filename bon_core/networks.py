@@ -1,12 +1,14 @@
-"""Networks: a backbone that turns images into features, and a head whose K parts are the learners' slices.
+"""Networks: a backbone that turns samples into features, and a head whose K parts are the learners' slices.
 
 Legend: B batch, D embedding width, F feature width, K learners, N data set.
 
-A backbone is any module with an attribute `width` (F) that maps float images (B, ch, H, W) in [0, 1] to (B, F);
-whatever normalisation it was trained with is its own affair.
+A backbone is any module with an attribute `width` (F) that maps float images (B, ch, H, W) in [0, 1], or vectors, to
+(B, F); whatever normalisation it was trained with is its own affair.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import numpy as np
@@ -14,14 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bon_core.config import DivisionConfig, InputError, NetworkConfig, TestNorm
+from bon_core.config import IMAGE_BACKBONES, DivisionConfig, InputError, NetworkConfig, TestNorm
 from bon_core.slices import block_masks, slices
 
 Feature = Literal["embedding", "penultimate"]
 
 
 class EmbeddingNetwork(nn.Module):
-    """A backbone and a head: images in, unit vectors out.
+    """A backbone and a head: images or vectors in, unit vectors out.
 
     Weights are kept channels-last: on a CPU a conv4 step of 128 images then takes two thirds of the time.
     """
@@ -33,11 +35,15 @@ class EmbeddingNetwork(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor, learner: int | None = None, of: int | None = None) -> Tensor:
-        """Embed `images` (B, ch, H, W), float in [0, 1].
+        """Embed `images` (B, ch, H, W), float in [0, 1], or vectors (B, F).
 
         Returns unit vectors: (B, D), or what one `learner` (of so many) sees, (B, d).
         """
-        return self.head(self.features(images), learner, of)
+        features = self.features(images)
+        if features.dtype == torch.bfloat16:  # too coarse for the distances that losses and hashes compare
+            features = features.float()
+        with torch.autocast(features.device.type, enabled=False):
+            return self.head(features, learner, of)
 
     def features(self, images: Tensor) -> Tensor:
         """The penultimate layer, (B, F), not normalised."""
@@ -152,6 +158,31 @@ class Conv4(nn.Module):
         return x.flatten(1)  # (B, 256)
 
 
+class FrozenVectors(nn.Module):
+    """What lies under the head of vectors that another model gave: unit vectors, of which some values are dropped.
+
+    Dropping is what a head on frozen features has in place of augmentation. Values are brought to a mean square of 1,
+    so that the head's first weights are of the right size for any D. With `hidden` values, a perceptron beside the
+    vectors adds what no linear head can; it starts as nothing, so both backbones begin alike.
+    """
+
+    def __init__(self, width: int, dropout: float, hidden: int = 0) -> None:
+        super().__init__()
+        self.width = width
+        self.drop = nn.Dropout(dropout)
+        self.perceptron = None
+        if hidden:
+            last = nn.Linear(hidden, width)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+            self.perceptron = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout), last)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        vectors = vectors / vectors.abs().amax(dim=1, keepdim=True)  # squares of float32 overflow before numbers do
+        x = self.drop(functional.normalize(vectors, dim=1) * self.width**0.5)
+        return x if self.perceptron is None else x + self.perceptron(x)
+
+
 class EfficientNetLite0(nn.Module):
     """EfficientNet-Lite0 with ImageNet weights, up to its pooled features. Grey images are repeated to three channels.
 
@@ -186,17 +217,28 @@ class EfficientNetLite0(nn.Module):
 
 
 def build_network(network: NetworkConfig, division: DivisionConfig, *, channels: int, seed: int) -> EmbeddingNetwork:
-    """A fresh network on the CPU for images of `channels` (1 or 3). The same arguments give the same weights.
+    """A fresh network on the CPU for images of `channels` (1 or 3), or for vectors of as many values.
+
+    The same arguments give the same weights.
 
     Raises
     ------
     InputError
-        If the backbone is not installed, or K learners do not fit D dimensions.
+        If the backbone is not installed or takes no such samples, or K learners do not fit D dimensions.
     """
-    assert channels in (1, 3)
+    name = network.backbone
+    if name == "auto":
+        name = "conv4" if channels in (1, 3) else "linear"
+    if name in IMAGE_BACKBONES and channels not in (1, 3):
+        raise InputError(f"The backbone {name} takes images, but these are vectors; take linear or mlp.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        backbone = Conv4(channels) if network.backbone == "conv4" else EfficientNetLite0()
+        if name == "conv4":
+            backbone = Conv4(channels)
+        elif name == "efficientnet-lite0":
+            backbone = EfficientNetLite0()
+        else:
+            backbone = FrozenVectors(channels, network.dropout, hidden=2 * channels if name == "mlp" else 0)
         return EmbeddingNetwork(backbone, build_head(backbone.width, network.dim, division))
 
 
@@ -207,19 +249,26 @@ def build_head(in_features: int, dim: int, division: DivisionConfig) -> SplitHea
     return SplitHead(in_features, dim, division.learners, division.test_norm)
 
 
-def batch_of(images: np.ndarray, device: torch.device | str) -> Tensor:
-    """Images (B, H, W) or (B, H, W, 3) uint8 as a float tensor (B, ch, H, W) in [0, 1] on `device`, channels-last.
+def batch_of(samples: np.ndarray | Tensor, device: torch.device | str) -> Tensor:
+    """Images (B, H, W) or (B, H, W, 3) uint8 as a float tensor (B, ch, H, W) in [0, 1] on `device`, channels-last;
+    vectors (B, D) of any type as float32.
 
-    Bytes travel to the device and become floats there: a quarter of the transfer.
+    What is smaller than a float travels to the device as it is and becomes floats there.
     """
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+    if samples.ndim == 2 and not isinstance(samples, Tensor):
+        samples = samples.astype(np.float16 if samples.dtype == np.float16 else np.float32, copy=False)
+    if not isinstance(samples, Tensor):
+        samples = torch.from_numpy(np.ascontiguousarray(samples))
+    pixels = samples.to(device)
+    if pixels.ndim == 2:
+        return pixels.to(torch.float32)
     pixels = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
     return pixels.to(torch.float32, memory_format=torch.channels_last).div_(255)
 
 
 def embed(
     network: EmbeddingNetwork,
-    images: np.ndarray,
+    samples: np.ndarray,
     *,
     device: torch.device | str,
     batch: int | None = None,
@@ -231,27 +280,46 @@ def embed(
     Parameters
     ----------
     network : on `device` already
-    images : (N, H, W) or (N, H, W, 3) uint8; may be a memory map
-    batch : images a forward pass; by default 64 on a CPU, where a larger one leaves the cache, and 1024 on a GPU
+    samples : (N, H, W) or (N, H, W, 3) uint8, or (N, D) vectors; may be a memory map, Rows or PictureFiles, which are
+        read one batch ahead
+    batch : samples a forward pass; by default 64 images on a CPU, where more leave the cache, and 1024 on a GPU; 8192
+        vectors
     feature : "embedding" for the unit vectors, "penultimate" for the layer below, not normalised
-    progress : called with (images done, N) after each batch
+    progress : called with (samples done, N) after each batch
 
     Returns
     -------
     (N, D) or (N, F) float32
     """
-    batch = batch or (64 if torch.device(device).type == "cpu" else 1024)
+    batch = batch or (8192 if samples.ndim == 2 else 64 if torch.device(device).type == "cpu" else 1024)
     compute = network if feature == "embedding" else network.features
     was_training = network.training
     network.eval()
-    done = []
+    found, done = None, 0
     try:
-        with torch.inference_mode():
-            for start in range(0, len(images), batch):
-                vectors = compute(batch_of(images[start : start + batch], device))
-                done.append(vectors.float().cpu().numpy())
+        with torch.inference_mode(), contextlib.closing(_batches(samples, batch)) as batches:
+            for part in batches:
+                vectors = compute(batch_of(part, device)).float().cpu().numpy()
+                if found is None:
+                    found = np.empty((len(samples), vectors.shape[1]), dtype=np.float32)
+                found[done : done + len(part)] = vectors
+                done += len(part)
                 if progress is not None:
-                    progress(min(start + batch, len(images)), len(images))
+                    progress(done, len(samples))
     finally:
         network.train(was_training)
-    return np.concatenate(done)
+    return found
+
+
+def _batches(samples: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+    """The samples in order, `batch` at a time; those on disk are read while the batch before is used."""
+    parts = [slice(start, start + batch) for start in range(0, len(samples), batch)]
+    if isinstance(samples, np.ndarray):
+        yield from (samples[part] for part in parts)
+        return
+    with ThreadPoolExecutor(1, "reader") as reader:
+        coming = reader.submit(samples.__getitem__, parts[0])
+        for part in parts[1:]:
+            now, coming = coming, reader.submit(samples.__getitem__, part)
+            yield now.result()
+        yield coming.result()

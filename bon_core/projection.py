@@ -4,20 +4,45 @@ Legend: N data set, D width, k neighbours. A map is (N, 2) float32, centred, wit
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
 
 import numpy as np
 
 from bon_core.config import InputError, check
-from bon_core.retrieval.neighbours import NeighbourTable
+from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
 
-NEIGHBOURS = 14  # with the sample itself the 15 of UMAP's default
-MIN_DIST = 0.1  # UMAP's default
-NEGATIVES = 2  # a positive, against UMAP's 5: the time is better spent on more epochs
-RATE = 0.7  # first learning rate, against UMAP's 1: the start is near the end already
-SLOW_RATE, FILM_NEGATIVES = 0.05, 5  # of maps that follow one another: a third of the drift, and a truer map
+NEIGHBOURS, MIN_DIST = 15, 0.1  # UMAP's defaults; it counts a sample as its own first neighbour
 SMALLEST = 16  # samples; below, neighbourhoods are the whole set and principal axes say as much
+WHOLE = 200_000  # samples; of more, LANDMARKS are laid out and the others follow
+LANDMARKS = 100_000
 BLOCK = 65536
-RANKED = 256  # samples of `trustworthiness` whose similarities to all are held at once
+RANKED = 2**25  # similarities held at once by `trustworthiness`
+
+
+class Descent(NamedTuple):
+    """How a layout is reached. `start` is the width that its first places are stretched to."""
+
+    epochs: int
+    rate: float
+    negatives: int  # a positive, of UMAP's 5
+    start: float
+
+
+class Shape(NamedTuple):
+    """What a layout is to look like: its chance, and UMAP's n_neighbors and min_dist."""
+
+    seed: int
+    neighbours: int = NEIGHBOURS
+    min_dist: float = MIN_DIST
+
+
+FEW = 10_000
+FINE = Descent(300, 0.7, 2, 10.0)  # of up to FEW samples
+FAST = Descent(90, 1.0, 1, 40.0)  # of more: a wide start leaves room, so that few epochs and fewer negatives will do
+FILM = Descent(60, 0.05, 5, 10.0)  # of maps that follow one another: a third of the drift, and a truer map
+
+Progress = Callable[[int, int], None]  # (done, of)
 
 
 def project(
@@ -25,21 +50,27 @@ def project(
     table: NeighbourTable,
     *,
     seed: int,
+    neighbours: int = NEIGHBOURS,
+    min_dist: float = MIN_DIST,
     epochs: int | None = None,
     previous: np.ndarray | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> np.ndarray:
     """Map by UMAP (McInnes et al., 2018) from neighbours that are known already. The same arguments give the same map.
 
-    It starts from the principal axes and so needs fewer epochs than UMAP from its spectral start.
+    It starts from the principal axes and so needs fewer epochs than UMAP from its spectral start. Of more than `WHOLE`
+    samples some are laid out, and the others take their places among them: time and memory then grow with N as those of
+    the table do.
 
     Parameters
     ----------
     vectors : (N, D) float, the start of the map; fewer than `SMALLEST` are mapped by `pca`
     table : their neighbours, possibly searched in groups
-    epochs : None for 300, or 120 above 10,000 samples
+    neighbours, min_dist : as UMAP's n_neighbors, which counts the sample itself, and min_dist; a table with fewer
+        neighbours gives what it has
+    epochs : None for those of FINE, or of FAST for more than FEW samples
     previous : (N, 2) map of the same samples to start from and stay close to
-    progress : called with (epochs done, epochs); what it raises ends the projection
+    progress : called with (done, of), in epochs and blocks of samples; what it raises ends the projection
 
     Returns
     -------
@@ -54,10 +85,13 @@ def project(
     _check_rows(count, table=table, previous=previous)
     if count < SMALLEST:
         return pca(vectors, previous=previous)
-    if epochs is None:
-        epochs = 300 if count <= 10_000 else 120
+    descent = FINE if count <= FEW else FAST
+    descent = descent if epochs is None else descent._replace(epochs=epochs)
+    shape = Shape(seed, neighbours, min_dist)
+    if previous is None and count > WHOLE:
+        return _framed(_by_landmarks(vectors, table, descent, shape, progress))
     start = pca(vectors) if previous is None else previous
-    xy = _framed(_umap(table, start, seed=seed, epochs=epochs, progress=progress))
+    xy = _framed(_umap(table, start, descent, shape, progress))
     return xy if previous is None else align_map(xy, previous)
 
 
@@ -87,7 +121,7 @@ def project_moments(tables: Sequence[NeighbourTable], start: np.ndarray, *, seed
         _check_rows(len(start), table=table)
         xy = maps[-1]
         if len(start) >= SMALLEST:
-            xy = _umap(table, xy, seed=seed, epochs=epochs, rate=SLOW_RATE, negatives=FILM_NEGATIVES)
+            xy = _umap(table, xy, FILM._replace(epochs=epochs), Shape(seed))
             xy = align_map(xy * (spread / max(np.sqrt(xy.var(axis=0).sum()), 1e-9)), maps[-1])
         maps.append(xy)
     return np.stack(maps[1:])
@@ -158,91 +192,165 @@ def trust(xy: np.ndarray, table: NeighbourTable, *, k: int = 15, groups: np.ndar
     return kept
 
 
-def trustworthiness(xy: np.ndarray, vectors: np.ndarray, *, seed: int, k: int = 15, sample: int = 2000) -> float:
-    """How seldom the map shows neighbours that are none (Venna & Kaski, 2001): 1 if never, about 0.5 if by chance.
+def trustworthiness(
+    xy: np.ndarray, vectors: np.ndarray, rows: np.ndarray, *, k: int = 15, progress: Progress | None = None
+) -> np.ndarray:
+    """Of each sample, how seldom the map shows neighbours that are none (Venna & Kaski, 2001, before the mean).
 
     Parameters
     ----------
     xy : (N, 2) map
     vectors : (N, D) unit rows
-    k : neighbours on the map; lowered to fewer than N / 2 as the measure demands
-    sample : samples it is measured on, drawn by `seed`
+    rows : (m,) the samples to measure; `some_rows` draws them where all would be too many
+    k : neighbours on the map; lowered to fewer than N / 2, as the measure demands
+    progress : called with (samples done, m)
+
+    Returns
+    -------
+    (m,) float32: 1 if all k nearest on the map are among the k nearest in truth; a stranger costs the more, the
+    farther down it ranks. The mean over all samples is the map's trustworthiness, about 0.5 by chance.
     """
     count = len(xy)
     check(count >= 4, f"Trustworthiness of {count} samples is not defined; give 4 or more.")
     k = min(k, (count - 1) // 2)
     vectors = vectors.astype(np.float32, copy=False)
-    chosen = np.sort(np.random.default_rng(seed).choice(count, min(sample, count), replace=False))
-    near = _neighbours_on_map(xy, chosen, k)
-    excess = 0
-    for start in range(0, len(chosen), RANKED):
-        rows = chosen[start : start + RANKED]
-        similarity = vectors[rows] @ vectors.T  # (b, N)
-        similarity[np.arange(len(rows)), rows] = -np.inf
-        for column in near[start : start + RANKED].T:
-            rank = 1 + np.sum(similarity > similarity[np.arange(len(rows)), column][:, None], axis=1)
-            excess += int(np.maximum(rank - k, 0).sum())
-    return 1 - 2 * excess / (len(chosen) * k * (2 * count - 3 * k - 1))
+    near = _neighbours_on_map(xy, rows, k)
+    excess = np.zeros(len(rows))
+    step = max(1, RANKED // count)
+    for start in range(0, len(rows), step):
+        block = slice(start, start + step)
+        own = np.arange(len(rows[block]))
+        similarity = vectors[rows[block]] @ vectors.T  # (b, N)
+        similarity[own, rows[block]] = -np.inf
+        for other in near[block].T:
+            rank = 1 + np.sum(similarity > similarity[own, other][:, None], axis=1)
+            excess[block] += np.maximum(rank - k, 0)
+        if progress is not None:
+            progress(min(start + step, len(rows)), len(rows))
+    return (1 - 2 * excess / (k * (2 * count - 3 * k - 1))).astype(np.float32)
+
+
+def some_rows(count: int, *, seed: int, most: int = 2000) -> np.ndarray:
+    """Positions to measure a map on, ascending: all, or `most` of them drawn by `seed`."""
+    return np.sort(np.random.default_rng(seed).choice(count, min(most, count), replace=False))
 
 
 def _umap(
-    table: NeighbourTable,
-    start: np.ndarray,
-    *,
-    seed: int,
-    epochs: int,
-    rate: float = RATE,
-    negatives: int = NEGATIVES,
-    progress: Callable[[int, int], None] | None = None,
+    table: NeighbourTable, start: np.ndarray, descent: Descent, shape: Shape, progress: Progress | None = None
 ) -> np.ndarray:
-    """UMAP's layout (N, 2), by the two halves of the library's own `fit`, which would search neighbours again."""
+    """UMAP's layout (N, 2) from `start`, by the two halves of its own `fit`, from neighbours that are known."""
     from sklearn.utils import check_random_state
-    from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
+    from umap.layouts import optimize_layout_euclidean
+    from umap.umap_ import find_ab_params, fuzzy_simplicial_set, make_epochs_per_sample
 
-    state = check_random_state(seed)
+    state = check_random_state(shape.seed)
     own = np.arange(len(table), dtype=np.int32)[:, None]
-    indices = np.hstack([own, table.indices[:, :NEIGHBOURS]])  # UMAP counts a sample as its own first neighbour
-    distances = np.hstack([np.zeros_like(own, dtype=np.float32), table.distances[:, :NEIGHBOURS]])
+    indices = np.hstack([own, table.indices[:, : shape.neighbours - 1]])
+    distances = np.hstack([np.zeros_like(own, dtype=np.float32), table.distances[:, : shape.neighbours - 1]])
     graph, _, _ = fuzzy_simplicial_set(
         start, indices.shape[1], state, "euclidean", knn_indices=indices, knn_dists=distances
     )
-    a, b = find_ab_params(1.0, MIN_DIST)
-    noise = state.normal(scale=1e-4, size=start.shape)  # parts duplicates, and gives a flat axis an extent
-    layout, _ = simplicial_set_embedding(
-        start,
-        graph,
-        n_components=2,
-        initial_alpha=rate,
-        a=a,
-        b=b,
-        gamma=1.0,
-        negative_sample_rate=negatives,
-        n_epochs=epochs,
-        init=(start + noise).astype(np.float32),
-        random_state=state,
-        metric="euclidean",
-        metric_kwds={},
-        densmap=False,
-        densmap_kwds={},
-        output_dens=False,
-        parallel=False,  # in parallel the layout would depend on chance
-        tqdm_kwds={"disable": True} if progress is None else _reporting(progress, epochs),
-    )
-    return layout
+    graph = graph.tocoo()
+    kept = graph.data >= graph.data.max() / descent.epochs  # weaker ones would not have their turn
+    places = start + state.normal(scale=1e-4, size=start.shape)  # parts duplicates, and gives a flat axis an extent
+    places = (descent.start * (places - places.min(axis=0)) / np.ptp(places, axis=0)).astype(np.float32)
+    a, b = find_ab_params(1.0, shape.min_dist)
+    limits = np.iinfo(np.int32)
+    try:
+        return optimize_layout_euclidean(
+            places,
+            places,
+            graph.row[kept],
+            graph.col[kept],
+            descent.epochs,
+            len(places),
+            make_epochs_per_sample(graph.data[kept], descent.epochs),
+            a,
+            b,
+            state.randint(limits.min, limits.max, 3).astype(np.int64),
+            initial_alpha=descent.rate,
+            negative_sample_rate=descent.negatives,
+            parallel=False,  # in parallel the layout would depend on chance
+            tqdm_kwds={"disable": True} if progress is None else {"file": _Bar(progress, descent.epochs), **BAR},
+            move_other=True,
+        )
+    except BaseException:
+        _unlock()
+        raise
 
 
-def _reporting(progress: Callable[[int, int], None], epochs: int) -> dict:
-    """Settings of UMAP's progress bar that make it call `progress` in place of printing."""
+def _by_landmarks(
+    vectors: np.ndarray, table: NeighbourTable, descent: Descent, shape: Shape, progress: Progress | None
+) -> np.ndarray:
+    """A layout (N, 2) of a random part, among which the others take their places."""
+    count = len(vectors)
+    landmarks = np.sort(np.random.default_rng(shape.seed).choice(count, LANDMARKS, replace=False))
+    own = vectors[landmarks]
+    near = build_neighbours(own, min(shape.neighbours, LANDMARKS) - 1)
+    return _spread(_umap(near, pca(own), descent, shape, progress), landmarks, table)
 
-    class Bar:
-        def write(self, text: str) -> None:
-            if text.strip().isdigit():
-                progress(int(text), epochs)
 
-        def flush(self) -> None:
-            pass
+def _spread(layout: np.ndarray, landmarks: np.ndarray, table: NeighbourTable) -> np.ndarray:
+    """Places (N, 2) of all: of samples with neighbours whose places are known, their mean, and so on from there.
 
-    return {"disable": False, "file": Bar(), "bar_format": "{n}", "mininterval": 0, "miniters": 1}
+    In a last round, each that is no landmark moves to the mean of all its neighbours, which parts those that had a
+    single one to go by. Those from whom no way leads to a landmark share the middle; they are few.
+    """
+    xy = np.tile(layout.mean(axis=0, dtype=np.float64), (len(table), 1)).astype(np.float32)
+    placed = np.zeros(len(table), dtype=bool)
+    xy[landmarks], placed[landmarks] = layout, True
+    waiting = others = np.flatnonzero(~placed)
+    while len(waiting):
+        reached, places = _means(xy, placed, waiting, table)
+        if not len(reached):
+            break
+        xy[reached], placed[reached] = places, True
+        waiting = waiting[~placed[waiting]]
+    reached, places = _means(xy, placed, others, table)
+    xy[reached] = places
+    return xy
+
+
+def _means(
+    xy: np.ndarray, placed: np.ndarray, rows: np.ndarray, table: NeighbourTable
+) -> tuple[np.ndarray, np.ndarray]:
+    """Those of `rows` with a neighbour that is placed, (n,), and the mean of these, weighted by nearness, (n, 2)."""
+    reached, places = [rows[:0]], [xy[:0]]
+    for block in np.split(rows, range(BLOCK, len(rows), BLOCK)):
+        weight = placed[table.indices[block]] / np.maximum(table.distances[block], 1e-6)  # (b, k)
+        some = weight.any(axis=1)
+        block, weight = block[some], weight[some]
+        mean = np.einsum("bk,bkd->bd", weight, xy[table.indices[block]]) / weight.sum(axis=1)[:, None]
+        reached.append(block)
+        places.append(mean.astype(np.float32))
+    return np.concatenate(reached), np.concatenate(places)
+
+
+BAR = {"disable": False, "bar_format": "{n}", "mininterval": 0, "miniters": 1}  # settings that suit a _Bar
+
+
+class _Bar:
+    """The file that UMAP's progress bar is written to: it calls `progress` in place of printing."""
+
+    def __init__(self, progress: Progress, epochs: int):
+        self.progress, self.epochs, self.stopped = progress, epochs, False
+
+    def write(self, text: str) -> None:
+        if text.strip().isdigit() and not self.stopped:
+            self.stopped = True  # if the call raises, the bar writes again as it is closed
+            self.progress(int(text), self.epochs)
+            self.stopped = False
+
+    def flush(self) -> None:
+        pass
+
+
+def _unlock() -> None:
+    """Have tqdm let go of the lock that it keeps when writing raises: in a server, the next bar would wait for ever."""
+    from tqdm import tqdm
+
+    with suppress(RuntimeError, AssertionError):  # it had not kept it
+        tqdm.get_lock().release()
 
 
 def _framed(xy: np.ndarray) -> np.ndarray:
@@ -256,7 +364,7 @@ def _neighbours_on_map(xy: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
     """Positions (n, k) of the nearest others of `rows` on the map."""
     from scipy.spatial import cKDTree
 
-    _, found = cKDTree(xy).query(xy[rows], k=k + 1)
+    _, found = cKDTree(xy).query(xy[rows], k=k + 1, workers=-1)
     drop = found == rows[:, None]
     drop[~drop.any(axis=1), -1] = True  # crowded out by samples at the very same place
     return found[~drop].reshape(len(rows), k)

@@ -8,6 +8,7 @@ NAME/
   lock             held by the process that writes
   checkpoint.safetensors   all that resuming needs
   model.safetensors        the weights alone, at the end
+  images.npz       pictures that came with embeddings, see bon_core/explorer.py
   audit/           which samples met in which step, as Parquet parts
   clusterings/     one .npz a clustering of the training set
   previews/        one small .npz a live map
@@ -31,12 +32,14 @@ import numpy as np
 
 from bon_core.config import InputError, RunConfig, check
 from bon_core.files import read_npz, whole_folder, write_text
+from bon_core.home import HOME, RUNS
 from bon_core.snapshot import Snapshot
 
-MODELS = Path(__file__).resolve().parent.parent / "models"
+MODELS = HOME / "models"
 NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 STEP_RULE = re.compile(r"step-(\d{7,})(\.npz)?", re.ASCII)
 STOP_FILE = "stop-requested"
+IMAGES = "images.npz"  # of a run made of embeddings that came with pictures: an ImageSet
 LOG_FILE, LOCK_FILE = "log.jsonl", "lock"
 
 State = Literal["queued", "running", "finished", "stopped", "failed", "interrupted"]
@@ -62,8 +65,13 @@ class Status:
 
 
 def runs_folder() -> Path:
-    """Where new runs go: BON_RUNS if set, else models/runs."""
-    return Path(os.environ.get("BON_RUNS") or MODELS / "runs")
+    """Where new runs go: BON_RUNS if set, else models/runs, or ~/bon-explorer/runs where no checkout is."""
+    return Path(os.environ.get("BON_RUNS") or RUNS)
+
+
+def indexes_folder() -> Path:
+    """Where built indexes are kept: of this machine alone, as faiss trusts what it reads. None is read from a run."""
+    return runs_folder() / ".kept" / "indexes"
 
 
 def check_name(name: str) -> str:
@@ -95,6 +103,11 @@ class Run:
     @property
     def bundled(self) -> bool:
         return self.path.parent == MODELS
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where a training writes all that resuming needs; there is none before the first."""
+        return self.path / "checkpoint.safetensors"
 
     @property
     def config(self) -> RunConfig:

@@ -16,6 +16,7 @@ import numpy as np
 from bon_core.config import InputError, check
 from bon_core.embeddings import EmbeddingSet
 from bon_core.files import whole_folder
+from bon_core.ids import places
 
 VERSION = 1
 NEIGHBOURS_KEPT = 20
@@ -135,10 +136,8 @@ class Snapshot:
 
     def positions(self, ids: np.ndarray) -> np.ndarray:
         """Rows of `ids`; those not here are left out."""
-        order = np.argsort(self.ids, kind="stable")
-        found = np.searchsorted(self.ids, ids, sorter=order).clip(max=len(self) - 1)
-        rows = order[found]
-        return rows[self.ids[rows] == ids]
+        rows = places(self.ids, ids)
+        return rows[rows >= 0]
 
     def embedding(self) -> EmbeddingSet:
         """The vectors as float32, normalised again after their stay in float16."""

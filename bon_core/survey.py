@@ -12,18 +12,21 @@ import numpy as np
 
 from bon_core.config import check
 from bon_core.datasets.image_set import SPLIT_NAMES
-from bon_core.division.clustering import cluster
+from bon_core.division.clustering import BLOCK, cluster, cluster_means, squared_distances
 from bon_core.division.diagnostics import pieces, slice_correlation
 from bon_core.embeddings import EmbeddingSet
 from bon_core.mining.codes import codes_of
-from bon_core.projection import project, trust, trustworthiness
+from bon_core.projection import project, some_rows, trust, trustworthiness
 from bon_core.retrieval.metrics import RECALL_AT, neighbours_needed, nmi, recall, retrieval_metrics
 from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
 from bon_core.snapshot import NEIGHBOURS_KEPT, Snapshot, write
 
 PROTOCOL = "each sample queries all others of its split; Euclidean distance between unit vectors"
 DISJOINT = "; test and validation classes were not trained on"
-MOST_NEIGHBOURS = 1024  # classes larger than this get no MAP@R and no R-Precision: the table would outgrow memory
+MOST_NEIGHBOURS = 1024  # classes larger than this get no MAP@R and no R-Precision: the table would outgrow memory,
+MOST_ENTRIES = 2**26  # as would one of more entries than these
+MOST_CLUSTERED = 100_000  # samples that k-means goes over again and again, for clusters to look at
+MOST_COMPARED = 10**9  # samples x classes; beyond, k-means for NMI would take longer than all else together
 
 Progress = Callable[[float, str], None]
 
@@ -50,13 +53,18 @@ class Division:
 def measure(embeddings: EmbeddingSet) -> dict[str, Any]:
     """Retrieval metrics of one split, for the log: cheap enough to take while training."""
     table = _table(embeddings.vectors, embeddings.labels, None)
-    return _metrics(table, embeddings.labels)
+    return {**_metrics(table, embeddings.labels), "search": table.kind, "search_recall": table.recall}
 
 
 def fitted_division(vectors: np.ndarray, count: int, *, seed: int) -> Division:
-    """K-means clusters for an embedding that was not trained divided."""
+    """K-means clusters for an embedding that was not trained divided; of many samples, some say where they lie."""
     count = min(count, len(vectors))
-    return Division(clusters=cluster(vectors, count, seed=seed).labels, count=count, origin="fitted")
+    if len(vectors) <= MOST_CLUSTERED:
+        return Division(clusters=cluster(vectors, count, seed=seed).labels, count=count, origin="fitted")
+    some = np.sort(np.random.default_rng(seed).choice(len(vectors), MOST_CLUSTERED, replace=False))
+    centroids = cluster(vectors[some], count, seed=seed).centroids
+    nearest = [squared_distances(vectors[block], centroids).argmin(axis=1) for block in _blocks(len(vectors))]
+    return Division(clusters=np.concatenate(nearest), count=count, origin="fitted")
 
 
 def take(
@@ -70,16 +78,17 @@ def take(
     masks: np.ndarray,
     meta: Mapping[str, Any],
     seed: int = 0,
+    indexes: Path | None = None,
     progress: Progress = lambda share, text: None,
 ) -> Snapshot:
     """Measure `embeddings` (N samples of all splits) and write the snapshot folder `path`.
 
     `masks` (K, D) say what each learner sees of the embedding. `meta` brings what only the caller knows: step, epoch,
-    origin, data, baseline.
+    origin, data, baseline. `indexes` is a folder of this machine's own where an index that took building is kept.
     """
     vectors, labels = embeddings.vectors, embeddings.labels
     progress(0.05, "searching neighbours")
-    table = _table(vectors, labels, split)
+    table = _table(vectors, labels, split, indexes)
 
     progress(0.2, "measuring retrieval")
     metrics = _metrics_by_split(table, vectors, labels, split, seed)
@@ -88,7 +97,8 @@ def take(
 
     progress(0.4, "placing clusters")
     centroids, clusters, to_centroid = _clusters(vectors, division)
-    report = _slices(vectors, labels, split, clusters, division.count, masks, seed) if len(masks) > 1 else None
+    correct = labels[table.indices[:, 0]] == labels
+    report = _slices(vectors, labels, split, clusters, correct, division.count, masks, seed) if len(masks) > 1 else None
 
     progress(0.5, "drawing the map")
     xy = project(vectors, table, seed=seed)
@@ -100,13 +110,15 @@ def take(
         "vectors": vectors,
         "xy": xy,
         "trust": trust(xy, table, groups=split),
-        "codes": codes_of(vectors, hashing.mean, hashing.projection),
+        "codes": np.concatenate(
+            [codes_of(vectors[block], hashing.mean, hashing.projection) for block in _blocks(len(vectors))]
+        ),
         "stored_codes": hashing.stored,
         "clusters": clusters,
         "cluster_distance": to_centroid,
         "neighbours": table.indices[:, :NEIGHBOURS_KEPT],
         "neighbour_distances": table.distances[:, :NEIGHBOURS_KEPT],
-        "correct": labels[table.indices[:, 0]] == labels,
+        "correct": correct,
         "hardness": _hardness(table, labels),
         "hash_mean": hashing.mean,
         "hash_projection": hashing.projection,
@@ -121,7 +133,10 @@ def take(
             "class_names": list(embeddings.class_names),
             "learners": len(masks),
             "metrics": metrics,
-            "trustworthiness": trustworthiness(xy, vectors, seed=seed),
+            "search": {"kind": table.kind, "recall": table.recall},
+            "trustworthiness": float(
+                trustworthiness(xy, vectors, some_rows(len(xy), seed=seed)).mean(dtype=np.float64)
+            ),
             "hasher_origin": hashing.origin,
             "clusters_origin": division.origin,
             "division": report,
@@ -130,7 +145,9 @@ def take(
     )
 
 
-def _table(vectors: np.ndarray, labels: np.ndarray, split: np.ndarray | None) -> NeighbourTable:
+def _table(
+    vectors: np.ndarray, labels: np.ndarray, split: np.ndarray | None, indexes: Path | None = None
+) -> NeighbourTable:
     """The neighbours within each split: as many as the metrics need, the smallest split has, and memory bears."""
     sizes = np.array([len(vectors)]) if split is None else np.unique(split, return_counts=True)[1]
     needed = min(RECALL_AT[-1], int(sizes.max()) - 1)
@@ -139,8 +156,9 @@ def _table(vectors: np.ndarray, labels: np.ndarray, split: np.ndarray | None) ->
         f"The smallest split has {sizes.min()} samples, but Recall@{needed} needs {needed + 1}; add samples or"
         " give one split only.",
     )
-    wanted = max(NEIGHBOURS_KEPT, min(neighbours_needed(labels, split), MOST_NEIGHBOURS))
-    return build_neighbours(vectors, min(wanted, int(sizes.min()) - 1), groups=split)
+    bearable = min(MOST_NEIGHBOURS, MOST_ENTRIES // len(vectors))
+    wanted = max(NEIGHBOURS_KEPT, min(neighbours_needed(labels, split), bearable))
+    return build_neighbours(vectors, min(wanted, int(sizes.min()) - 1), groups=split, folder=indexes)
 
 
 def _metrics(table: NeighbourTable, labels: np.ndarray) -> dict[str, Any]:
@@ -157,31 +175,43 @@ def _metrics_by_split(
     for code in np.unique(split):
         rows = np.flatnonzero(split == code)
         found = _metrics(table.part(rows), labels[rows])
-        metrics[SPLIT_NAMES[code]] = {**found, "nmi": nmi(vectors[rows], labels[rows], seed=seed)}
+        affordable = found["queries"] * found["classes"] <= MOST_COMPARED
+        metrics[SPLIT_NAMES[code]] = {
+            **found,
+            "nmi": nmi(vectors[rows], labels[rows], seed=seed) if affordable else None,
+        }
     return metrics
 
 
 def _hardness(table: NeighbourTable, labels: np.ndarray) -> np.ndarray:
     """d(nearest of the own class) - d(nearest of another), (N,); beyond the table its last distance stands in."""
-    same = labels[table.indices] == labels[:, None]  # (N, k)
-    last = table.distances[:, -1]
 
-    def first(wanted: np.ndarray) -> np.ndarray:
+    def first(wanted: np.ndarray, distances: np.ndarray) -> np.ndarray:
         at = wanted.argmax(axis=1)
-        return np.where(wanted.any(axis=1), table.distances[np.arange(len(at)), at], last)
+        return np.where(wanted.any(axis=1), distances[np.arange(len(at)), at], distances[:, -1])
 
-    return first(same) - first(~same)
+    hardness = np.empty(len(labels), dtype=np.float32)
+    for block in _blocks(len(labels)):
+        same = labels[table.indices[block]] == labels[block, None]  # (b, k)
+        hardness[block] = first(same, table.distances[block]) - first(~same, table.distances[block])
+    return hardness
 
 
 def _clusters(vectors: np.ndarray, division: Division) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centroids (K, D) on the present embedding, every sample's cluster (N,), and its distance to the centroid (N,)."""
-    known = division.clusters >= 0
-    centroids = np.zeros((division.count, vectors.shape[1]), dtype=np.float32)
-    np.add.at(centroids, division.clusters[known], vectors[known])
-    centroids /= np.maximum(np.bincount(division.clusters[known], minlength=division.count), 1)[:, None]
-    distance = np.sqrt(np.maximum(1 + (centroids**2).sum(1) - 2 * vectors @ centroids.T, 0))  # (N, K); rows are unit
-    clusters = np.where(known, division.clusters, distance.argmin(axis=1))
-    return centroids, clusters, distance[np.arange(len(vectors)), clusters]
+    named = np.where(division.clusters >= 0, division.clusters, division.count)  # the last one: those without
+    centroids = cluster_means(vectors, named, division.count + 1)[0][:-1]
+    clusters, distance = np.empty(len(vectors), dtype=np.int64), np.empty(len(vectors), dtype=np.float32)
+    for block in _blocks(len(vectors)):
+        squared = squared_distances(vectors[block], centroids)  # (b, K)
+        clusters[block] = np.where(named[block] < division.count, named[block], squared.argmin(axis=1))
+        distance[block] = np.sqrt(squared[np.arange(len(squared)), clusters[block]])
+    return centroids, clusters, distance
+
+
+def _blocks(count: int) -> list[slice]:
+    """Rows worked on at once, where a million at once would take more memory than the vectors do."""
+    return [slice(start, start + BLOCK) for start in range(0, count, BLOCK)]
 
 
 def _slices(
@@ -189,6 +219,7 @@ def _slices(
     labels: np.ndarray,
     split: np.ndarray,
     clusters: np.ndarray,
+    correct: np.ndarray,
     count: int,
     masks: np.ndarray,
     seed: int,
@@ -196,11 +227,11 @@ def _slices(
     """Recall@1 of every learner's slice, as a whole and by the cluster of the query, on the last split there is."""
     rows = np.flatnonzero(split == np.unique(split)[-1])
 
-    def correct(piece: np.ndarray) -> np.ndarray:
+    def correct_by(piece: np.ndarray) -> np.ndarray:
         nearest = build_neighbours(piece, 1).indices[:, 0]
         return labels[rows][nearest] == labels[rows]
 
-    found = [correct(piece) for piece in pieces(vectors[rows], masks)]
+    found = [correct_by(piece) for piece in pieces(vectors[rows], masks)]
     of_query = clusters[rows]
     matrix = [
         [float(hits[of_query == number].mean()) if (of_query == number).any() else None for number in range(count)]
@@ -208,7 +239,7 @@ def _slices(
     ]
     return {
         "slice_recall": [float(hits.mean()) for hits in found],
-        "whole": float(correct(vectors[rows]).mean()),
+        "whole": float(correct[rows].mean()),
         "matrix": matrix,
         "correlation": [
             [None if np.isnan(value) else float(value) for value in row]

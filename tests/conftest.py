@@ -5,6 +5,7 @@ import pytest
 from hypothesis import settings
 
 from bon_core.datasets.image_set import TEST, TRAIN, ImageSet
+from bon_core.datasets.vector_set import VectorSet
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no bug
 settings.load_profile("patient")
@@ -43,3 +44,34 @@ def small_file(small_images, tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "small.npz"
     small_images.save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def small_vectors() -> VectorSet:
+    """36 classes of 10 vectors of 20 values: the class shows in 6 of them, noise fills the rest; 24 classes train."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(36), 10)
+    vectors = np.concatenate(
+        [
+            rng.standard_normal((36, 6))[labels] + 0.3 * rng.standard_normal((360, 6)),
+            1.5 * rng.standard_normal((360, 14)),
+        ],
+        axis=1,
+    )
+    return VectorSet(
+        name="small",
+        vectors=(vectors * rng.uniform(0.5, 20, (360, 1))).astype(np.float16),
+        labels=labels.astype(np.int64),
+        class_names=tuple(f"class {number}" for number in range(36)),
+        split=np.where(labels < 24, TRAIN, TEST).astype(np.uint8),
+        ids=rng.permutation(1000)[:360].astype(np.int64),
+    )
+
+
+@pytest.fixture(scope="session")
+def vectors_file(small_vectors, tmp_path_factory):
+    """The same vectors as an .npy file with its columns beside it, for --data; without a split."""
+    folder = tmp_path_factory.mktemp("vectors")
+    np.save(folder / "small.npy", small_vectors.vectors)
+    np.save(folder / "small_labels.npy", np.array(small_vectors.class_names)[small_vectors.labels])
+    return folder / "small.npy"

@@ -1,20 +1,47 @@
-"""Data sets: `load_images` for pictures, `load_vectors` for ready embeddings. Nothing here imports torch."""
+"""Data sets: `load_data` for whatever can be trained on, `load_images` for pictures alone, `load_vectors` for ready
+embeddings to explore. Nothing here imports torch.
+"""
 
 from pathlib import Path
 
-from bon_core.config import DataConfig, InputError
-from bon_core.datasets import folder, glyphs, omniglot
+from bon_core.config import DataConfig, InputError, check
+from bon_core.datasets import folder, glyphs, huggingface, omniglot
 from bon_core.datasets.image_set import ImageSet
 from bon_core.datasets.sizes import resized
 from bon_core.datasets.splits import hold_out
-from bon_core.datasets.vectors import load_vectors
+from bon_core.datasets.vector_set import VectorSet
+from bon_core.datasets.vectors import holds_vectors, load_vector_set, load_vectors
 from bon_core.files import path_of
 
-__all__ = ["NAMED_SETS", "ImageSet", "load_images", "load_vectors"]
+__all__ = [
+    "NAMED_SETS",
+    "ImageSet",
+    "VectorSet",
+    "holds_vectors",
+    "lasting_name",
+    "load_data",
+    "load_images",
+    "load_vectors",
+]
 
 NAMED_SETS = {"glyphs": glyphs.load, "omniglot": omniglot.load}
 
 HOLD_OUT_SEED = 0  # the validation classes are part of the data, not of a run's chance
+
+
+def load_data(data: DataConfig) -> ImageSet | VectorSet:
+    """The images or the vectors that `data` names, with its hold-out set aside.
+
+    Raises
+    ------
+    InputError
+        As `load_images` and `vectors.load_vector_set` do; or if vectors are to have an image size.
+    """
+    if data.name in NAMED_SETS or huggingface.named(data.name) or not holds_vectors(path_of(data.name)):
+        return load_images(data)
+    check(data.image_size is None, f"{data.name} holds vectors, which have no image size; leave --image-size out.")
+    vectors = load_vector_set(data.name)
+    return hold_out(vectors, data.holdout, HOLD_OUT_SEED) if data.holdout > 0 else vectors
 
 
 def load_images(data: DataConfig) -> ImageSet:
@@ -22,8 +49,8 @@ def load_images(data: DataConfig) -> ImageSet:
 
     Parameters
     ----------
-    data : `name` is "glyphs" or "omniglot" (`path` then says where it lies, if not in its usual place), or the path
-        of an image folder, a .zip of one, or an .npz that ImageSet.save wrote
+    data : `name` is "glyphs" or "omniglot" (`path` then says where it lies, if not in its usual place), the path of an
+        image folder, a .zip of one, or an .npz that ImageSet.save wrote, or hf:NAME of a Hugging Face data set
 
     Raises
     ------
@@ -32,15 +59,29 @@ def load_images(data: DataConfig) -> ImageSet:
     """
     if data.name in NAMED_SETS:
         images = NAMED_SETS[data.name](data.path, data.image_size)
+    elif huggingface.named(data.name):
+        images = huggingface.load(data.name, data.image_size)
     else:
         images = _load_path(path_of(data.name), data.image_size)
     return hold_out(images, data.holdout, HOLD_OUT_SEED) if data.holdout > 0 else images
+
+
+def lasting_name(name: str) -> str:
+    """`name` so that it holds in any folder: of what lies here, the whole path."""
+    start = huggingface.PREFIX if huggingface.named(name) else ""
+    place, *options = name.removeprefix(start).split(",") if start else [name]
+    here = name not in NAMED_SETS and path_of(place).exists()
+    return ",".join([f"{start}{path_of(place).resolve()}", *options]) if here else name
 
 
 def _load_path(path: Path, image_size: int | None) -> ImageSet:
     if path.is_dir() or (path.is_file() and path.suffix.lower() == ".zip"):
         return folder.load(path, image_size)
     if path.is_file() and path.suffix.lower() == ".npz":
+        check(
+            not holds_vectors(path),
+            f"{path} holds vectors and is not an image set; name it where vectors are asked for.",
+        )
         return resized(ImageSet.load(path), image_size)
     if path.is_file():
         raise InputError(

@@ -1,6 +1,8 @@
 """Images from a folder or a zip: a sub-folder is a class, with optional train/, test/ and validation/ above them."""
 
 import collections
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
@@ -8,8 +10,10 @@ import numpy as np
 
 from bon_core.config import InputError, check
 from bon_core.datasets.image_files import ImageFile, image_files
-from bon_core.datasets.image_set import SPLIT_NAMES, TEST, TRAIN, VALIDATION, ImageSet
-from bon_core.datasets.splits import class_disjoint
+from bon_core.datasets.image_set import ImageSet
+from bon_core.datasets.labelled import SPLIT_NAMES, TEST, TRAIN, VALIDATION
+from bon_core.datasets.picture_files import PictureFiles
+from bon_core.datasets.splits import SPLIT_SEED, TEST_SHARE, class_disjoint
 from bon_core.files import reason_of
 
 if TYPE_CHECKING:
@@ -17,21 +21,24 @@ if TYPE_CHECKING:
 
 IMAGE_SIZE = 64  # pixels, unless asked otherwise
 PART_FOLDERS = {"train": TRAIN, "test": TEST, "validation": VALIDATION, "val": VALIDATION}
-TEST_SHARE, SPLIT_SEED = 0.5, 0  # of the classes, where the folder has no parts
-MOST_IMAGES = 1_000_000
-MOST_MEMORY = 8 << 30  # bytes of all images at their final size
-MOST_FILES = 64 << 30  # bytes of all image files, unpacked
+MOST_IMAGES = 5_000_000
+MOST_MEMORY = 2 << 30  # bytes of all images at their final size; of a folder with more, they stay on disk
+MOST_FILES = 64 << 30  # bytes of all image files in a zip, unpacked
+LOOKED_AT = 256  # images that stay on disk: how many of them say whether all are grey
 MOST_FILE = 512 << 20  # bytes of one image file, unpacked
 MOST_PIXELS = 80_000_000  # of one image as stored; a small file can claim to hold a huge picture
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # whatever a file is called; for others Pillow may run
 # another program, as Ghostscript for PostScript
+Place = tuple[int | None, str]  # part (None: not given) and class of an image
 
 
 def load(path: str | Path, image_size: int | None = None) -> ImageSet:
     """Read every image below `path`, cut to its central square and resized.
 
-    Without train/ and test/, half the classes (by a fixed seed) are the test part. A single folder around everything is
-    passed through. The set is grey if every image is. The field "file" keeps each image's path.
+    Without train/ and test/ (or val/), half the classes (by a fixed seed) are the test part; so they are where most
+    classes are in several parts, as in a set made for classification. A single folder around everything is passed
+    through. The set is grey if every image is. The field "file" keeps each image's path. Where all images take
+    more than MOST_MEMORY, they stay on disk as PictureFiles, and a damaged one is noticed when its turn comes.
 
     Parameters
     ----------
@@ -41,30 +48,52 @@ def load(path: str | Path, image_size: int | None = None) -> ImageSet:
     Raises
     ------
     InputError
-        If there are fewer than two classes or no class with two images, two parts share a class, a file cannot be read
-        as an image, or a limit above is exceeded; also what `image_files` refuses.
+        If there are fewer than two classes or no class with two images, two parts share a few classes, a file cannot be
+        read as an image, or a limit above is exceeded; also what `image_files` refuses.
     """
-    path, size = Path(path), image_size or IMAGE_SIZE
+    path = Path(path)
     with image_files(path) as files:
         places = _places(path, [file.name for file in files])
-        files = [file for file in files if file.name in places]
-        _check_classes(path, places)
-        _check_limits(path, files, size)
-        images = _decode_all(files, size)
+        name = path.resolve().name.removesuffix(".zip")
+        return assemble(name, path, files, places, image_size or IMAGE_SIZE, lasting=path.is_dir())
+
+
+def assemble(
+    name: str,
+    source: str | Path,
+    files: list[ImageFile],
+    places: Mapping[str, Place],
+    size: int,
+    *,
+    lasting: bool,
+) -> ImageSet:
+    """The set of those `files` that have a place. `lasting` ones can be opened later and so may stay on disk.
+
+    Raises InputError as `load` does; `source` is what its sentences call it.
+    """
+    files = [file for file in files if file.name in places]
+    pooled = _for_classification(places)
+    _check_classes(source, places, pooled)
+    _check_limits(source, files, size, lasting)
+    stay = len(files) * size * size * 3 > MOST_MEMORY
     class_names = sorted({class_name for _, class_name in places.values()})
     labels = np.searchsorted(class_names, [places[file.name][1] for file in files])
     parts = [places[file.name][0] for file in files]
-    split = (
-        class_disjoint(labels, test_share=TEST_SHARE, seed=SPLIT_SEED) if None in parts else np.array(parts, np.uint8)
-    )
+    fields = {"file": np.array([file.name for file in files])}
+    if pooled:
+        fields["part"] = np.array(["" if part is None else SPLIT_NAMES[part] for part in parts])
+    if pooled or None in parts:
+        split = class_disjoint(labels, test_share=TEST_SHARE, seed=SPLIT_SEED)
+    else:
+        split = np.array(parts, np.uint8)
     return ImageSet(
-        name=path.resolve().name.removesuffix(".zip"),
-        images=images,
+        name=name,
+        images=_on_disk(files, size) if stay else _decode_all(files, size),
         labels=labels,
         class_names=tuple(class_names),
         split=split,
         ids=np.arange(len(files)),
-        fields={"file": np.array([file.name for file in files])},
+        fields=fields,
     )
 
 
@@ -105,8 +134,8 @@ def prepare(image: "Image.Image", *, size: int, grey: bool) -> np.ndarray:
     return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS))
 
 
-def _places(path: Path, names: list[str]) -> dict[str, tuple[int | None, str]]:
-    """Part (None: not given) and class of each file that lies in a class folder."""
+def _places(path: Path, names: list[str]) -> dict[str, Place]:
+    """The place of each file that lies in a class folder."""
     parts = {name: PurePosixPath(name).parts for name in names}
     while len({p[0] for p in parts.values()}) == 1 and all(len(p) > 2 for p in parts.values()):
         parts = {name: p[1:] for name, p in parts.items()}  # a single folder around everything
@@ -115,14 +144,21 @@ def _places(path: Path, names: list[str]) -> dict[str, tuple[int | None, str]]:
     if len(tops) < 2 or not tops <= set(PART_FOLDERS):
         return {name: (None, p[0]) for name, p in parts.items()}
     check(
-        {"train", "test"} <= tops,
-        f"{path} has the parts {' and '.join(sorted(tops))}, but train and test are both needed; rename one, or put all"
-        " class folders side by side to have them split.",
+        "train" in tops,
+        f"{path} has the parts {' and '.join(sorted(tops))}, but train is needed; rename one, or put all class folders"
+        " side by side to have them split.",
     )
-    return {name: (PART_FOLDERS[p[0].lower()], p[1]) for name, p in parts.items() if len(p) > 2}
+    codes = PART_FOLDERS if "test" in tops else dict.fromkeys(PART_FOLDERS, TEST) | {"train": TRAIN}
+    return {name: (codes[p[0].lower()], p[1]) for name, p in parts.items() if len(p) > 2}
 
 
-def _check_classes(path: Path, places: dict[str, tuple[int | None, str]]) -> None:
+def _for_classification(places: Mapping[str, Place]) -> bool:
+    """Whether most classes are in several parts, which then do not say what is kept for testing here."""
+    parts_of = collections.Counter(class_name for _, class_name in set(places.values()))
+    return sum(count > 1 for count in parts_of.values()) > len(parts_of) / 2
+
+
+def _check_classes(path: str | Path, places: Mapping[str, Place], pooled: bool) -> None:
     counts = collections.Counter(class_name for _, class_name in places.values())
     check(
         len(counts) >= 2,
@@ -137,7 +173,7 @@ def _check_classes(path: Path, places: dict[str, tuple[int | None, str]]) -> Non
     for part, class_name in places.values():
         used[class_name].add(part)
     shared = sorted(class_name for class_name, its_parts in used.items() if len(its_parts) > 1)
-    if shared:
+    if shared and not pooled:
         first, second = sorted(used[shared[0]])[:2]
         raise InputError(
             f"The class {shared[0]!r} (and {len(shared) - 1} more) is in both {SPLIT_NAMES[first]} and"
@@ -146,12 +182,16 @@ def _check_classes(path: Path, places: dict[str, tuple[int | None, str]]) -> Non
         )
 
 
-def _check_limits(path: Path, files: list[ImageFile], size: int) -> None:
+def _check_limits(path: str | Path, files: list[ImageFile], size: int, lasting: bool) -> None:
     memory = len(files) * size * size * 3
     check(
-        len(files) <= MOST_IMAGES and memory <= MOST_MEMORY,
-        f"{path} holds {len(files):,} images, which at {size} px is more than the {MOST_IMAGES:,} images or"
-        f" {MOST_MEMORY / 2**30:g} GiB that are read at once; use fewer images or a smaller image size.",
+        len(files) <= MOST_IMAGES,
+        f"{path} holds {len(files):,} images, but at most {MOST_IMAGES:,} are read; use fewer images.",
+    )
+    check(
+        memory <= MOST_MEMORY or lasting,
+        f"{path} holds {len(files):,} images, which at {size} px is more than the {MOST_MEMORY / 2**30:g} GiB that are"
+        " read from a zip; unpack it and name the folder, whose images may stay on disk.",
     )
     largest = max(files, key=lambda file: file.size)
     check(
@@ -161,7 +201,7 @@ def _check_limits(path: Path, files: list[ImageFile], size: int) -> None:
     )
     total = sum(file.size for file in files)
     check(
-        total <= MOST_FILES,
+        total <= MOST_FILES or lasting,
         f"{path} unpacks to {total / 2**30:,.1f} GiB, but at most {MOST_FILES / 2**30:g} GiB are read; use fewer or"
         " smaller images.",
     )
@@ -186,6 +226,29 @@ def _decode_all(files: list[ImageFile], size: int) -> np.ndarray:
     return np.stack([image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2) for image in images])
 
 
+def _on_disk(files: list[ImageFile], size: int) -> PictureFiles:
+    """The images, decoded when they are asked for; grey if those are that were looked at."""
+    some = files[:: -(-len(files) // LOOKED_AT)]
+    grey = all(_is_grey(file) for file in some)
+    return PictureFiles(files, (size, size) if grey else (size, size, 3), partial(_decode_one, size=size, grey=grey))
+
+
+def _is_grey(file: ImageFile) -> bool:
+    try:
+        with file.open() as stream, open_picture(stream) as image:
+            return _has_no_colour(image)
+    except Exception:  # it is noticed when its turn comes
+        return True
+
+
+def _decode_one(file: ImageFile, *, size: int, grey: bool) -> np.ndarray:
+    """One image that stays on disk. Raises InputError if it cannot be read."""
+    try:
+        return _decode(file, size, grey)
+    except Exception as error:  # as above
+        raise InputError(f"{file.name} cannot be read as an image: {_reason(error)}; replace it.") from error
+
+
 def _reason(error: Exception) -> str:
     """Why a file is no picture, in words that end without a full stop."""
     from PIL import UnidentifiedImageError
@@ -195,8 +258,12 @@ def _reason(error: Exception) -> str:
     return reason_of(error)
 
 
-def _decode(file: ImageFile, size: int) -> np.ndarray:
+def _decode(file: ImageFile, size: int, grey: bool | None = None) -> np.ndarray:
+    """(size, size) uint8 if the image is to be `grey`, or is, where None leaves that open; else (size, size, 3)."""
     with file.open() as stream, open_picture(stream) as image:
         image.draft(None, (2 * size, 2 * size))  # a JPEG can be read at half or a quarter of its size, much faster
-        grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
-        return prepare(image, size=size, grey=grey)
+        return prepare(image, size=size, grey=_has_no_colour(image) if grey is None else grey)
+
+
+def _has_no_colour(image: "Image.Image") -> bool:
+    return image.mode in ("1", "L", "LA") or image.mode.startswith("I")

@@ -1,13 +1,12 @@
 """The bundled glyphs: characters in many typefaces. Its card, data/glyphs.md, says how it was made."""
 
-from pathlib import Path
-
 from bon_core.config import check
 from bon_core.datasets.image_set import ImageSet
 from bon_core.datasets.sizes import resized
 from bon_core.files import path_of
+from bon_core.home import HOME
 
-FILE = Path(__file__).resolve().parents[2] / "data" / "glyphs.npz"
+FILE = HOME / "data" / "glyphs.npz"
 
 
 def load(path: str | None = None, image_size: int | None = None) -> ImageSet:

@@ -21,8 +21,9 @@ import numpy as np
 from bon_core.config import InputError, check
 from bon_core.datasets.image_set import TEST, TRAIN, ImageSet
 from bon_core.files import path_of, read_npz
+from bon_core.home import DOWNLOADS
 
-ROOT = Path(__file__).resolve().parents[2] / "data" / "cache" / "omniglot"
+ROOT = DOWNLOADS / "omniglot"
 IMAGE_SIZE = 28  # pixels, unless asked otherwise; the drawings have 105
 BASE_URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 SHA256 = MappingProxyType(
@@ -57,6 +58,7 @@ def load(
         If the zips are neither there nor can be downloaded, or a file is damaged.
     """
     root, size = path_of(root) if root else ROOT, image_size or IMAGE_SIZE
+    check(not root.is_file(), f"The place of Omniglot, {root}, is a file; give the folder that it lies in.")
     packed, png, decoded = root / "omniglot_28.npz", root / "omniglot_png.zip", root / f"omniglot-{size}px.npz"
     if packed.is_file() and size == 28:
         return _from_packed(packed)

@@ -1,14 +1,19 @@
-"""Splits by class: whoever is tested on a class has never trained on it. Legend: N images, P classes."""
+"""Splits by class: whoever is tested on a class has never trained on it. Legend: N samples, P classes."""
 
 import dataclasses
+from typing import TypeVar
 
 import numpy as np
 
 from bon_core.config import check
-from bon_core.datasets.image_set import TEST, TRAIN, VALIDATION, ImageSet
+from bon_core.datasets.labelled import TEST, TRAIN, VALIDATION, LabelledSet
+
+AnySet = TypeVar("AnySet", bound=LabelledSet)
+
+TEST_SHARE, SPLIT_SEED = 0.5, 0  # of the classes, where the data names no parts
 
 
-def class_disjoint(labels: np.ndarray, *, test_share: float = 0.5, seed: int) -> np.ndarray:
+def class_disjoint(labels: np.ndarray, *, test_share: float = TEST_SHARE, seed: int) -> np.ndarray:
     """Draw whole classes for the test part.
 
     Parameters
@@ -33,7 +38,7 @@ def class_disjoint(labels: np.ndarray, *, test_share: float = 0.5, seed: int) ->
     return np.where(np.isin(labels, chosen), TEST, TRAIN).astype(np.uint8)
 
 
-def hold_out(image_set: ImageSet, share: float, seed: int) -> ImageSet:
+def hold_out(whole: AnySet, share: float, seed: int) -> AnySet:
     """Turn a share of the training classes into validation classes, to tune settings on; the test part is untouched.
 
     Raises
@@ -42,15 +47,15 @@ def hold_out(image_set: ImageSet, share: float, seed: int) -> ImageSet:
         If the share is not within 0 and 1, or there are fewer than two training classes.
     """
     check(0 < share < 1, f"The hold-out is {share}, but must lie between 0 and 1; try 0.2.")
-    classes = np.unique(image_set.labels[image_set.split == TRAIN])
+    classes = np.unique(whole.labels[whole.split == TRAIN])
     check(
         len(classes) >= 2,
-        f"The data set {image_set.name} has {len(classes)} training classes, but holding some out needs 2 or more;"
+        f"The data set {whole.name} has {len(classes)} training classes, but holding some out needs 2 or more;"
         " set the hold-out to 0.",
     )
     chosen = _draw(classes, share, seed)
-    split = np.where(np.isin(image_set.labels, chosen), VALIDATION, image_set.split).astype(np.uint8)
-    return dataclasses.replace(image_set, split=split)
+    split = np.where(np.isin(whole.labels, chosen), VALIDATION, whole.split).astype(np.uint8)
+    return dataclasses.replace(whole, split=split)
 
 
 def _draw(classes: np.ndarray, share: float, seed: int) -> np.ndarray:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bon_core.config import InputError, check
-from bon_core.datasets.image_set import SPLIT_NAMES, TEST
-from bon_core.embeddings import EmbeddingSet
+from bon_core.datasets.labelled import SPLIT_NAMES, TEST
+from bon_core.datasets.rows import Rows
+from bon_core.datasets.splits import SPLIT_SEED, TEST_SHARE, class_disjoint
+from bon_core.datasets.vector_set import VectorSet
+from bon_core.embeddings import EmbeddingSet, check_directions, numbered, without_direction
 from bon_core.files import check_characters, path_of, read_npz, reason_of
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ WANTED = {
     "split": ("split", "splits", "part"),
     "class_names": ("class_names",),
 }
+BESIDE = ("labels", "ids", "split", "class_names")  # that an .npy file may have in files beside it
+BLOCK = 65536  # rows of a Parquet file read at once
 MOST_NUMBERS = 2 << 30  # of a Parquet file; a small one can hold the same row a billion times
 LONGEST_TEXT = 10_000  # characters of a label; every label takes as much memory as the longest
 
@@ -32,7 +37,8 @@ def load_vectors(path: str | Path) -> tuple[EmbeddingSet, np.ndarray]:
 
     - .npz: arrays of vectors (N, D) and labels (N,), numbers or text, under one of the names above; optional ids (N,),
       class_names (P,) for labels 0..P-1, and split (N,): 0, 1, 2 or train, test, validation
-    - .npy: vectors (N, D), with the labels in NAME_labels.npy or NAME.labels.npy beside it
+    - .npy: vectors (N, D), with the labels in NAME_labels.npy or NAME.labels.npy beside it; likewise optional ids,
+      split and class_names
     - .parquet: a column of lists, or one float column a dimension, and a label column; optional id and split
 
     Returns
@@ -46,13 +52,62 @@ def load_vectors(path: str | Path) -> tuple[EmbeddingSet, np.ndarray]:
         the wrong type or shape, or disagree in number; if a vector is not finite or all zeros.
     """
     path = path_of(path)
-    readers = {".npz": _from_npz, ".npy": _from_npy, ".parquet": _from_parquet}
+    columns = _read(path)
+    embeddings = EmbeddingSet.of(
+        columns["vectors"], columns["labels"], ids=columns.get("ids"), class_names=columns.get("class_names")
+    )
+    split = columns.get("split")
+    return embeddings, np.full(len(embeddings), TEST, dtype=np.uint8) if split is None else split
+
+
+def load_vector_set(path: str | Path) -> VectorSet:
+    """The embeddings of a file of `load_vectors`, as they are, to train on; those of an .npy file stay on disk.
+
+    Without a split, half the classes (by a fixed seed) are the test part.
+
+    Raises
+    ------
+    InputError
+        As `load_vectors` does; and if two parts share a class, or there are fewer than two classes.
+    """
+    path = path_of(path)
+    columns = _read(path)
+    vectors, split = columns["vectors"], columns.get("split")
+    if not isinstance(vectors, np.memmap) and vectors.dtype not in (np.float16, np.float32):
+        with np.errstate(over="ignore"):
+            vectors = vectors.astype(np.float32)
+    labels, class_names = numbered(columns["labels"], columns.get("class_names"))
+    made = VectorSet(
+        name=path.stem,
+        vectors=Rows(vectors) if isinstance(vectors, np.memmap) else vectors,
+        labels=labels,
+        class_names=class_names,
+        split=class_disjoint(labels, test_share=TEST_SHARE, seed=SPLIT_SEED) if split is None else split,
+        ids=np.asarray(columns.get("ids", np.arange(len(labels))), dtype=np.int64),
+    )
+    check_directions(without_direction(vectors))
+    return made
+
+
+def holds_vectors(path: Path) -> bool:
+    """Whether the file at `path` is one of embeddings, by its suffix, and for an .npz by what is in it."""
+    if path.suffix.lower() != ".npz":
+        return path.suffix.lower() in READERS
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {"images", "format"}.isdisjoint(file.files)  # what ImageSet.save writes
+    except Exception:  # a damaged file: zipfile and numpy raise a dozen types
+        return False
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The columns of a file by the names of WANTED, checked but for what their owners check."""
     check(path.is_file(), f"There is no file of embeddings {path}; check the path.")
     check(
-        path.suffix.lower() in readers,
-        f"{path} is not a file of embeddings; save them as {', '.join(readers)}.",
+        path.suffix.lower() in READERS,
+        f"{path} is not a file of embeddings; save them as {', '.join(READERS)}.",
     )
-    columns = readers[path.suffix.lower()](path)
+    columns = READERS[path.suffix.lower()](path)
     vectors, labels = columns["vectors"], columns["labels"]
     for name in ("labels", "ids", "split"):
         column = columns.get(name)
@@ -76,15 +131,14 @@ def load_vectors(path: str | Path) -> tuple[EmbeddingSet, np.ndarray]:
         " must be a row of texts; save one for each class, or leave them out.",
     )
     named = class_names is not None and labels.dtype.kind in "iu"
-    names = [str(name) for name in class_names] if named else None
-    embeddings = EmbeddingSet.of(vectors, labels, ids=ids, class_names=names)
-    return embeddings, _split_codes(path, columns.get("split"), len(embeddings))
+    columns["class_names"] = [str(name) for name in class_names] if named else None
+    if columns.get("split") is not None:
+        columns["split"] = _split_codes(path, columns["split"])
+    return columns
 
 
-def _split_codes(path: Path, split: np.ndarray | None, count: int) -> np.ndarray:
+def _split_codes(path: Path, split: np.ndarray) -> np.ndarray:
     """(N,) uint8 from codes or part names."""
-    if split is None:
-        return np.full(count, TEST, dtype=np.uint8)
     values = np.array(SPLIT_NAMES) if split.dtype.kind == "U" else np.arange(len(SPLIT_NAMES))
     check(
         split.dtype.kind in "iuUfb",
@@ -112,18 +166,20 @@ def _from_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def _from_npy(path: Path) -> dict[str, np.ndarray]:
-    beside = [path.with_name(f"{path.stem}{end}") for end in ("_labels.npy", ".labels.npy")]
-    found = [file for file in beside if file.is_file()]
+    """The vectors mapped, not read; the columns read from the files beside them."""
+    beside = {name: [path.with_name(f"{path.stem}{dot}{name}.npy") for dot in "_."] for name in BESIDE}
+    found = {name: file for name, files in beside.items() for file in files if file.is_file()}
     check(
-        bool(found),
-        f"There are no labels beside {path}; save them as {beside[0].name}, or save both together as one .npz.",
+        "labels" in found,
+        f"There are no labels beside {path}; save them as {beside['labels'][0].name}, or save both together as one"
+        " .npz.",
     )
-    return {"vectors": _read_npy(path), "labels": _read_npy(found[0])}
+    return {"vectors": _read_npy(path, mapped=True), **{name: _read_npy(file) for name, file in found.items()}}
 
 
-def _read_npy(path: Path) -> np.ndarray:
+def _read_npy(path: Path, *, mapped: bool = False) -> np.ndarray:
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except Exception as error:  # a lying header makes numpy and ast raise half a dozen types
         raise InputError(
             f"{path} is not a whole .npy file of plain numbers or text ({reason_of(error)}); save it with numpy.save,"
@@ -143,11 +199,10 @@ def _from_parquet(path: Path) -> dict[str, np.ndarray]:
             places = _places(path, file.schema_arrow)
             names = [name for found in places.values() for name in found]
             _check_count(path, file.metadata, names)
-            table = file.read(columns=names)
-        return {
-            kind: _vectors(path, table, found) if kind == "vectors" else _column(path, table, found[0])
-            for kind, found in places.items()
-        }
+            plain = {kind: column for kind, (column, *_) in places.items() if kind != "vectors"}
+            table = file.read(columns=list(plain.values()))
+            found = {kind: _column(path, table, column) for kind, column in plain.items()}
+            return found | {"vectors": _all_vectors(path, file, places["vectors"])}
     except InputError:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError) as error:
@@ -224,6 +279,27 @@ def _column(path: Path, table: "pa.Table", name: str) -> np.ndarray:
     return np.array(texts, dtype=np.str_)
 
 
+def _all_vectors(path: Path, file: "pq.ParquetFile", names: list[str]) -> np.ndarray:
+    """(N, D), read in parts: with all at once, the table and the array would both be in memory."""
+    import pyarrow as pa
+
+    count, done = file.metadata.num_rows, 0
+    found = np.empty((0, 0))
+    for batch in file.iter_batches(BLOCK, columns=names):
+        part = _vectors(path, pa.Table.from_batches([batch]), names)
+        if not done:
+            found = np.empty((count, part.shape[1]), np.float64 if part.dtype.kind in "iu" else part.dtype)
+        check(
+            part.shape[1] == found.shape[1],
+            f"The lists in the column {names[0]} of {path} have the lengths {found.shape[1]}, {part.shape[1]}, but all"
+            " must be of one length; save one vector of the same width a row.",
+        )
+        found[done : done + len(part)] = part
+        done += len(part)
+    check(done == count, f"{path} is not a whole Parquet file ({done:,} of {count:,} rows); write or copy it again.")
+    return found
+
+
 def _vectors(path: Path, table: "pa.Table", names: list[str]) -> np.ndarray:
     """A column of N lists of D numbers, or D columns of numbers, as (N, D)."""
     import pyarrow as pa
@@ -246,3 +322,6 @@ def _pick(names: Iterable[str], wanted: tuple[str, ...]) -> str | None:
     """The name that stands first in `wanted`, in whatever case, or None."""
     lower = {name.lower(): name for name in names}
     return next((lower[name] for name in wanted if name in lower), None)
+
+
+READERS = {".npz": _from_npz, ".npy": _from_npy, ".parquet": _from_parquet}

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-BLOCK = 1024  # anchors compared with everybody at once
+COMPARED = 2**25  # distances held at once
 
 
 class Hardness(NamedTuple):
@@ -31,8 +31,9 @@ def hardness_of(
     distances = np.empty(mined.shape, dtype=np.float32)
     ranks = np.empty(mined.shape, dtype=np.int64)
     hardest = np.empty(len(anchors), dtype=np.float32)
-    for start in range(0, len(anchors), BLOCK):
-        block = slice(start, start + BLOCK)
+    step = max(1, COMPARED // len(vectors))
+    for start in range(0, len(anchors), step):
+        block = slice(start, start + step)
         rows = anchors[block]
         away = np.sqrt(np.maximum(2 - 2 * vectors[rows] @ vectors.T, 0))  # (b, N)
         away[labels[rows, None] == labels] = np.inf

@@ -5,14 +5,17 @@ Legend: N data set, D width, k neighbours. A *position* is a row, 0..N-1. Distan
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from bon_core.config import InputError
-from bon_core.retrieval.index import build_index
-from bon_core.retrieval.search import nearest
+from bon_core.retrieval.index import Index, Kind, exact_neighbours, open_index
 
 BLOCK = 8192  # queries a search, between two reports of progress
+ASKED_AGAIN = 500  # queries that are searched exactly as well, to know what another search missed
+TIE = 1e-6  # of distances that count as equal
 CLOSE = 1e-3  # squared distance below which 2 - 2 cos has too few digits left
 UNIT_TOLERANCE = 1e-3
 
@@ -25,6 +28,8 @@ class NeighbourTable:
     ----------
     indices : (N, k) int32 positions, nearest first
     distances : (N, k) float32, ascending along a row
+    kind : how they were searched; of several groups, the least exact
+    recall : share of the true neighbours that are among them, measured on some queries; 1 if searched exactly
 
     Raises
     ------
@@ -34,6 +39,8 @@ class NeighbourTable:
 
     indices: np.ndarray
     distances: np.ndarray
+    kind: Kind = "exact"
+    recall: float = 1.0
 
     def __post_init__(self) -> None:
         if self.indices.ndim != 2 or self.indices.shape != self.distances.shape or 0 in self.indices.shape:
@@ -81,7 +88,7 @@ class NeighbourTable:
             raise InputError(
                 "Some neighbours lie outside the chosen part; search with groups, so that each part keeps to itself."
             )
-        return NeighbourTable(indices, self.distances[positions])
+        return NeighbourTable(indices, self.distances[positions], self.kind, self.recall)
 
 
 def build_neighbours(
@@ -89,17 +96,19 @@ def build_neighbours(
     k: int,
     *,
     groups: np.ndarray | None = None,
-    exact: bool | None = None,
+    kind: Kind | None = None,
+    folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> NeighbourTable:
     """Search the k nearest neighbours of every vector.
 
     Parameters
     ----------
-    vectors : (N, D) float, unit rows
+    vectors : (N, D) float, unit rows; may be mapped from a file
     k : neighbours a sample, fewer than samples in the smallest group
     groups : (N,), such as the split; each sample is then searched within its own group only
-    exact : None searches exactly up to `index.FLAT_LIMIT` samples a group and by a graph above
+    kind : of the index; None chooses by the size of a group
+    folder : where indexes that took building are kept, see `open_index`
     progress : called with (samples done, N); what it raises ends the search
 
     Returns
@@ -111,9 +120,9 @@ def build_neighbours(
     InputError
         If rows are not unit vectors, or k is too large.
     """
-    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-    _check_unit(vectors)
     count = len(vectors)
+    for start in range(0, count, BLOCK):
+        _check_unit(vectors, np.arange(start, min(start + BLOCK, count)))
     members = [np.arange(count)] if groups is None else [np.flatnonzero(groups == name) for name in np.unique(groups)]
     smallest = min(map(len, members))
     if not 1 <= k < smallest:
@@ -123,39 +132,53 @@ def build_neighbours(
         )
     indices = np.empty((count, k), dtype=np.int32)
     distances = np.empty((count, k), dtype=np.float32)
-    done = 0
+    kinds, recalls, done = [], [], 0
     for positions in members:
         own = vectors if len(members) == 1 else vectors[positions]
-        index = build_index(own, k=k + 1, exact=exact)
+        index = open_index(own, kind=kind, folder=folder)
         for start in range(0, len(own), BLOCK):
             rows = np.arange(start, min(start + BLOCK, len(own)))
-            similarity, found = index.search(own[rows], k + 1)  # (b, k + 1)
-            _complete(found, similarity, own, rows)
-            found, similarity = _without_self(found, similarity, rows)
-            found, away = _in_order(found, _distances(own, rows, found, similarity))
+            found, away = _nearest_others(index, rows, k)
             indices[positions[rows]] = positions[found]
             distances[positions[rows]] = away
             done += len(rows)
             if progress is not None:
                 progress(done, count)
-    return NeighbourTable(indices, distances)
+        kinds.append(index.kind)
+        recalls.append(1.0 if index.kind == "exact" else _recall(own, distances[positions]))
+    return NeighbourTable(indices, distances, max(kinds, key=get_args(Kind).index), min(recalls))
 
 
-def _check_unit(vectors: np.ndarray) -> None:
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+def _nearest_others(index: Index, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and distances (b, k) of the nearest others to each of the index's own `rows` (b,)."""
+    queries = np.ascontiguousarray(index.vectors[rows], dtype=np.float32)
+    similarity, found = index.search(queries, k + 1)
+    short = np.flatnonzero((found < 0).any(axis=1))  # the walk through the graph ended early
+    if len(short):
+        similarity[short], found[short] = exact_neighbours(queries[short], index.vectors, k + 1)
+    found, similarity = _without_self(found, similarity, rows)
+    return _in_order(found, _distances(index.vectors, queries, found, similarity))
+
+
+def _recall(vectors: np.ndarray, distances: np.ndarray) -> float:
+    """Share of the true nearest others that a table of `distances` (n, k) has: those no farther than the true k-th."""
+    rows = np.sort(np.random.default_rng(0).choice(len(vectors), min(ASKED_AGAIN, len(vectors)), replace=False))
+    queries = np.ascontiguousarray(vectors[rows], dtype=np.float32)
+    similarity, found = exact_neighbours(queries, vectors, distances.shape[1] + 1)
+    found, similarity = _without_self(found, similarity, rows)
+    last = _distances(vectors, queries, found, similarity)[:, -1:]
+    return float((distances[rows] <= last + TIE).mean())
+
+
+def _check_unit(vectors: np.ndarray, rows: np.ndarray) -> None:
+    block = vectors[rows].astype(np.float32, copy=False)
+    lengths = np.sqrt(np.einsum("nd,nd->n", block, block))
     wrong = ~(np.abs(lengths - 1) < UNIT_TOLERANCE)  # a NaN is wrong too
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise InputError(f"Vector {row} has length {lengths[row]:.4g}, but must have length 1; normalise the rows.")
-
-
-def _complete(found: np.ndarray, similarity: np.ndarray, own: np.ndarray, rows: np.ndarray) -> None:
-    """Search the rows anew, exactly, where the graph's walk ended early (-1)."""
-    short = np.flatnonzero((found < 0).any(axis=1))
-    for start in range(0, len(short), 256):  # few, and each needs a similarity to all
-        some = short[start : start + 256]
-        found[some], away = nearest(own[rows[some]], own, found.shape[1])
-        similarity[some] = 1 - away**2 / 2
+        raise InputError(
+            f"Vector {rows[row]} has length {lengths[row]:.4g}, but must have length 1; normalise the rows."
+        )
 
 
 def _without_self(found: np.ndarray, similarity: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -166,14 +189,14 @@ def _without_self(found: np.ndarray, similarity: np.ndarray, rows: np.ndarray) -
     return found[~drop].reshape(shape), similarity[~drop].reshape(shape)
 
 
-def _distances(own: np.ndarray, rows: np.ndarray, found: np.ndarray, similarity: np.ndarray) -> np.ndarray:
+def _distances(vectors: np.ndarray, queries: np.ndarray, found: np.ndarray, similarity: np.ndarray) -> np.ndarray:
     """sqrt(2 - 2 cos), but from the difference of the vectors where they nearly agree."""
     squared = np.maximum(2 - 2 * similarity, 0)
-    close = squared < CLOSE
-    for column in np.flatnonzero(close.any(axis=0)):
-        at = np.flatnonzero(close[:, column])
-        difference = own[rows[at]] - own[found[at, column]]
-        squared[at, column] = np.einsum("nd,nd->n", difference, difference)
+    row, column = np.nonzero(squared < CLOSE)
+    for start in range(0, len(row), BLOCK):
+        at = row[start : start + BLOCK], column[start : start + BLOCK]
+        difference = queries[at[0]] - vectors[found[at]]
+        squared[at] = np.einsum("nd,nd->n", difference, difference)
     return np.sqrt(squared)
 
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+OF_THE_BATCH = ("order", "forward_input_shape")  # what kornia draws once; all else is one row an image
+
 
 class Augmentation(nn.Module):
     """Small shifts, turns and scalings for grey images (a mirrored letter is another letter); for colour photographs
@@ -23,6 +25,17 @@ class Augmentation(nn.Module):
         self.steps = nn.Sequential(*steps)
 
     @torch.no_grad()
-    def forward(self, images: Tensor) -> Tensor:
-        """images (B, channels, H, W) float in [0, 1]; draws from the global generator."""
-        return self.steps(images)
+    def forward(self, images: Tensor, share: slice | None = None, whole: int = 0) -> Tensor:
+        """images (b, channels, H, W) float in [0, 1]: a batch, or the rows `share` of one of `whole`.
+
+        Draws from the global generator, for all rows of the batch: an image looks the same whoever computes it.
+        """
+        share, whole = share or slice(None), whole or len(images)
+        for step in self.steps:
+            drawn = step.forward_parameters(torch.Size((whole, *images.shape[1:])))
+            for name, values in drawn.items():
+                if name not in OF_THE_BATCH:
+                    drawn[name] = values[share]
+            if len(images):
+                images = step(images, params=drawn)
+        return images

@@ -3,6 +3,7 @@
 Divide and conquer (CVPR 2019, sections 3.1 and 3.2). Legend: N data set, D width, K clusters.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from bon_core.division.clustering import Clustering, cluster, match
 from bon_core.division.diagnostics import kept
 from bon_core.division.schedule import Phase
 from bon_core.networks import MaskedHead, SplitHead
+from bon_core.training.distributed import Ranks
 from bon_core.training.teams import Teams
 
 
@@ -36,6 +38,7 @@ def divide(
     teams: Teams,
     previous: Clustering | None,
     seed: int,
+    ranks: Ranks | None = None,
 ) -> Partition:
     """Cluster `features` (N, F) into `phase.of` clusters and let `teams` work apart on them.
 
@@ -43,9 +46,16 @@ def divide(
     labels : (N,) classes; an image alone in its class inside a cluster stays out of batches until the next division
     previous : the division before, whose names live on unless `division.matching` is "none"
     """
+    ranks = ranks or Ranks()
     before = previous if division.matching == "hungarian" else None
     warm = before is not None and len(before.centroids) == phase.of  # twice as many clusters need a start of their own
-    raw = cluster(features, phase.of, seed=seed, previous=before.labels if warm else None)
+    if ranks.first:
+        raw = cluster(features, phase.of, seed=seed, previous=before.labels if warm else None)
+    else:  # as much room
+        raw = Clustering(
+            np.empty(len(features), np.int64), np.empty((phase.of, features.shape[1]), np.float32), math.nan
+        )
+    ranks.copy_first(raw.labels, raw.centroids)
     current = raw
     if before is not None:
         current = raw.renamed(match(before.labels, raw.labels, phase.of, len(before.centroids)))

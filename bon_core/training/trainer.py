@@ -1,6 +1,7 @@
 """The training loop, top to bottom: compose, forward, lose, step, show the miner, write down.
 
-Bag of Negatives composes the batches; divide and conquer decides whose turn it is. Legend: B batch, D width,
+Bag of Negatives composes the batches; divide and conquer decides whose turn it is. Of several processes each embeds
+its share of the batch, and all else is as in one. Legend: B batch, b rows of it that are embedded here, D width,
 N training images, K learners.
 """
 
@@ -8,7 +9,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,41 +17,32 @@ from torch import Tensor
 
 from bon_core.config import InputError, RunConfig, check
 from bon_core.datasets.image_set import ImageSet
+from bon_core.datasets.vector_set import VectorSet
 from bon_core.division.clustering import Clustering
 from bon_core.division.schedule import Phase, Schedule
 from bon_core.files import reason_of, whole_file
 from bon_core.mining.curriculum import MateShare
-from bon_core.networks import EmbeddingNetwork, batch_of, build_network, embed
+from bon_core.networks import EmbeddingNetwork, build_network, embed
 from bon_core.runs import Run
 from bon_core.training.audit import PHASES, AuditLog
 from bon_core.training.augmentation import Augmentation
 from bon_core.training.chance import chance_of
 from bon_core.training.checkpoint import load_tree, save_tree
+from bon_core.training.device import check_compiles, device_for, precision_for
+from bon_core.training.distributed import Ranks
 from bon_core.training.dividing import Partition, divide
 from bon_core.training.events import EventLog
+from bon_core.training.feed import Feed
 from bon_core.training.objectives import Objective, Outcome
 from bon_core.training.teams import Batch, Teams
 
-CHECKPOINT = "checkpoint.safetensors"
 LOG_EVERY = 10  # steps
+COUNTED = 100_000  # samples whose buckets are counted at each of these; of more, as much more seldom
 LOW_ENTROPY = 0.8  # of S bits
 STATUS_EVERY = 1.0  # seconds
 
 Evaluate = Callable[[EmbeddingNetwork, int], dict[str, Any]]
 Show = Callable[[int, dict[str, float]], None]
-
-
-def device_for(name: str) -> torch.device:
-    """The device of the setting "auto", "cpu" or "cuda".
-
-    Raises
-    ------
-    InputError
-        If CUDA is asked for and not there.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("The device is cuda, but no CUDA device is usable here; use --device cpu or auto.")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 class Trainer:
@@ -62,9 +53,11 @@ class Trainer:
     config
         All settings; the same config gives the same run on the same machine.
     train_set
-        Images of the training classes only.
+        Images or vectors of the training classes only.
     run
         Where to write; its directory exists.
+    ranks
+        The processes that train together; each makes a trainer of its own, and that of rank 0 writes.
 
     Attributes
     ----------
@@ -74,19 +67,24 @@ class Trainer:
         Called about once a second with the step and a few figures, for a progress bar.
     """
 
-    def __init__(self, config: RunConfig, train_set: ImageSet, run: Run):
-        self.config, self.run = config, run
+    def __init__(self, config: RunConfig, train_set: ImageSet | VectorSet, run: Run, ranks: Ranks | None = None):
+        self.config, self.run, self.ranks = config, run, ranks or Ranks()
         self.evaluate: Evaluate | None = None
         self.show: Show = lambda step, figures: None
         settings, mining, division = config.training, config.mining, config.division
         self.device = device_for(settings.device)
+        self.precision = precision_for(settings.precision, self.device)
         self.train_set = train_set
-        self.images = torch.from_numpy(train_set.images).to(self.device)  # (N, H, W[, 3]) uint8
+        self.feed = Feed(train_set.samples, self.device)
+        self.ahead: Batch | None = None  # composed before its turn, to be read meanwhile
         self.labels = torch.from_numpy(train_set.labels).to(self.device)  # (N,)
         self.ids = torch.from_numpy(train_set.ids).to(self.device)  # (N,)
         self.network = build_network(config.network, division, channels=train_set.channels, seed=settings.seed).to(
             self.device
         )
+        if settings.compile:
+            check_compiles(self.device)
+            self.network.backbone.compile()
         self.objective = Objective(
             settings.loss,
             mining.chooser,
@@ -94,7 +92,8 @@ class Trainer:
             memory=min(mining.memory, len(train_set)) if mining.miner == "xbm" else 0,
             widths=[config.network.dim, *self.network.head.widths()],
         ).to(self.device)
-        self.augment = Augmentation(train_set.channels) if settings.augment else None
+        augments = settings.augment and isinstance(train_set, ImageSet)  # of vectors some values are dropped instead
+        self.augment = Augmentation(train_set.channels) if augments else None
         self.optimizer = torch.optim.AdamW(
             [*self.network.parameters(), *self.objective.parameters()],
             lr=settings.learning_rate,
@@ -118,14 +117,10 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0  # of training so far, evaluation apart
         self.warned = False  # of crowded buckets
+        self.health: dict[str, float] = {}  # of the composer, when last asked
         self.figures: dict[str, float] = {}  # the last loss and recall, to show
         self.events = EventLog(run.path)
         self.audit = AuditLog(run.path)
-
-    @property
-    def checkpoint(self) -> Path:
-        """Where `save` writes and `load` reads."""
-        return self.run.path / CHECKPOINT
 
     def fit(self) -> str:
         """Train to the end or until a stop is asked for; returns "finished" or "stopped".
@@ -140,9 +135,10 @@ class Trainer:
         checkpoint_every = max(1, round(settings.checkpoint_every * self.steps_per_epoch))
         began, began_step, told = time.perf_counter(), self.step, 0.0
 
-        self.network.train()
+        network = self.ranks.parallel(self.network, resting=self.config.division.learners > 1)
+        network.train()
         while self.step < self.steps:
-            if self.run.stop_requested():
+            if self.ranks.first_says(self.run.stop_requested()):
                 self.save()
                 return "stopped"
             started = time.perf_counter()
@@ -153,16 +149,22 @@ class Trainer:
                 self._rejoin()
 
             self._set_learning_rate()
-            share = self.mates.at(self.step)
+            mate_share = self.mates.at(self.step)
             clock = time.perf_counter()
-            batch = self.teams.compose(phase.cluster, share)
+            batch, self.ahead = self.ahead or self.teams.compose(phase.cluster, mate_share), None
             mining = time.perf_counter() - clock
 
             with chance_of(settings.seed, self.step, self.device):
-                images = batch_of(self.images[batch.positions], self.device)  # (B, channels, H, W)
+                whole = len(batch.positions)  # B
+                share = self.ranks.take_share(whole)
+                samples = self.feed.take(batch.positions[share])  # (b, channels, H, W), or (b, values) of vectors
+                if self.feed.ahead:
+                    self.ahead = self._look_ahead()
                 if self.augment is not None:
-                    images = self.augment(images)
-                embeddings = self.network(images, phase.learner, phase.of)  # (B, D) or (B, d)
+                    samples = self.augment(samples, share, whole)
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
+                    embeddings = network(samples, phase.learner, phase.of)  # (b, D) or (b, d)
+                embeddings = self.ranks.gather(embeddings, whole)  # (B, D) or (B, d)
                 self._check_finite(embeddings)
                 outcome = self.objective(
                     embeddings, self.labels[batch.positions], self.ids[batch.positions], phase.learner
@@ -175,26 +177,41 @@ class Trainer:
             self.teams.update(phase.cluster, batch, embeddings.detach())
             mining += time.perf_counter() - clock
 
-            if self.step % settings.audit_every == 0:
+            if self.ranks.first and self.step % settings.audit_every == 0:
                 self._record(phase, batch, outcome)
             taken = time.perf_counter() - started
             self.seconds += taken
             if self.step % LOG_EVERY == 0:
-                self._log(phase, outcome, mining=mining, taken=taken, share=share)
+                self.ranks.check_alike(batch.positions, self.step)
+                self._log(phase, outcome, mining=mining, taken=taken, mate_share=mate_share)
             self.step += 1
             if self.step % evaluate_every == 0 or self.step == self.steps:
                 self._evaluate()
             if self.step % checkpoint_every == 0 or self.step == self.steps:
                 self.save()
             now = time.perf_counter()
-            if now - told > STATUS_EVERY:
+            if self.ranks.first and now - told > STATUS_EVERY:
                 told = now
                 self._tell((now - began) / (self.step - began_step))
         return "finished"
 
+    def _look_ahead(self) -> Batch | None:
+        """The next batch, already read while this step goes on; None if it is to come out of other teams."""
+        step, now = self.step + 1, self.schedule.phase(self.step)
+        if step == self.steps or self.schedule.reclusters(step) or self.schedule.phase(step).name != now.name:
+            return None
+        batch = self.teams.compose(self.schedule.phase(step).cluster, self.mates.at(step))
+        self.feed.begin(batch.positions[self.ranks.share(len(batch.positions))])
+        return batch
+
     def save(self) -> None:
-        """Write a checkpoint from which `load` continues bit for bit (on the CPU)."""
-        self.audit.flush()
+        """Write a checkpoint from which `load` continues bit for bit (on the CPU).
+
+        Raises
+        ------
+        InputError
+            If another rank holds other weights or tables; the last checkpoint stays.
+        """
         state = {
             "step": self.step,
             "seconds": self.seconds,
@@ -203,12 +220,17 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "teams": self.teams.state_dict(),
             "mates": self.mates.state_dict(),
+            "ahead": self.ahead and vars(self.ahead),
             "warned": self.warned,
             "clusters": None if self.clustering is None else torch.from_numpy(self.clustering.labels),
             "centroids": None if self.clustering is None else torch.from_numpy(self.clustering.centroids),
         }
+        self.ranks.check_alike([state["network"], state["objective"], state["teams"]], self.step)
+        if not self.ranks.first:
+            return
+        self.audit.flush()
         began = time.perf_counter()
-        save_tree(self.checkpoint, state)
+        save_tree(self.run.checkpoint, state)
         self.run.log("saved", step=self.step, seconds=round(time.perf_counter() - began, 3))
 
     def load(self) -> None:
@@ -233,13 +255,15 @@ class Trainer:
 
     def restore(self) -> None:
         """Take the state of the run's checkpoint, and leave the run's files as they are. Raises as `load`."""
-        state = load_tree(self.checkpoint)
+        state = load_tree(self.run.checkpoint)
         try:
             self.network.load_state_dict(state["network"])
             self.objective.load_state_dict(state["objective"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.teams.load_state_dict(state["teams"])
             self.mates.load_state_dict(state["mates"])
+            if (ahead := state.get("ahead")) is not None:
+                self.ahead = Batch(**{name: tensor.to(self.device) for name, tensor in ahead.items()})
             self.warned = bool(state["warned"])
             if state["clusters"] is not None:
                 self.clustering = Clustering(
@@ -259,6 +283,12 @@ class Trainer:
         for parameter, moments in self.optimizer.state.items():
             for name in ("exp_avg", "exp_avg_sq"):
                 check(moments[name].shape == parameter.shape, f"{name} is of shape {tuple(moments[name].shape)}")
+        if self.ahead is not None:
+            rows = self.ahead.positions
+            check(
+                rows.ndim == 1 and len(rows) > 0 and rows.min() >= 0 and rows.max() < len(self.train_set),
+                "the batch that it has composed ahead is of other samples",
+            )
         if self.clustering is not None:
             labels, count = self.clustering.labels, len(self.clustering.centroids)
             check(
@@ -283,8 +313,10 @@ class Trainer:
             teams=self.teams,
             previous=self.clustering,
             seed=self.config.training.seed + self.step,
+            ranks=self.ranks,
         )
-        self._log_clustering(partition, milliseconds=1000 * (time.perf_counter() - started))
+        if self.ranks.first:
+            self._log_clustering(partition, milliseconds=1000 * (time.perf_counter() - started))
         self.clustering = partition.current
 
     def _rejoin(self) -> None:
@@ -292,7 +324,14 @@ class Trainer:
         self.teams.rejoin(torch.from_numpy(self._embed("embedding")).to(self.device))
 
     def _embed(self, feature: str) -> np.ndarray:
-        return embed(self.network, self.train_set.images, device=self.device, feature=feature)
+        """The training set as it lies now, (N, D) or (N, F), embedded in shares."""
+        whole = len(self.train_set)
+        share = self.ranks.share(whole)
+        samples = self.train_set.samples
+        if self.ranks.count > 1:
+            samples = samples[share] if isinstance(samples, np.ndarray) else samples.take(np.arange(whole)[share])
+        own = embed(self.network, samples, device=self.device, feature=feature)
+        return self.ranks.gather(torch.from_numpy(own), whole).numpy()
 
     # Settings that move -------------------------------------------------------------------------------------------
 
@@ -328,15 +367,20 @@ class Trainer:
             },
         )
 
-    def _log(self, phase: Phase, outcome: Outcome, *, mining: float, taken: float, share: float) -> None:
+    def _log(self, phase: Phase, outcome: Outcome, *, mining: float, taken: float, mate_share: float) -> None:
         figures = torch.stack(
             [outcome.loss.detach(), outcome.active.float().mean(), outcome.d_ap.nanmean(), outcome.d_an.nanmean()]
         )
         loss, active, d_ap, d_an = figures.tolist()
         self.figures["loss"] = loss
         self.mates.observe(active)
-        health = self.teams.of(phase.cluster).composer.stats()
-        self._warn_of_collapse(health)
+        if not self.ranks.first:
+            return
+        seldom = LOG_EVERY * (1 + len(self.train_set) // COUNTED)
+        if not self.health or self.step % seldom == 0:
+            self.health = self.teams.of(phase.cluster).composer.stats()
+            self._warn_of_collapse(self.health)
+        health = self.health
         names = ("entropy", "entropy_share", "fallback_rate", "staleness", "empty_share")
         self.events.write(
             "step",
@@ -353,7 +397,8 @@ class Trainer:
             mining_ms=1000 * mining,
             step_ms=1000 * taken,
             images_per_second=len(outcome.active) / taken,
-            mate_share=share,
+            input_wait=self.feed.wait_share(self.seconds),
+            mate_share=mate_share,
             **{name: health.get(name) for name in names},
         )
 

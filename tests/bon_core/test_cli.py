@@ -127,6 +127,27 @@ def test_embeddings_can_be_taken_out_and_brought_back(run, capsys, tmp_path, tra
         assert shot.meta["origin"] == "embeddings" and shot.meta["hasher_origin"] == "fitted"
 
 
+def test_a_head_is_trained_on_vectors_and_used_on_others(vectors_file, runs_folder, capsys, tmp_path):
+    shape = ["--dim", 12, "--classes", 6, "--images", 3, "--groups", 2, "--device", "cpu", "--learners", 2]
+    done = answered(capsys, "train", "--data", vectors_file, "--run", "head", "--epochs", 20, "--lr", 0.003, *shape)
+    frozen = done["without_the_network"]
+    assert frozen["of"] == "frozen vectors" and frozen["queries"] == 180
+    assert done["metrics"]["test"]["recall@1"] == pytest.approx(frozen["trained"], abs=1e-6)
+    assert frozen["trained"] > frozen["recall@1"] + 0.1
+    made = runs.open_run("head")
+    assert made.config.network.backbone == "linear" and "frozen vectors" in (made.path / "card.md").read_text()
+    assert all("input_wait" in event for event in made.events("step"))
+
+    vectors = np.load(vectors_file)
+    np.savez(tmp_path / "others.npz", vectors=vectors[::-1], labels=np.arange(360) // 10)
+    answered(capsys, "embed", "--run", "head", "--data", tmp_path / "others.npz", "--out", tmp_path / "e.npz")
+    shot = made.snapshot()
+    with np.load(tmp_path / "e.npz") as found:
+        assert np.allclose(found["vectors"][::-1], np.asarray(shot.vectors, dtype=np.float32), atol=2e-3)
+    own = answered(capsys, "evaluate", "--run", "head")
+    assert own["recall@1"] == pytest.approx(frozen["trained"], abs=1e-6)
+
+
 def test_mined_negatives_are_ranked_against_all(run, capsys, tmp_path):
     found = answered(capsys, "mine", "--run", "first", "--negatives", "3", "--out", tmp_path / "hard.parquet")
     pairs = pq.read_table(tmp_path / "hard.parquet").to_pydict()
@@ -208,7 +229,7 @@ def test_wrong_options_are_answered_with_one_sentence(line, sentence, capsys):
     assert sentence in shown and shown.count("\n") == 1 and shown.endswith("--help.\n")
 
 
-@pytest.mark.parametrize("command", ["", "train", "evaluate", "embed", "snapshot", "mine", "export"])
+@pytest.mark.parametrize("command", ["", "train", "evaluate", "embed", "snapshot", "mine", "export", "app"])
 def test_help_is_there_for_every_command(command, capsys):
     with pytest.raises(SystemExit) as ended:
         main([*command.split(), "--help"])

@@ -24,7 +24,7 @@ def bundle(tmp_path, monkeypatch):
     file.write_bytes(b"whole")
     sums = tmp_path / "models" / "SHA256SUMS"
     sums.write_text(f"{hashlib.sha256(b'whole').hexdigest()}  models/a.npz\n")
-    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    monkeypatch.setattr(doctor, "HOME", tmp_path)
     monkeypatch.setattr(doctor, "SUMS", sums)
     return file
 
@@ -42,10 +42,10 @@ def test_every_bundled_array_is_in_the_list_of_sums():
     """Bundled anew? Then: git ls-files models data/glyphs.npz | grep -E '[.](npz|npy|parquet|safetensors)$' |
     xargs sha256sum > models/SHA256SUMS
     """
-    bundled = [doctor.ROOT / "data" / "glyphs.npz"]
+    bundled = [doctor.HOME / "data" / "glyphs.npz"]
     for kind in ("npz", "npy", "parquet", "safetensors"):
         bundled += [path for run in runs.list_runs() if run.bundled for path in run.path.rglob(f"*.{kind}")]
-    names = [path.relative_to(doctor.ROOT).as_posix() for path in bundled if path.name != "checkpoint.safetensors"]
+    names = [path.relative_to(doctor.HOME).as_posix() for path in bundled if path.name != "checkpoint.safetensors"]
     assert sorted(doctor.sums()) == sorted(names)
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bon_core import experiment, networks, runs
-from bon_core.config import RunConfig
+from bon_core.config import DataConfig, InputError, NetworkConfig, RunConfig
 from bon_core.datasets.image_set import TEST, TRAIN, ImageSet
-from bon_core.experiment import Evaluator
+from bon_core.experiment import Evaluator, drawn_rows, settled
 
 HELD_OUT = 40
 
@@ -77,3 +77,54 @@ def test_a_run_of_an_older_version_shows_its_live_maps(recorded):
     found = run.timeline()
     assert "correct" not in found
     assert found["steps"].tolist() == [0, 10] and np.array_equal(found["xy"], new["xy"])
+
+
+@pytest.mark.parametrize(("kind", "auto", "wrong"), [("images", "conv4", "mlp"), ("vectors", "linear", "conv4")])
+def test_auto_is_settled_by_the_data_and_a_wrong_backbone_refused(small_images, small_vectors, kind, auto, wrong):
+    data = small_images if kind == "images" else small_vectors
+    assert settled(RunConfig(), data).network == NetworkConfig(backbone=auto)
+    with pytest.raises(InputError, match=f"{wrong} cannot take the .* of small; take {auto} or"):
+        settled(RunConfig(network=NetworkConfig(backbone=wrong)), data)
+
+
+def test_of_many_samples_whole_classes_are_drawn():
+    labels = np.random.default_rng(0).permutation(np.arange(1000).repeat(5))
+    rows = drawn_rows(labels, 2003)
+    assert len(rows) == 2000 and (np.diff(rows) > 0).all()
+    assert (np.bincount(labels[rows])[np.unique(labels[rows])] == 5).all()
+    assert np.array_equal(rows, drawn_rows(labels, 2003))
+    assert np.array_equal(drawn_rows(labels, 5000), np.arange(5000))
+
+
+def test_of_few_large_classes_rows_are_drawn():
+    labels = np.arange(10).repeat(500)
+    rows = drawn_rows(labels, 1000)
+    assert len(rows) == 1000 and (np.diff(rows) > 0).all() and np.bincount(labels[rows]).min() > 50
+
+
+def test_a_snapshot_of_many_samples_shows_some_of_them(small_vectors, vectors_file, runs_folder, monkeypatch):
+    """What it shows of them is what it would show of all: ids, codes of the table, clusters of the learners."""
+    monkeypatch.setattr(experiment, "MOST_EVALUATED", 90)
+    settings = {"epochs": 3.0, "device": "cpu"}
+    config = RunConfig(
+        data=DataConfig(name=str(vectors_file)),
+        network=NetworkConfig(dim=12),
+        mining=experiment.replace(RunConfig().mining, classes=6, images=3, groups=2),
+        division=experiment.replace(RunConfig().division, learners=2),
+        training=experiment.replace(RunConfig().training, **settings),
+    )
+    experiment.train("head", config)
+    run = runs.open_run("head")
+    assert {event["queries"] for event in run.events("evaluation")} == {90}
+    whole = run.snapshot()
+    assert whole.meta["drawn_from"] is None
+    arrays = {name: np.array(getattr(whole, name)) for name in ("ids", "split", "codes", "stored_codes", "clusters")}
+    monkeypatch.setattr(experiment, "MOST_SHOWN", 240)
+    experiment.snapshot("head", device="cpu")
+    some = run.snapshot()
+    assert 240 <= len(some) < 360 and some.meta["drawn_from"] == 360
+    rows = whole.positions(np.asarray(some.ids))
+    trained = arrays["split"][rows] == TRAIN
+    for name, values in arrays.items():
+        kept = trained if name == "clusters" else slice(None)  # centroids of fewer samples lie a little elsewhere
+        assert np.array_equal(np.asarray(getattr(some, name))[kept], values[rows][kept]), name

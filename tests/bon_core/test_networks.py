@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from bon_core.config import DivisionConfig, InputError, NetworkConfig
+from bon_core.datasets.rows import Rows
 from bon_core.networks import Conv4, EmbeddingNetwork, MaskedHead, SplitHead, batch_of, build_head, build_network, embed
 from bon_core.slices import slices
 
@@ -220,3 +221,56 @@ def test_the_pretrained_backbone_takes_grey_and_colour_images_of_any_size():
         embed(network, images, device="cpu"), embed(network, colour, device="cpu"), atol=1e-5, rtol=0
     )
     assert not any("_fc" in name for name in network.state_dict())
+
+
+LINEAR, MLP = (NetworkConfig(backbone=name, dim=8, dropout=0.0) for name in ("linear", "mlp"))
+UNDIVIDED = DivisionConfig(learners=1)
+
+
+def test_a_linear_head_is_one_layer_over_unit_vectors():
+    network = build_network(LINEAR, UNDIVIDED, channels=20, seed=0).eval()
+    vectors = features(7, 20)
+    layer = network.head.parts[0]
+    expected = functional.normalize(functional.normalize(vectors, dim=1) * 20**0.5 @ layer.weight.T + layer.bias, dim=1)
+    torch.testing.assert_close(network(vectors), expected)
+    torch.testing.assert_close(network(vectors * 1e-25), network(vectors))  # squares of which vanish in float32
+    torch.testing.assert_close(network(vectors * 1e30), network(vectors))
+
+
+def test_a_perceptron_begins_as_the_linear_head_and_is_more_once_trained():
+    linear, mlp = (build_network(config, UNDIVIDED, channels=20, seed=0).eval() for config in (LINEAR, MLP))
+    mlp.head.load_state_dict(linear.head.state_dict())
+    vectors = features(7, 20)
+    torch.testing.assert_close(mlp(vectors), linear(vectors))
+    with torch.no_grad():
+        mlp.backbone.perceptron[-1].weight.normal_()
+    assert not torch.allclose(mlp(vectors), linear(vectors), atol=0.1)
+
+
+def test_values_are_dropped_while_training_only():
+    network = build_network(NetworkConfig(backbone="linear", dim=8, dropout=0.5), UNDIVIDED, channels=400, seed=0)
+    seen = network.backbone.train()(torch.ones(3, 400))
+    assert 0.3 < (seen == 0).float().mean() < 0.7
+    assert (network.backbone.eval()(torch.ones(3, 400)) == 1).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 20])
+def test_auto_takes_the_network_for_the_samples(channels):
+    network = build_network(NetworkConfig(dim=8), UNDIVIDED, channels=channels, seed=0)
+    assert isinstance(network.backbone, Conv4) == (channels < 20)
+    with pytest.raises(InputError, match="conv4 takes images"):
+        build_network(CONV4, UNDIVIDED, channels=20, seed=0)
+
+
+@pytest.mark.parametrize("backbone", ["linear", "conv4"])
+def test_a_set_on_disk_is_embedded_as_one_in_memory(backbone):
+    network = build_network(
+        NetworkConfig(backbone=backbone, dim=8), UNDIVIDED, channels=1 if backbone == "conv4" else 12, seed=0
+    )
+    samples = grey(11, size=12) if backbone == "conv4" else features(11, 12).numpy()
+    done = []
+    found = embed(
+        network, Rows(samples), device="cpu", batch=4, progress=lambda count, whole: done.append((count, whole))
+    )
+    assert np.array_equal(found, embed(network, samples, device="cpu", batch=4))
+    assert done == [(4, 11), (8, 11), (11, 11)]

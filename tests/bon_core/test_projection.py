@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from threading import Thread
 
 import numpy as np
 import pytest
 
 from bon_core.config import InputError
-from bon_core.projection import align_map, pca, project, project_moments, trust, trustworthiness
+from bon_core.projection import align_map, pca, project, project_moments, some_rows, trust, trustworthiness
 from bon_core.retrieval.neighbours import build_neighbours
 
 
@@ -38,7 +39,8 @@ def test_the_map_keeps_classes_together_and_stays_in_its_frame(mapped):
     nearest_on_map = np.linalg.norm(xy[:, None] - xy[None], axis=2)
     np.fill_diagonal(nearest_on_map, np.inf)
     assert (labels[nearest_on_map.argmin(axis=1)] == labels).mean() > 0.97
-    assert trustworthiness(xy, vectors, seed=0) > 0.95 > trustworthiness(pca(vectors), vectors, seed=0)
+    every = np.arange(240)
+    assert trustworthiness(xy, vectors, every).mean() > 0.95 > trustworthiness(pca(vectors), vectors, every).mean()
     assert trust(xy, table).mean() > trust(pca(vectors), table).mean() + 0.05
 
 
@@ -46,6 +48,18 @@ def test_the_seed_decides(mapped):
     vectors, _, table, xy = mapped
     assert np.array_equal(project(vectors, table, seed=0), xy)
     assert not np.array_equal(project(vectors, table, seed=1), xy)
+
+
+def test_fewer_neighbours_and_a_larger_distance_show(mapped):
+    vectors, _, table, xy = mapped
+
+    def packed(**settings) -> float:
+        other = project(vectors, table, seed=0, **settings)
+        gaps = np.linalg.norm(other[:, None] - other[None], axis=2) + 9 * np.eye(len(other))
+        return float(np.median(gaps.min(axis=1)))
+
+    assert packed(min_dist=0.0) < 0.7 * packed(min_dist=0.5)
+    assert not np.allclose(project(vectors, table, seed=0, neighbours=5), xy, atol=0.1)
 
 
 def test_a_map_that_follows_another_moves_less_than_a_fresh_one(mapped):
@@ -90,6 +104,36 @@ def test_progress_reports_epochs_and_can_cancel(mapped):
 
     with pytest.raises(InterruptedError):
         project(vectors, table, seed=0, epochs=12, progress=cancel)
+    later = Thread(target=project, args=(vectors, table), kwargs={"seed": 0, "progress": print}, daemon=True)
+    later.start()  # in a server, the next visitor's thread
+    later.join(30)
+    assert not later.is_alive()
+
+
+@pytest.fixture
+def by_landmarks(monkeypatch):
+    """Maps of more than 100 samples are made by 60 landmarks, in blocks of 64."""
+    for name, value in (("WHOLE", 100), ("LANDMARKS", 60), ("BLOCK", 64)):
+        monkeypatch.setattr(f"bon_core.projection.{name}", value)
+
+
+def test_many_samples_follow_landmarks_and_lie_where_they_belong(mapped, by_landmarks):
+    vectors, labels, table, xy = mapped
+    followed = project(vectors, table, seed=0)
+    assert followed.shape == (240, 2) and np.abs(followed).max() == pytest.approx(1, abs=1e-5)
+    assert trust(followed, table).mean() > trust(xy, table).mean() - 0.25
+    away = np.linalg.norm(followed[:, None] - followed[None], axis=2) + 9 * np.eye(240)
+    assert (labels[away.argmin(axis=1)] == labels).mean() > 0.97
+    assert np.array_equal(project(vectors, table, seed=0), followed)
+    assert not np.array_equal(project(vectors, table, seed=1), followed)
+    assert len(np.unique(followed, axis=0)) == 240
+
+
+def test_samples_that_no_landmark_reaches_still_have_a_place(by_landmarks):
+    """Sixty pairs of twins that know nobody else."""
+    vectors = np.repeat(clouds(60, 1, dim=40)[0], 2, axis=0)
+    xy = project(vectors, build_neighbours(vectors, 1), seed=0)
+    assert xy.shape == (120, 2) and np.isfinite(xy).all()
 
 
 @pytest.mark.parametrize("count", [3, 5, 15, 16, 17])
@@ -162,21 +206,47 @@ def test_trust_is_whole_on_the_true_map_even_with_samples_at_one_place():
     assert np.isfinite(trust(same, build_neighbours(circle, 10))).all()
 
 
-@pytest.mark.parametrize("count", [40, 300])
-def test_trustworthiness_equals_scikit_learn(count):
+@pytest.mark.parametrize(("count", "k"), [(40, 3), (40, 15), (300, 15)])
+def test_trustworthiness_is_scikit_learns_before_the_mean(count, k):
     from sklearn.manifold import trustworthiness as reference
 
     vectors, _ = clouds(count // 10, 10)
-    for xy in (pca(vectors), np.random.default_rng(0).standard_normal((len(vectors), 2))):
-        ours = trustworthiness(xy, vectors, seed=0, k=15)
-        assert ours == pytest.approx(reference(vectors, xy, n_neighbors=15), abs=2e-3)
+    for xy in (pca(vectors), np.random.default_rng(0).standard_normal((count, 2))):
+        each = trustworthiness(xy, vectors, np.arange(count), k=k)
+        assert each.mean() == pytest.approx(reference(vectors, xy, n_neighbors=k), abs=1e-6)
+        some = np.array([7, 3, 39])
+        assert trustworthiness(xy, vectors, some, k=k) == pytest.approx(each[some])
 
 
-def test_trustworthiness_of_a_sample_is_near_that_of_all():
+def test_trustworthiness_by_hand():
+    """Five on a line; on the map the last has jumped between the first two."""
+    angles = np.array([0, 0.1, 0.21, 0.3, 0.4])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    xy = np.array([[0, 0], [1, 0], [2.1, 0], [3, 0], [0.4, 0]])
+    each = trustworthiness(xy, vectors, np.arange(5), k=1)
+    # nearest on the map, and its rank in truth: 0 -> 4 (4th), 1 -> 4 (4th), 2 -> 3 (1st), 3 -> 2 (1st), 4 -> 0 (4th)
+    assert each == pytest.approx(1 - 2 * np.array([3, 3, 0, 0, 3]) / (1 * (2 * 5 - 3 - 1)))
+
+
+def test_trustworthiness_is_measured_in_blocks_that_report(monkeypatch):
     vectors, _ = clouds(30, 20)
     xy = pca(vectors)
-    whole = trustworthiness(xy, vectors, seed=0)
-    assert trustworthiness(xy, vectors, seed=1, sample=200) == pytest.approx(whole, abs=0.02)
+    whole = trustworthiness(xy, vectors, np.arange(600))
+    monkeypatch.setattr("bon_core.projection.RANKED", 600 * 7)
+    seen = []
+    parts = trustworthiness(xy, vectors, np.arange(600), progress=lambda done, of: seen.append((done, of)))
+    np.testing.assert_array_equal(parts, whole)
+    assert seen[0] == (7, 600) and seen[-1] == (600, 600)
+    some = some_rows(600, seed=1, most=200)
+    assert len(some) == 200 and trustworthiness(xy, vectors, some).mean() == pytest.approx(whole.mean(), abs=0.02)
+    assert some_rows(100, seed=1).tolist() == list(range(100))
+
+
+def test_trustworthiness_where_all_lie_at_one_place_is_a_number_and_of_three_is_refused():
+    vectors, _ = clouds(6, 20)
+    assert np.isfinite(trustworthiness(np.zeros((120, 2)), vectors, np.arange(120))).all()
+    with pytest.raises(InputError, match="give 4 or more"):
+        trustworthiness(np.zeros((3, 2)), vectors[:3], np.arange(3))
 
 
 def test_refuses_what_belongs_to_another_set(mapped):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from bon_core import survey
 from bon_core.config import InputError
 from bon_core.embeddings import EmbeddingSet
 from bon_core.slices import block_masks
@@ -34,6 +35,28 @@ def test_hardness_is_the_margin_that_retrieval_misses(tmp_path):
     assert shot.correct.tolist() == [True, False, False, False, False, True]
     assert shot.metrics["test"]["recall@1"] == pytest.approx(2 / 6)
     assert measure(embeddings)["recall@1"] == pytest.approx(2 / 6)
+
+
+def test_how_neighbours_were_searched_is_said(tmp_path, monkeypatch):
+    embeddings = on_circle([0, 20, 40, 1, 21, 41], [0, 0, 0, 1, 1, 1])
+    assert surveyed(tmp_path / "s", embeddings, np.ones(6, np.uint8)).meta["search"] == {"kind": "exact", "recall": 1}
+    monkeypatch.setattr("bon_core.retrieval.index.FLAT_LIMIT", 5)
+    shot = surveyed(tmp_path / "t", embeddings, np.ones(6, np.uint8), indexes=tmp_path / "indexes")
+    assert shot.meta["search"] == {"kind": "hnsw", "recall": 1} and len(list((tmp_path / "indexes").iterdir())) == 1
+    assert (measure(embeddings)["search"], measure(embeddings)["search_recall"]) == ("hnsw", 1)
+
+
+def test_what_would_take_too_long_or_too_much_memory_is_left_out(tmp_path, monkeypatch):
+    embeddings = on_circle(list(range(0, 60, 2)), [0, 1, 2] * 10)
+    split = np.ones(30, np.uint8)
+    found = surveyed(tmp_path / "s", embeddings, split).metrics["test"]
+    assert None not in (found["nmi"], found["map@r"])
+    monkeypatch.setattr("bon_core.survey.MOST_COMPARED", 89)
+    monkeypatch.setattr("bon_core.survey.MOST_ENTRIES", 30 * 8)
+    monkeypatch.setattr("bon_core.survey.NEIGHBOURS_KEPT", 8)
+    scarce = surveyed(tmp_path / "t", embeddings, split).metrics["test"]
+    assert scarce["nmi"] is scarce["map@r"] is scarce["r_precision"] is None
+    assert scarce["recall@8"] == found["recall@8"]
 
 
 def test_train_and_test_never_retrieve_each_other(tmp_path):
@@ -75,3 +98,15 @@ def test_slices_are_judged_one_by_one(tmp_path):
     assert report["slice_recall"][0] == report["whole"] == 1
     assert report["slice_recall"][1] < 1
     assert report["correlation"][1][1] is None  # distances that do not vary correlate with nothing
+
+
+def test_of_many_samples_some_say_where_the_clusters_lie(monkeypatch):
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 3, 500)
+    vectors = np.eye(3, 8)[true] + 0.1 * rng.standard_normal((500, 8))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    whole = survey.fitted_division(vectors, 3, seed=0)
+    monkeypatch.setattr(survey, "MOST_CLUSTERED", 60)
+    some = survey.fitted_division(vectors, 3, seed=0)
+    for found in (whole.clusters, some.clusters):
+        assert len(set(zip(true.tolist(), found.tolist(), strict=True))) == 3  # a name for each true cluster

@@ -12,6 +12,7 @@ from bon_core.config import InputError
 from bon_core.datasets import folder
 from bon_core.datasets.folder import load, prepare
 from bon_core.datasets.image_set import TEST, TRAIN, VALIDATION
+from bon_core.datasets.picture_files import PictureFiles
 
 
 def write(root: Path, names: str, colour=(200, 30, 30), mode: str = "RGB") -> Path:
@@ -54,6 +55,22 @@ def test_part_folders_and_a_folder_around_them(tmp_path):
     assert found.size == folder.IMAGE_SIZE
 
 
+def test_validation_stands_in_for_a_test_part(tmp_path):
+    found = load(write(tmp_path / "set", "train/a/1.png train/a/2.png val/b/1.png val/b/2.png"), 8)
+    assert found.split.tolist() == [TRAIN, TRAIN, TEST, TEST]
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_a_set_made_for_classification_is_split_by_class(tmp_path, part):
+    names = " ".join(f"{top}/{name}/1.png" for top in ("train", part) for name in "abcd")
+    found = load(write(tmp_path / "set", names), 8)
+    assert {TRAIN, TEST} == set(found.split)
+    for label in range(4):
+        assert len(set(found.split[found.labels == label])) == 1
+    assert sorted(found.fields["part"]) == ["test"] * 4 + ["train"] * 4
+    assert "part" not in load(write(tmp_path / "other", "train/a/1.png train/a/2.png test/b/1.png"), 8).fields
+
+
 def test_classes_may_be_called_train_beside_others(tmp_path):
     found = load(write(tmp_path / "toys", "train/1.png train/2.png car/1.png"))
     assert found.class_names == ("car", "train")
@@ -80,7 +97,7 @@ def test_grey_only_if_all_are(tmp_path):
         ("1.png 2.png", "images of 0 classes"),
         ("a/1.png b/1.png c/1.png", "No class in .* has 2 images"),
         ("train/a/1.png train/a/2.png test/a/3.png test/b/1.png", "class 'a' .*both train and test .* side by side"),
-        ("train/a/1.png train/a/2.png val/b/3.png", "parts train and val, but train and test are both needed"),
+        ("test/a/1.png test/a/2.png val/b/3.png", "parts test and val, but train is needed"),
     ],
 )
 def test_layouts_that_cannot_be_used(tmp_path, names, sentence):
@@ -113,17 +130,49 @@ def test_damaged_zip_entry_is_named(tmp_path):
     ("limit", "value", "sentence"),
     [
         ("MOST_IMAGES", 2, "holds 3 images"),
-        ("MOST_MEMORY", 3 * 64 * 64 * 3 - 1, "holds 3 images, which at 64 px"),
+        ("MOST_MEMORY", 3 * 64 * 64 * 3 - 1, "holds 3 images, which at 64 px .* unpack it"),
         ("MOST_FILE", 40, "an image file may have"),
         ("MOST_FILES", 80, "at most .* are read"),
-        ("MOST_PIXELS", 119, "it has 120 pixels, more than 119"),
     ],
 )
 def test_limits(tmp_path, monkeypatch, limit, value, sentence):
-    root = write(tmp_path / "set", "a/1.png a/2.png b/1.png")
-    load(root)
+    path = zipped(write(tmp_path / "set", "a/1.png a/2.png b/1.png"))
+    load(path)
     monkeypatch.setattr(folder, limit, value)
     with pytest.raises(InputError, match=sentence):
+        load(path)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_images_that_memory_does_not_hold_stay_on_disk_and_are_the_same(tmp_path, monkeypatch, mode):
+    for number, names in enumerate(("a/1.png a/2.png", "b/1.png b/2.png b/3.png", "c/1.png")):
+        write(tmp_path / "set", names, colour=(200, 30 * number, 30), mode=mode)
+    held = load(tmp_path / "set", 8)
+    monkeypatch.setattr(folder, "MOST_MEMORY", 100)
+    found = load(tmp_path / "set", 8)
+    assert isinstance(found.images, PictureFiles) and found.images.shape == held.images.shape
+    assert (found.channels, len(found), found.split.tolist()) == (held.channels, 6, held.split.tolist())
+    assert np.array_equal(found.images[:], held.images) and np.array_equal(found.images[4], held.images[4])
+    assert np.array_equal(found.images[np.array([5, 0, 5])], held.images[[5, 0, 5]])
+    for part in ("train", "test"):
+        assert isinstance(found.part(part).images, PictureFiles)
+        assert np.array_equal(found.part(part).images[1:], held.part(part).images[1:])
+
+
+def test_a_damaged_image_on_disk_is_named_when_its_turn_comes(tmp_path, monkeypatch):
+    root = write(tmp_path / "set", "a/1.png a/2.png b/1.png b/2.png")
+    (root / "a" / "2.png").write_bytes(b"no picture")
+    monkeypatch.setattr(folder, "MOST_MEMORY", 100)
+    found = load(root, 8)
+    assert found.images[np.array([0, 3])].shape == (2, 8, 8, 3)
+    with pytest.raises(InputError, match=r"a/2.png cannot be read as an image: it is none of"):
+        found.images[np.array([0, 1])]
+
+
+def test_a_picture_of_too_many_pixels(tmp_path, monkeypatch):
+    root = write(tmp_path / "set", "a/1.png a/2.png b/1.png")
+    monkeypatch.setattr(folder, "MOST_PIXELS", 119)
+    with pytest.raises(InputError, match="it has 120 pixels, more than 119"):
         load(root)
 
 

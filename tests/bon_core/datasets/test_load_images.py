@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bon_core.config import DataConfig, InputError
-from bon_core.datasets import load_images
+from bon_core.datasets import lasting_name, load_images
 from bon_core.datasets.image_set import VALIDATION
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "omniglot"
@@ -22,6 +22,15 @@ def pets(tmp_path) -> Path:
         for number in range(3):
             Image.new("RGB", (20, 20), (80 * number, 0, 0)).save(tmp_path / "pets" / name / f"{number}.png")
     return tmp_path / "pets"
+
+
+def test_a_name_holds_in_any_folder(pets, monkeypatch):
+    monkeypatch.chdir(pets.parent)
+    (pets.parent / "glyphs").mkdir()
+    assert lasting_name("pets") == str(pets)
+    assert lasting_name("hf:pets,split=train") == f"hf:{pets},split=train"
+    for name in ("glyphs", "hf:owner/pets,label=kind", "nowhere", str(pets)):
+        assert lasting_name(name) == name
 
 
 def test_glyphs_at_their_own_and_another_size():

@@ -155,6 +155,12 @@ def test_offline_and_missing_say_where_to_put_the_file(mirror, tmp_path):
         fetch(mirror, tmp_path)
 
 
+def test_a_file_in_place_of_a_folder(tmp_path):
+    (tmp_path / "omniglot_28.npz").touch()
+    with pytest.raises(InputError, match=r"omniglot_28.npz, is a file; give the folder"):
+        omniglot.load(tmp_path / "omniglot_28.npz")
+
+
 def test_damaged_zip(tmp_path):
     (tmp_path / "omniglot_png.zip").write_bytes(b"no zip")
     with pytest.raises(InputError, match="is damaged"):

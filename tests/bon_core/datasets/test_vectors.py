@@ -3,8 +3,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bon_core.config import InputError
-from bon_core.datasets.vectors import load_vectors
+from bon_core.config import DataConfig, InputError
+from bon_core.datasets import ImageSet, VectorSet, load_data, load_images
+from bon_core.datasets.rows import Rows
+from bon_core.datasets.vectors import holds_vectors, load_vector_set, load_vectors
 
 VECTORS = np.array([[3.0, 4.0], [0.0, 2.0], [-5.0, 0.0]])
 UNIT = [[0.6, 0.8], [0.0, 1.0], [-1.0, 0.0]]
@@ -75,6 +77,19 @@ def test_parquet(tmp_path, kind):
     np.testing.assert_allclose(found.vectors, UNIT, atol=1e-6)
     assert found.class_names == ("a", "b") and found.labels.tolist() == [1, 0, 1]
     assert found.ids.tolist() == [3, 1, 2] and split.tolist() == [1, 0, 1]
+
+
+def test_parquet_is_read_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("bon_core.datasets.vectors.BLOCK", 2)
+    rows = np.random.default_rng(0).standard_normal((7, 3)).astype(np.float32)
+    labels = list("abcabca")
+    pq.write_table(pa.table({"vector": list(rows), "label": labels}), tmp_path / "e.parquet", row_group_size=3)
+    found = load_vector_set(tmp_path / "e.parquet")
+    assert found.vectors.dtype == np.float32 and np.array_equal(found.vectors, rows)
+    uneven = [[1.0, 2.0]] * 6 + [[1.0]]
+    pq.write_table(pa.table({"vector": uneven, "label": labels}), tmp_path / "e.parquet", row_group_size=3)
+    with pytest.raises(InputError, match="lengths 2, 1"):
+        load_vector_set(tmp_path / "e.parquet")
 
 
 def test_parquet_in_row_groups_with_categories(tmp_path):
@@ -152,3 +167,75 @@ def test_missing_file_and_unknown_kind(tmp_path):
     (tmp_path / "e.csv").write_text("1,2")
     with pytest.raises(InputError, match=r"save them as .npz, .npy, .parquet"):
         load_vectors(tmp_path / "e.csv")
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, ">f4", np.float64, np.int16])
+@pytest.mark.parametrize("kind", ["npy", "npz"])
+def test_vectors_to_train_on_are_as_the_file_has_them(tmp_path, dtype, kind):
+    vectors = (np.arange(12).reshape(6, 2) + 1).astype(dtype)
+    labels = np.array(["owl", "cat", "owl", "cat", "bee", "bee"])
+    if kind == "npy":
+        np.save(tmp_path / "v.npy", vectors)
+        np.save(tmp_path / "v_labels.npy", labels)
+    else:
+        np.savez(tmp_path / "v.npz", vectors=vectors, labels=labels)
+    found = load_vector_set(tmp_path / f"v.{kind}")
+    assert (found.name, len(found), found.channels, found.class_names) == ("v", 6, 2, ("bee", "cat", "owl"))
+    assert isinstance(found.vectors, Rows) == (kind == "npy")
+    assert np.array_equal(found.vectors[:], vectors) and found.labels.tolist() == [2, 1, 2, 1, 0, 0]
+    halves = [found.part(part) for part in ("train", "test")]
+    assert set(halves[0].labels).isdisjoint(halves[1].labels) and sum(map(len, halves)) == 6
+    for half in halves:
+        assert np.array_equal(half.vectors[:], vectors[half.ids])
+
+
+def test_rows_stay_in_their_file_and_index_as_an_array(tmp_path):
+    array = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
+    np.save(tmp_path / "v.npy", array)
+    mapped = np.load(tmp_path / "v.npy", mmap_mode="r")
+    chosen = np.array([40, 3, 3, 17, 29])
+    rows = Rows(mapped).take(np.arange(49, -1, -1)).take(chosen)
+    expected = array[::-1][chosen]
+    assert rows.source is mapped and (rows.shape, rows.dtype, rows.ndim, len(rows)) == ((5, 3), np.float32, 2, 5)
+    for which in (slice(None), slice(1, 4), np.array([4, 0, 4]), 2):
+        found = rows[which]
+        assert type(found) is np.ndarray and np.array_equal(found, expected[which])
+
+
+def test_a_mapped_file_with_all_its_columns(tmp_path):
+    np.save(tmp_path / "v.npy", np.ones((3, 2)))
+    columns = {"labels": [1, 0, 1], "ids": [7, 9, 8], "split": ["test", "train", "test"], "class_names": ["a", "b"]}
+    for name, values in columns.items():
+        np.save(tmp_path / f"v_{name}.npy", np.array(values))
+    found = load_vector_set(tmp_path / "v.npy")
+    assert found.ids.tolist() == [7, 9, 8] and found.split.tolist() == [1, 0, 1] and found.class_names == ("a", "b")
+    assert load_vectors(tmp_path / "v.npy")[1].tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"split": np.array(["train", "test", "test"])}, "class 'a' .*embeddings in both train and test"),
+        ({"labels": np.array(["a", "a", "a"])}, "1 class, but a split needs 2"),
+        ({"vectors": VECTORS * [[1], [0], [1]]}, "Embedding 1 .*only zeros"),
+        ({"vectors": VECTORS * [[1], [1e300], [np.inf]]}, "Embedding 1 \\(and 1 more\\) holds NaN, infinity"),
+    ],
+)
+def test_vectors_that_cannot_be_trained_on(tmp_path, changes, sentence):
+    file = saved(tmp_path / "e.npz", **{"vectors": VECTORS, "labels": np.array(["a", "b", "a"])} | changes)
+    with pytest.raises(InputError, match=sentence):
+        load_vector_set(file)
+
+
+def test_data_is_images_or_vectors_by_what_the_file_holds(tmp_path, small_file, vectors_file):
+    assert isinstance(load_data(DataConfig(name=str(small_file))), ImageSet)
+    assert isinstance(load_data(DataConfig(name=str(vectors_file))), VectorSet)
+    file = saved(tmp_path / "e.npz", vectors=np.eye(4), labels=np.array([0, 0, 1, 1]))
+    assert isinstance(load_data(DataConfig(name=str(file))), VectorSet)
+    assert [holds_vectors(path) for path in (file, small_file, vectors_file, tmp_path)] == [True, False, True, False]
+    with pytest.raises(InputError, match="holds vectors and is not an image set"):
+        load_images(DataConfig(name=str(file)))
+    with pytest.raises(InputError, match="no image size"):
+        load_data(DataConfig(name=str(file), image_size=32))
+    held = load_data(DataConfig(name=str(vectors_file), holdout=0.25))
+    assert set(held.split) == {0, 1, 2}

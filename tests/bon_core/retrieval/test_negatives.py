@@ -22,7 +22,7 @@ def test_against_sorting_every_anchor(monkeypatch):
     labels = rng.integers(0, 5, 50)
     anchors = rng.permutation(50)[:20]
     mined = np.stack([rng.choice(np.flatnonzero(labels != labels[anchor]), 3) for anchor in anchors])
-    monkeypatch.setattr("bon_core.retrieval.negatives.BLOCK", 7)
+    monkeypatch.setattr("bon_core.retrieval.negatives.COMPARED", 7 * 50)
     hard = hardness_of(vectors, labels, mined, anchors=anchors)
     for row, anchor in enumerate(anchors):
         others = np.flatnonzero(labels != labels[anchor])

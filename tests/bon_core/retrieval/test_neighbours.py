@@ -81,14 +81,14 @@ def test_a_part_must_keep_to_itself():
 def test_the_graph_finds_nearly_all_and_never_fewer():
     vectors = unit(3000, 8)
     exact = build_neighbours(vectors, 10)
-    graph = build_neighbours(vectors, 10, exact=False)
+    graph = build_neighbours(vectors, 10, kind="hnsw")
     found = [len(set(a) & set(b)) for a, b in zip(exact.indices.tolist(), graph.indices.tolist(), strict=True)]
     assert np.mean(found) > 9.5
 
 
 def test_the_graph_completes_what_duplicates_have_cut_off():
     vectors = np.concatenate([np.repeat(unit(1, 8), 400, axis=0), np.repeat(unit(1, 8, seed=1), 400, axis=0)])
-    table = build_neighbours(vectors, 120, exact=False)  # the table's own checks refuse a -1
+    table = build_neighbours(vectors, 120, kind="hnsw")  # the table's own checks refuse a -1
     assert all(len(set(row)) == 120 for row in table.indices.tolist())
 
 

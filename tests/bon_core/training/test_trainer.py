@@ -16,6 +16,7 @@ from bon_core.config import (
     RunConfig,
     TrainingConfig,
 )
+from bon_core.datasets.rows import Rows
 from bon_core.training.audit import PHASES, audit_steps, read_step
 from bon_core.training.trainer import Trainer
 
@@ -281,3 +282,69 @@ def test_a_device_that_is_not_there_is_refused(small_images, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="no CUDA device"):
         trainer_of(with_section(CONFIG, "training", device="cuda"), small_images)
+
+
+def from_disk(vectors):
+    """The same set, with its vectors taken for a mapped file's."""
+    return replace(vectors, vectors=Rows(vectors.vectors))
+
+
+@pytest.mark.parametrize("backbone", ["linear", "mlp"])
+def test_a_head_on_vectors_trains_and_resumes(small_vectors, backbone):
+    config = with_section(CONFIG, "network", backbone=backbone)
+    whole = trainer_of(config, small_vectors, "whole")
+    assert whole.fit() == "finished" and whole.augment is None
+    first = stopping_at(trainer_of(config, small_vectors, "parts"), 17)
+    first.fit()
+    first.run.clear_stop()
+    second = Trainer(config, small_vectors.part("train"), first.run)
+    second.load()
+    second.fit()
+    assert same(weights(second), weights(whole))
+
+
+@pytest.mark.parametrize("step", [4, 10, 11, 25, 36])
+def test_a_training_from_disk_looks_one_batch_ahead_and_resumes_bit_for_bit(small_vectors, step):
+    """Also where the next batch is to come out of teams that are not formed yet: at 10, 23, 25 and 35."""
+    config = with_section(CONFIG, "network", backbone="linear")
+    disk = from_disk(small_vectors)
+    whole = trainer_of(config, disk, "whole")
+    assert whole.fit() == "finished"
+    first = stopping_at(trainer_of(config, disk, "parts"), step)
+    first.fit()
+    first.run.clear_stop()
+    second = Trainer(config, disk.part("train"), first.run)
+    second.load()
+    second.fit()
+    assert same(weights(second), weights(whole))
+    assert same(*(trainer.teams.joint.composer.state_dict() for trainer in (second, whole)))
+    recorded = [read_step(trainer.run.path, 38)["id"].tolist() for trainer in (second, whole)]
+    assert recorded[0] == recorded[1]
+
+
+def test_looking_ahead_composes_before_the_update_and_changes_nothing_else(small_vectors):
+    """Uniform batches do not depend on updates, so there disk and memory agree."""
+    config = with_section(with_section(CONFIG, "network", backbone="linear"), "mining", miner="uniform")
+    config = with_section(config, "division", learners=1)
+    ended = []
+    for name, data in (("memory", small_vectors), ("disk", from_disk(small_vectors))):
+        trainer = trainer_of(config, data, name)
+        order = []
+        compose, update = trainer.teams.compose, trainer.teams.update
+        trainer.teams.compose = lambda *given, do=compose, into=order: (into.append("compose"), do(*given))[1]
+        trainer.teams.update = lambda *given, do=update, into=order: (into.append("update"), do(*given))[1]
+        trainer.fit()
+        ended.append((weights(trainer), order))
+        shares = [event["input_wait"] for event in trainer.run.events("step")]
+        assert all(0 <= share < 1 for share in shares)
+    assert same(ended[0][0], ended[1][0])
+    assert ended[0][1] == ["compose", "update"] * 39
+    assert ended[1][1] == ["compose", *["compose", "update"] * 38, "update"]
+
+
+def test_images_that_stay_on_disk_train(small_images):
+    """Decoding is not at stake here: rows of an array stand for files."""
+    disk = replace(small_images, images=Rows(small_images.images))
+    trainer = trainer_of(CONFIG, disk)
+    assert trainer.fit() == "finished"
+    assert np.isfinite([event["loss"] for event in trainer.run.events("step")]).all()
