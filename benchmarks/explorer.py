@@ -1,8 +1,8 @@
 """How fast the explorer is: its map from 2,000 to 1,000,000 points, also bare against other tools; its page changes.
 
-    python benchmarks/explorer.py             (needs the test requirements and Chromium; plotly and embedding-atlas are
+    python -m benchmarks.explorer             (needs the test requirements and Chromium; plotly and embedding-atlas are
                                                measured too where they are installed, and named where they are not)
-    python benchmarks/explorer.py --parts map         (one part alone; those of earlier runs stay in the report)
+    python -m benchmarks.explorer --parts map         (one part alone; those of earlier runs stay in the report)
 
 Writes benchmarks/results/explorer.md. Wall seconds in headless Chromium with software rendering, median of the runs;
 "last draw" is the last frame that changed on the screen, taken from the browser's screencast.
@@ -10,30 +10,22 @@ Writes benchmarks/results/explorer.md. Wall seconds in headless Chromium with so
 
 import argparse
 import math
-import os
 import re
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from socket import socket
 from urllib.parse import urlsplit
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from benchmarks.browser import LIMIT, ROOT, SETTLED, chromium, server, visitor
 from benchmarks.report import RESULTS, machine, write_report
 from tests.app.large import make_large_run
 
-ROOT = Path(__file__).resolve().parent.parent
 SIZES = (2_000, 50_000, 200_000, 1_000_000)
 IMAGES_UP_TO = 200_000  # a larger run has no pictures: they would be the memory, not the map
 TOOLS = {  # name in the address: words, package, what it draws on, what shows under the mouse
@@ -42,10 +34,8 @@ TOOLS = {  # name in the address: words, package, what it draws on, what shows u
     "plotly": ("Plotly, scattergl", "plotly", ".js-plotly-plot .gl-canvas", ".hoverlayer .hovertext"),
     "atlas": ("Embedding Atlas", "embedding-atlas", "iframe canvas", ""),
 }
-LIMIT = 60  # seconds that a picture may take
 QUIET = 1.5  # seconds without a changed frame: it was the last
-SETTLED = "document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
-STILL = "*{transition:none!important;animation:none!important} [data-testid=stStatusWidget]{display:none!important}"
+IDLE = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 PAGES = (
     "Map",
     "Hash buckets",
@@ -116,7 +106,7 @@ def _app_table(asked: argparse.Namespace) -> list[str]:
         for size in asked.sizes:
             images = Path(folder) / f"{size}.npz" if size <= IMAGES_UP_TO else None
             make_large_run(Path(folder), size, name=f"n{size}", images=images)
-        with _server("app/main.py", BON_RUNS=folder) as address, _chromium() as browser:
+        with server("app/main.py", BON_RUNS=folder) as address, chromium() as browser:
             for size in asked.sizes:
                 _visit(browser, address, size)  # the first visitor of all waits for what the server keeps
                 taken = [_visit(browser, address, size) for _ in range(asked.runs)]
@@ -151,7 +141,7 @@ def _app_row(size: int, median: dict[str, float]) -> str:
 
 def _visit(browser, address: str, size: int) -> dict[str, float]:
     """One visitor: to the map, away and back, a look, a lasso, another colour."""
-    page = _page(browser)
+    page = visitor(browser)
     traffic = Traffic(page)
     page.goto(f"{address}/retrieval")
     page.get_by_role("combobox", name="Run").click()
@@ -202,7 +192,7 @@ def _page_table(asked: argparse.Namespace) -> list[str]:
         for name in ("pages", "pages-again"):  # each run has another one to be compared with
             make_large_run(Path(folder), PAGE_POINTS, name=name, images=Path(folder) / f"{name}.npz")
         shutil.copytree(ROOT / "models" / BUNDLED, Path(folder) / f"{BUNDLED}-again")
-        with _server("app/main.py", BON_RUNS=folder) as address, _chromium() as browser:
+        with server("app/main.py", BON_RUNS=folder) as address, chromium() as browser:
             columns = {}
             for run in (BUNDLED, "pages"):
                 taken = [_tour(browser, address, run) for _ in range(asked.runs)]
@@ -228,7 +218,7 @@ def _page_table(asked: argparse.Namespace) -> list[str]:
 
 def _tour(browser, address: str, run: str) -> dict[str, dict[str, float]]:
     """One visitor: through all pages and scenes twice."""
-    page = _page(browser)
+    page = visitor(browser)
     page.goto(f"{address}/train")
     page.get_by_role("combobox", name="Run").click()
     page.get_by_role("option", name=run, exact=True).click()
@@ -274,7 +264,7 @@ def _tool_table(asked: argparse.Namespace) -> list[str]:
     ]
     missing: list[str] = []
     refused: dict[str, str] = {}
-    with _server("benchmarks/explorer_page.py") as address, _chromium() as browser:
+    with server("benchmarks/explorer_page.py") as address, chromium() as browser:
         for tool in asked.tools:
             words, package, *_ = TOOLS[tool]
             try:
@@ -300,7 +290,7 @@ def _try(browser, address: str, tool: str, size: int, refused: dict[str, str]) -
     """
     from playwright.sync_api import Error
 
-    page = _page(browser)
+    page = visitor(browser)
     page.on("requestfailed", lambda asked: _refuse(refused, tool, asked.url))
     traffic, frames = Traffic(page), Frames(page)
     _, _, picture, card = TOOLS[tool]
@@ -327,6 +317,7 @@ def _try(browser, address: str, tool: str, size: int, refused: dict[str, str]) -
             taken["area"] = time.perf_counter() - began
     except Error as error:
         print(f"{tool} at {size}: {str(error).splitlines()[0]}", file=sys.stderr)
+    frames.stop()
     page.context.close()
     return taken
 
@@ -431,58 +422,20 @@ class Frames:
         self.times.append(told["metadata"]["timestamp"])
         self.wire.send("Page.screencastFrameAck", {"sessionId": told["sessionId"]})
 
+    def stop(self) -> None:
+        """Ask for no more, so that none comes to a page that is closing."""
+        self.wire.send("Page.stopScreencast")
+
     def last(self, page) -> float:
-        """Epoch seconds of the last change, once none has come for QUIET seconds."""
-        while time.time() - self.times[-1] < QUIET:
-            page.wait_for_timeout(100)
-        return self.times[-1]
-
-
-def _page(browser):
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
-    context.set_default_timeout(1000 * LIMIT)
-    page = context.new_page()
-    page.add_init_script(
-        f"addEventListener('DOMContentLoaded', () => {{ const s = document.createElement('style');"
-        f" s.textContent = {STILL!r}; document.head.append(s); }})"
-    )
-    return page
-
-
-@contextmanager
-def _chromium() -> Iterator:
-    from playwright.sync_api import sync_playwright
-
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"]
-        )
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def _server(script: str, **environment: str) -> Iterator[str]:
-    """A Streamlit script on a free port: its address."""
-    with socket() as listener:
-        listener.bind(("localhost", 0))
-        port = listener.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true", f"--server.port={port}"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        while process.poll() is None:
-            try:
-                urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=1)
-                break
-            except (urllib.error.URLError, TimeoutError):
-                time.sleep(0.1)
-        yield f"http://localhost:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
+        """Epoch seconds of the last change, once none has come for QUIET seconds and the page is not at work."""
+        while True:
+            while time.time() - self.times[-1] < QUIET:
+                page.wait_for_timeout(100)
+            last = self.times[-1]
+            page.evaluate(IDLE)  # a page that computes shows no frame meanwhile, and answers only then
+            page.wait_for_timeout(300)
+            if self.times[-1] == last:
+                return last
 
 
 PARTS = {"map": _app_table, "pages": _page_table, "tools": _tool_table}

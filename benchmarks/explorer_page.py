@@ -4,14 +4,9 @@ Bare on purpose: nothing but the map, so that the tools are compared and not the
 is then selected is counted in words.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import streamlit as st
 from streamlit import runtime
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app import theme
 from app.widgets import webgl_map

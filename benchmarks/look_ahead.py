@@ -1,6 +1,6 @@
 """What does it cost mining that a DataLoader's workers ask for batches before the updates of those under way?
 
-    python benchmarks/look_ahead.py
+    python -m benchmarks.look_ahead
 
 Trains a conv4 on the glyphs through `MinedBatchSampler` with 0, 1, 2 and 8 batches of look-ahead, on one thread.
 Writes benchmarks/results/look_ahead.md.
@@ -13,11 +13,11 @@ os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 import pandas as pd
 import torch
 from pytorch_metric_learning import losses, miners
-from race import CPU, DIM, IMAGE_SIZE
-from report import machine, write_report
-from tables import shown
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.race import CPU, DIM, IMAGE_SIZE
+from benchmarks.report import machine, write_report
+from benchmarks.tables import shown
 from bon_core.config import DataConfig, DivisionConfig, NetworkConfig
 from bon_core.datasets import ImageSet, load_images
 from bon_core.embeddings import EmbeddingSet
@@ -85,7 +85,7 @@ def main() -> None:
     lines = [
         machine(),
         "",
-        f"Written by `python benchmarks/look_ahead.py`: glyphs of {IMAGE_SIZE} px, conv4, {STEPS:,} steps of 8 classes"
+        f"Written by `python -m benchmarks.look_ahead`: glyphs of {IMAGE_SIZE} px, conv4, {STEPS:,} steps of 8 classes"
         f" x 2 images, one group, batch-hard triplets; mean and 95 % t-interval over {SEEDS} seeds.",
         "",
         f"| batches of look-ahead | {' | '.join(FIGURES.values())} |",

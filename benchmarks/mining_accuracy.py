@@ -1,8 +1,8 @@
 """Does mining hard batches train a better embedding, or the same one in fewer steps?
 
-    python benchmarks/mining_accuracy.py run --omniglot PATH --cars FILE --jobs 2
-    python benchmarks/mining_accuracy.py study --omniglot PATH --jobs 2     # schedules, on held-out training classes
-    python benchmarks/mining_accuracy.py report
+    python -m benchmarks.mining_accuracy run --omniglot PATH --cars FILE --jobs 2
+    python -m benchmarks.mining_accuracy study --omniglot PATH --jobs 2     # schedules, on held-out training classes
+    python -m benchmarks.mining_accuracy report
 
 Every training is one process on one thread and leaves one JSON in benchmarks/results/mining_accuracy; those that are
 there already are not run again. `report` writes benchmarks/results/mining_accuracy.md and the plots from them.
@@ -12,10 +12,11 @@ from itertools import product
 
 import altair as alt
 import pandas as pd
-from race import HELD_OUT, Race
-from report import RESULTS, machine, write_report
-from series import arguments, curves, finished, run
-from tables import interval, shown
+
+from benchmarks.race import HELD_OUT, Race
+from benchmarks.report import RESULTS, machine, write_report
+from benchmarks.series import arguments, curves, finished, run
+from benchmarks.tables import interval, shown
 
 KEPT = RESULTS / "mining_accuracy"
 SETS = ("omniglot", "omniglot-rotations", "glyphs", "cars")
@@ -100,7 +101,7 @@ def report() -> None:
     lines = [
         machine(),
         "",
-        "Written by `python benchmarks/mining_accuracy.py report` from the JSON files in `mining_accuracy/`, one a"
+        "Written by `python -m benchmarks.mining_accuracy report` from the JSON files in `mining_accuracy/`, one a"
         " training. conv4 on images of 20 px (cars: one linear layer, with dropout, on frozen EfficientNet-Lite0"
         " features of a research subset at 84 px, not comparable with published figures), D = 64, batches of"
         " 8 classes x 2 images, triplet loss with margin 0.2, AdamW with a cosine over the whole training,"

@@ -1,7 +1,7 @@
 """What does composing hard batches cost a step, and a sample, as the data set grows?
 
-    python benchmarks/mining_cost.py
-    python benchmarks/mining_cost.py --samples 10000 100000 --threads 2    # a quick look
+    python -m benchmarks.mining_cost
+    python -m benchmarks.mining_cost --samples 10000 100000 --threads 2    # a quick look
 
 Every composer runs in the same process on the same clustered embeddings; beside them stand pytorch-metric-learning's
 in-batch miners and its cross-batch memory, which work per step as well. All run on the processor and, where there is
@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import faiss
 import torch
 from pytorch_metric_learning import losses, miners
-from report import machine, write_report
 from torch import Tensor
 
+from benchmarks.report import machine, write_report
 from bon_core.config import MiningConfig
 from bon_core.mining import Composer, make_composer
 
@@ -235,7 +235,7 @@ def report(composers: list[Cost], peers: list[Cost], load: float) -> list[str]:
     """The results file: bars first, then all that was measured."""
     gpu = f" GPU: {torch.cuda.get_device_name()}." if torch.cuda.is_available() else ""
     return [
-        f"{machine()}{gpu} Written by `python benchmarks/mining_cost.py`.",
+        f"{machine()}{gpu} Written by `python -m benchmarks.mining_cost`.",
         "",
         f"Compose + update of one step, milliseconds: median wall / median CPU / fastest twentieth (wall). D = {DIM},"
         f" {IMAGES} images a class, G = {GROUPS}; {IMAGES_A_CLASS} images a class in the data. Refreshes of"

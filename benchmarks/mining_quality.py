@@ -1,6 +1,6 @@
 """How hard are the negatives that a composer brings together, and how healthy is the bag while a network trains?
 
-    python benchmarks/mining_quality.py --omniglot PATH
+    python -m benchmarks.mining_quality --omniglot PATH
 
 Two parts. Trainings of one network a composer, watched at ten moments: all training images are embedded, and every
 anchor's nearest negative in composed batches is ranked among all negatives there are (exact search). And still
@@ -16,12 +16,12 @@ import altair as alt
 import numpy as np
 import pandas as pd
 import torch
-from mining_cost import DIM as EMBEDDING_DIM
-from mining_cost import Embeddings
-from race import DIM, Field, Race, add_sources, embedded, run, sources_of
-from report import RESULTS, machine, write_report
 from torch import Tensor
 
+from benchmarks.mining_cost import DIM as EMBEDDING_DIM
+from benchmarks.mining_cost import Embeddings
+from benchmarks.race import DIM, Field, Race, add_sources, embedded, run, sources_of
+from benchmarks.report import RESULTS, machine, write_report
 from bon_core.config import MiningConfig
 from bon_core.mining import BagOfNegatives, Composer, Uniform, make_composer
 from bon_core.networks import EmbeddingNetwork
@@ -141,7 +141,7 @@ def report(table: pd.DataFrame, still_batches: dict[str, dict[str, float]], step
     lines = [
         machine(),
         "",
-        f"Written by `python benchmarks/mining_quality.py`. Trainings of {steps:,} steps of 8 classes x 2 images,"
+        f"Written by `python -m benchmarks.mining_quality`. Trainings of {steps:,} steps of 8 classes x 2 images,"
         " triplet loss on batch-hard triplets; the composer is all that differs. Percentile: share of all negatives"
         " that are farther from the anchor than the nearest one in its batch, by exact search.",
         "",

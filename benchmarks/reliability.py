@@ -1,7 +1,7 @@
 """What it stands: kills, hostile files, fuzzing, visitors in haste, long stays. The tests of robustness, at length.
 
-    python benchmarks/reliability.py                  (hours; needs the test requirements and Chromium)
-    python benchmarks/reliability.py kill table       (these parts; the others keep what they measured last)
+    python -m benchmarks.reliability                  (hours; needs the test requirements and Chromium)
+    python -m benchmarks.reliability kill table       (these parts; the others keep what they measured last)
 
 Writes benchmarks/results/reliability.md, and beside it the figures that it is made of. Fails if a test fails.
 """
@@ -16,8 +16,6 @@ import time
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.report import RESULTS, machine, write_report
 

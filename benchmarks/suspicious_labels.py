@@ -1,6 +1,6 @@
 """Does the list of suspicious labels find wrong ones? Labels of glyphs are flipped on purpose, a network is trained.
 
-    python benchmarks/suspicious_labels.py
+    python -m benchmarks.suspicious_labels
 
 Five in a hundred training labels are replaced: by any other class, or by one of the three that look most alike (mean
 images). BoN trains on them, undivided, for ten epochs, some minutes on a CPU core. Then the ranking of
@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from report import machine, write_report
 
+from benchmarks.report import machine, write_report
 from bon_core.config import DataConfig, DivisionConfig, RunConfig, TrainingConfig
 from bon_core.datasets import load_images
 from bon_core.datasets.image_set import TEST, TRAIN, ImageSet

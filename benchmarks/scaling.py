@@ -1,0 +1,164 @@
+"""How much faster do two processes train than one, and what does each do that grows with the data set?
+
+    python -m benchmarks.scaling
+    python -m benchmarks.scaling --steps 20 --repeats 1 --samples 100000    # a quick look, which writes as well
+
+The same training of conv4 on glyphs, 128 images a step in all: by one process with one thread, by two with one thread
+each under torchrun, and by one with two threads, three times in turn. Then, for a million and ten million samples, what
+a process does now and then with all of them, by CPU time. Writes benchmarks/results/scaling.md; wants a quiet machine.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import machine, write_report
+from bon_core import runs
+from bon_core.config import DataConfig, DivisionConfig, RunConfig, TrainingConfig
+
+BAR = 0.8
+SAMPLES = (1_000_000, 10_000_000)
+WAYS = ((1, 1), (2, 1), (1, 2))  # processes, threads of each
+
+
+def train(folder: Path, steps: int) -> None:
+    """One of the processes: train without evaluation, and write down when which step was done."""
+    from bon_core.datasets import load_images
+    from bon_core.training.distributed import joined
+    from bon_core.training.trainer import Trainer
+
+    os.environ["BON_RUNS"] = str(folder)
+    images = load_images(DataConfig()).part("train")
+    epochs = steps / (len(images) // 128)
+    config = RunConfig(
+        division=DivisionConfig(learners=1),
+        training=TrainingConfig(epochs=epochs, device="cpu", checkpoint_every=1e6, audit_every=10),
+    )
+    with joined("cpu") as ranks:
+        if ranks.first:
+            runs.create("run", config)
+        ranks.begin()
+        trainer = Trainer(config, images, runs.open_run("run"), ranks)
+        marks = []
+        trainer.show = lambda step, figures: marks.append((step, time.perf_counter()))  # about once a second
+        trainer.fit()
+        if ranks.first:
+            losses = [event["loss"] for event in trainer.run.events("step")]
+            (folder / "found.json").write_text(json.dumps({"marks": marks, "losses": losses}))
+
+
+def measured(processes: int, threads: int, steps: int) -> tuple[float, list[float]]:
+    """Images a second once it runs, and the losses of every tenth step."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        command += [
+            f"--nproc-per-node={processes}",
+            "-m",
+            "benchmarks.scaling",
+            "--train",
+            folder,
+            "--steps",
+            str(steps),
+        ]
+        subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": str(threads)}, check=True, capture_output=True)
+        found = json.loads((Path(folder) / "found.json").read_text())
+    (first, began), (last, ended) = found["marks"][1], found["marks"][-1]
+    return 128 * (last - first) / (ended - began), found["losses"]
+
+
+def growth(count: int) -> str:
+    """One row of a table: CPU seconds of one thread for work over all N samples."""
+    import numpy as np
+    import torch
+
+    from bon_core.division.clustering import cluster
+    from bon_core.mining import BagOfNegatives
+    from bon_core.training.distributed import checksum
+
+    def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
+        began = time.process_time()
+        found = work()
+        return time.process_time() - began, found
+
+    torch.set_num_threads(1)
+    labels, draws = torch.arange(count) // 50, torch.Generator().manual_seed(0)
+    making, bag = seconds(lambda: BagOfNegatives(labels))
+    some = torch.nn.functional.normalize(torch.randn(4096, 128, generator=draws), dim=1)
+    drawn = torch.randperm(count, generator=draws)[:200_000]
+    hashing, _ = seconds(lambda: [bag.rehash(ids, some[: len(ids)]) for ids in drawn.split(4096)])
+    looking, _ = seconds(bag.stats)
+    copying, state = seconds(bag.state_dict)
+    comparing, _ = seconds(lambda: checksum(state))
+    clustered = count // 50  # linear in the samples
+    vectors = np.random.default_rng(0).standard_normal((clustered, 128), dtype=np.float32)
+    dividing, _ = seconds(lambda: cluster(vectors, 8, seed=0))
+    times = (making, hashing * count / len(drawn), looking, copying, comparing, dividing * count / clustered)
+    return f"| {count:,} | {' | '.join(f'{each:.2g}' for each in times)} |"
+
+
+def main(steps: int, repeats: int, samples: Sequence[int]) -> None:
+    load = os.getloadavg()[0]
+    rates: dict[tuple[int, int], list[float]] = {way: [] for way in WAYS}
+    losses = {}
+    for _ in range(repeats):
+        for way in WAYS:
+            rate, losses[way] = measured(*way, steps)
+            rates[way].append(rate)
+            print(f"{way[0]} processes, {way[1]} threads: {rate:.0f} images/s", flush=True)
+    efficiency = [two / (2 * one) for one, two in zip(rates[1, 1], rates[2, 1], strict=True)]
+    typical = statistics.median(efficiency)
+    apart = max(abs(two / one - 1) for one, two in zip(losses[1, 1], losses[2, 1], strict=True))
+    names = {(1, 1): "1 process, 1 thread", (2, 1): "2 processes, 1 thread each", (1, 2): "1 process, 2 threads"}
+    table = [
+        f"| {name} | {statistics.median(rates[way]):.0f} | {min(rates[way]):.0f} to {max(rates[way]):.0f}"
+        f" | {statistics.median(rates[way]) / statistics.median(rates[1, 1]):.2f} |"
+        for way, name in names.items()
+    ]
+    write_report(
+        "scaling",
+        "Two processes",
+        [
+            f"{machine()} Written by `python -m benchmarks.scaling`.",
+            "",
+            f"conv4 on glyphs of 32 px, undivided, Bag of Negatives, distance-weighted choice in the batch: {steps}"
+            f" steps of 128 images in all, {repeats} times in turn, the median and the range. The processes talk over"
+            f" gloo. Load of the machine before: {load:.1f} (0 is quiet).",
+            "",
+            "| | images a second | range | times one |",
+            "|---|---|---|---|",
+            *table,
+            "",
+            f"- efficiency of two processes on two cores: {typical:.2f} of ideal"
+            f" ({min(efficiency):.2f} to {max(efficiency):.2f} in each turn), bar {BAR}:"
+            f" {'held' if typical >= BAR else 'missed'}",
+            f"- losses of two processes are those of one within {apart:.1e} of their value over {steps} steps",
+            "",
+            "## What grows with the data set",
+            "",
+            "CPU seconds of one thread for all N samples, D = 128: making the index of classes and the table; hashing"
+            " (from 200,000); the health of the buckets; copying the table for a checkpoint; its checksum; k-means into"
+            " 8 clusters from cold (from a fiftieth of the samples, which are noise: as many rounds as there can be).",
+            "",
+            "| N | make | hash | health | copy | checksum | cluster |",
+            "|---|---|---|---|---|---|---|",
+            *map(growth, samples),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--train", type=Path, metavar="FOLDER", help="be one of the processes")
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--samples", type=int, nargs="+", default=SAMPLES)
+    given = parser.parse_args()
+    train(given.train, given.steps) if given.train else main(given.steps, given.repeats, given.samples)
