@@ -51,6 +51,6 @@ def test_a_training_outlives_the_page_and_stops_when_told(page, browser, server)
     later.get_by_text("long · training").wait_for(timeout=PATIENCE)
     later.get_by_role("button", name="Stop").click()
     later.get_by_text("long · stopped").wait_for(timeout=PATIENCE)
-    assert later.get_by_role("button", name="Resume").is_visible()
+    later.get_by_role("button", name="Resume").wait_for()
     assert Run(server.runs / "long").status().state == "stopped"
     visitor.close()
