@@ -198,6 +198,7 @@ def _from_parquet(path: Path) -> dict[str, np.ndarray]:
         with pq.ParquetFile(path) as file:
             places = _places(path, file.schema_arrow)
             names = [name for found in places.values() for name in found]
+            file.scan_contents()  # a footer that contradicts itself is an error here; below it would end the process
             _check_count(path, file.metadata, names)
             plain = {kind: column for kind, (column, *_) in places.items() if kind != "vectors"}
             table = file.read(columns=list(plain.values()))

@@ -272,6 +272,11 @@ WHOLE_PARQUET = parquet()
 EMBEDDINGS_PARQUET: list[Case] = [
     ("no labels", parquet(label=None), "none of labels"),
     ("no vectors", parquet(vector=None), "neither a column of lists"),
+    (
+        "a footer that contradicts itself",  # PyArrow ends the process where its metadata is asked for columns
+        damaged(WHOLE_PARQUET, lambda content: content.replace(b"\x25\x02\x18\x05label", b"\x25\x00\x18\x05label")),
+        "not a whole Parquet",
+    ),
     ("no rows", parquet(vector=pa.array([], pa.list_(pa.float32())), label=pa.array([], pa.string())), r"\(0, 0\)"),
     ("lists of two lengths", parquet(vector=[*ROWS[:5], [1.0]]), "lengths 4, 1"),
     ("empty lists", parquet(vector=[[]] * 6, label=list("aabbcc")), "lengths 0|null|numbers"),
