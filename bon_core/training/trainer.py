@@ -159,7 +159,9 @@ class Trainer:
                 share = self.ranks.take_share(whole)
                 samples = self.feed.take(batch.positions[share])  # (b, channels, H, W), or (b, values) of vectors
                 if self.feed.ahead:
+                    clock = time.perf_counter()
                     self.ahead = self._look_ahead()
+                    mining += time.perf_counter() - clock
                 if self.augment is not None:
                     samples = self.augment(samples, share, whole)
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
