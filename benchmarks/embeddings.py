@@ -35,7 +35,11 @@ RACES = {  # name: rows, settings of mining, learners, steps
     "Bag of Negatives, 4 learners": (MILLION, {"miner": "bon"}, 4, 3000),
     "Bag of Negatives, ten million": (TEN_MILLION, {"miner": "bon"}, 1, 1500),
 }
-KIND = {MILLION: "float32", TEN_MILLION: "float16"}
+
+
+def kind_of(rows: int) -> str:
+    """How the values are stored: float32, or float16 where a file would have more than a million rows."""
+    return "float32" if rows <= MILLION else "float16"
 
 
 def draw(folder: Path, rows: int) -> Path:
@@ -46,9 +50,9 @@ def draw(folder: Path, rows: int) -> Path:
     rng.shuffle(labels)
     centres = rng.standard_normal((rows // CLASS_SIZE, TELLING), dtype=np.float32)
     mixed = np.linalg.qr(rng.standard_normal((WIDTH, WIDTH)))[0].astype(np.float32)
-    file = np.lib.format.open_memmap(path, mode="w+", dtype=KIND[rows], shape=(rows, WIDTH))
+    file = np.lib.format.open_memmap(path, mode="w+", dtype=kind_of(rows), shape=(rows, WIDTH))
     for start in range(0, rows, BLOCK):
-        part = rng.standard_normal((BLOCK, WIDTH), dtype=np.float32)
+        part = rng.standard_normal((min(BLOCK, rows - start), WIDTH), dtype=np.float32)
         part[:, :TELLING] = centres[labels[start : start + BLOCK]] + NOISE * part[:, :TELLING]
         part[:, TELLING:] *= COMMON
         file[start : start + BLOCK] = part @ mixed
@@ -63,7 +67,7 @@ def train(path: Path, mining: dict, learners: int, steps: int) -> dict:
     os.environ["BON_RUNS"] = tempfile.mkdtemp(dir=path.parent)
     import torch
 
-    from bon_core import experiment, runs
+    from bon_core import evaluation, experiment, runs
     from bon_core.config import DataConfig, DivisionConfig, MiningConfig, RunConfig, TrainingConfig
     from bon_core.datasets import load_data
     from bon_core.training.trainer import Trainer
@@ -84,8 +88,8 @@ def train(path: Path, mining: dict, learners: int, steps: int) -> dict:
     config = experiment.settled(config, data)
     run = runs.create("head", config)
     trainer = Trainer(config, train_set, run)
-    trainer.evaluate = experiment.Evaluator(run, config, data, device="cpu")
-    before = experiment.untrained(experiment.evaluated(config, data))
+    trainer.evaluate = evaluation.Evaluator(run, config, data, device="cpu")
+    before = evaluation.untrained(evaluation.evaluated(config, data))
     trainer.fit()
     logged, evaluated = run.events("step"), run.events("evaluation")[-1]
     later = logged[len(logged) // 10 :]
@@ -160,7 +164,7 @@ def main() -> None:
         " Recall@1 before | after |",
         "|---|---|---|---|---|---|---|---|---|",
         *(
-            f"| {name} | {RACES[name][0]:,} {KIND[RACES[name][0]]} | {RACES[name][3]:,} | {row['seconds']:.0f} |"
+            f"| {name} | {RACES[name][0]:,} {kind_of(RACES[name][0])} | {RACES[name][3]:,} | {row['seconds']:.0f} |"
             f" {row['step_ms']:.1f} | {row['mining_ms']:.2f} | {row['wait']:.1%} | {row['before']:.3f} |"
             f" {row['after']:.3f} |"
             for name, row in found.items()
@@ -172,7 +176,7 @@ def main() -> None:
         "| training | file, GB | checked and mapped in, s | own memory, GB | with pages of the file, GB |",
         "|---|---|---|---|---|",
         *(
-            f"| {name} | {RACES[name][0] * WIDTH * np.dtype(KIND[RACES[name][0]]).itemsize / 1e9:.2f} |"
+            f"| {name} | {RACES[name][0] * WIDTH * np.dtype(kind_of(RACES[name][0])).itemsize / 1e9:.2f} |"
             f" {row['loaded']:.1f} | {row['own_gb']:.2f} | {row['with_file_gb']:.2f} |"
             for name, row in found.items()
         ),

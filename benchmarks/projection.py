@@ -23,7 +23,7 @@ from bon_core.retrieval.neighbours import build_neighbours
 
 K = 15
 MEASURED = 5000  # samples that trustworthiness and recall are measured on
-REPEATS = 3  # of ours, the median counts; the peer's is taken once, as its minutes vary less
+REPEATS = 3  # of ours, the median counts; the peer's minutes are taken once
 FASTER, CLOSE = 8, 0.005  # the bar
 
 
