@@ -18,13 +18,14 @@ from bon_core.datasets import load_data, load_images, load_vectors
 from bon_core.datasets.image_set import SPLIT_NAMES, ImageSet
 from bon_core.datasets.vector_set import VectorSet
 from bon_core.embeddings import EmbeddingSet
-from bon_core.experiment import CLUSTERS_TO_LOOK_AT, WEIGHTS, fitted_hashing, held_out
+from bon_core.evaluation import held_out
+from bon_core.experiment import CLUSTERS_TO_LOOK_AT, WEIGHTS
 from bon_core.files import path_of, reason_of, whole_file
 from bon_core.retrieval.negatives import hardness_of
 from bon_core.runs import Run, Status
 from bon_core.slices import block_masks
 from bon_core.snapshot import Snapshot
-from bon_core.survey import Progress, fitted_division, measure, take
+from bon_core.survey import Progress, fitted_division, fitted_hashing, measure, take
 
 
 def evaluate(name: str, *, data: str | None, device: str) -> dict[str, Any]:

@@ -19,23 +19,17 @@ from bon_core import runs
 from bon_core.card import PACKAGES, write_card
 from bon_core.config import IMAGE_BACKBONES, VECTOR_BACKBONES, InputError, RunConfig, check
 from bon_core.datasets import VectorSet, load_data
-from bon_core.datasets.image_set import SPLIT_NAMES, TRAIN, ImageSet
+from bon_core.datasets.image_set import TRAIN
 from bon_core.embeddings import EmbeddingSet
+from bon_core.evaluation import Data, Evaluator, drawn_rows, evaluated, held_out, untrained
 from bon_core.files import sweep, whole_file
-from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
+from bon_core.retrieval.neighbours import NeighbourTable
 from bon_core.runs import Run
 from bon_core.snapshot import Snapshot
-from bon_core.survey import Division, Hashing, fitted_division, measure, take
-
-Data = ImageSet | VectorSet
+from bon_core.survey import Division, fitted_division, fitted_hashing, hashing_of, take
 
 WEIGHTS = "model.safetensors"
-PREVIEW_SAMPLES = 2000
-MOST_PREVIEWS = 48  # beyond, the one goes whose neighbours are nearest: a long run keeps no more than a short one
-MOST_EVALUATED = 20_000  # held-out samples that an evaluation while training looks at
 MOST_SHOWN = 1_000_000  # samples of a snapshot
-FEW_CLASSES = 100
-QUERIES = 256  # whose similarities to all held-out samples are held at once
 CLUSTERS_TO_LOOK_AT = 4  # for embeddings that were not trained divided
 WAIT_SECONDS = 1.0
 
@@ -106,120 +100,6 @@ def settled(config: RunConfig, data: Data) -> RunConfig:
         f"The backbone {name} cannot take the {data.UNIT} of {data.name}; take {' or '.join(fitting)}.",
     )
     return replace(config, network=replace(config.network, backbone=name))
-
-
-def held_out(config: RunConfig) -> str:
-    """The split that evaluation looks at: test classes, or held-out training classes while settings are tuned."""
-    return "validation" if config.data.holdout else "test"
-
-
-class Evaluator:
-    """Evaluates the network on held-out classes and draws the small live map. Handed to the trainer as a callback."""
-
-    def __init__(self, run: Run, config: RunConfig, images: Data, *, device: str):
-        self.run, self.device = run, device
-        self.images = evaluated(config, images)
-        count = min(PREVIEW_SAMPLES, len(self.images))
-        self.shown = np.sort(np.random.default_rng(0).choice(len(self.images), count, replace=False))
-
-    def __call__(self, network: Any, step: int) -> dict[str, Any]:
-        embeddings = EmbeddingSet(
-            vectors=self.preview(network, step),
-            labels=self.images.labels,
-            ids=self.images.ids,
-            class_names=self.images.class_names,
-        )
-        return {"split": SPLIT_NAMES[self.images.split[0]], **measure(embeddings)}
-
-    def preview(self, network: Any, step: int) -> np.ndarray:
-        """Record how some samples lie at this step; returns the vectors of all held-out ones, (N, D).
-
-        The map is a PCA turned to the one before it, so that points move and the picture does not spin. The neighbours
-        are for the timeline, which is computed when the training is over.
-        """
-        from bon_core.networks import embed
-        from bon_core.projection import NEIGHBOURS, pca
-
-        vectors = embed(network, self.images.samples, device=self.device)
-        shown = self.images.take(self.shown)
-        before = self.run.newest_preview()
-        table = build_neighbours(vectors[self.shown], min(NEIGHBOURS, len(shown)) - 1)
-        file = self.run.preview_path(step)
-        file.parent.mkdir(exist_ok=True)
-        with whole_file(file) as path:
-            np.savez_compressed(
-                path,
-                step=step,
-                ids=shown.ids,
-                labels=shown.labels,
-                xy=pca(vectors[self.shown], previous=None if before is None else before["xy"]),
-                neighbours=table.indices.astype(np.int16),
-                distances=table.distances.astype(np.float16),
-                correct=self._correct(vectors),
-            )
-        kept = self.run.previews()
-        if len(kept) > MOST_PREVIEWS:
-            gaps = np.subtract(kept[2:], kept[:-2])  # that each would leave
-            self.run.preview_path(kept[1 + int(gaps.argmin())]).unlink()
-        return vectors
-
-    def _correct(self, vectors: np.ndarray) -> np.ndarray:
-        """Whether the nearest of all held-out samples has the same class, (n,) bool for the shown ones."""
-        labels, found = self.images.labels, []
-        for rows in np.split(self.shown, range(QUERIES, len(self.shown), QUERIES)):
-            similarity = vectors[rows] @ vectors.T
-            similarity[np.arange(len(rows)), rows] = -np.inf
-            found.append(labels[similarity.argmax(axis=1)] == labels[rows])
-        return np.concatenate(found)
-
-
-def evaluated(config: RunConfig, data: Data) -> Data:
-    """The held-out samples that evaluations look at: all of them, or of many a draw that is always the same."""
-    part = data.part(held_out(config))
-    rows = drawn_rows(part.labels, MOST_EVALUATED)
-    return part if len(rows) == len(part) else part.take(rows)
-
-
-def drawn_rows(labels: np.ndarray, most: int) -> np.ndarray:
-    """About `most` rows, ascending, by a draw of whole classes, so that queries keep what they are to find; of large
-    classes a draw of rows. All rows if there are no more than `most`.
-    """
-    if len(labels) <= most:
-        return np.arange(len(labels))
-    rng = np.random.default_rng(0)
-    classes = rng.permutation(np.unique(labels))
-    fit = int(np.searchsorted(np.bincount(labels)[classes].cumsum(), most, side="right"))
-    if fit < FEW_CLASSES:
-        return np.sort(rng.choice(len(labels), most, replace=False))
-    return np.flatnonzero(np.isin(labels, classes[:fit]))
-
-
-def fitted_hashing(vectors: np.ndarray, *, origin: str = "fitted") -> Hashing:
-    """A hasher and table for an embedding that was not trained with them, to look at."""
-    import torch
-
-    from bon_core.mining import BagOfNegatives
-
-    bag = BagOfNegatives(torch.zeros(len(vectors), dtype=torch.int64), dim=vectors.shape[1])
-    everything = torch.from_numpy(np.ascontiguousarray(vectors))
-    order = torch.randperm(len(vectors), generator=torch.Generator().manual_seed(0))
-    for ids in order.split(512):
-        bag.update(ids, everything[ids])
-    for ids in order.split(4096):
-        bag.rehash(ids, everything[ids])
-    return hashing_of(bag, np.arange(len(vectors)), len(vectors), origin=origin)
-
-
-def hashing_of(bag: Any, positions: np.ndarray, count: int, *, origin: str) -> Hashing:
-    """What a snapshot shows of a bag whose samples are the rows `positions` of `count`."""
-    stored = np.full(count, -1, dtype=np.int64)
-    stored[positions] = bag.codes.cpu().numpy()
-    return Hashing(
-        mean=bag.hasher.mean.cpu().numpy(),
-        projection=bag.hasher.projection.cpu().numpy(),
-        stored=stored,
-        origin=origin,
-    )
 
 
 def _check_batch(config: RunConfig, train_set: Data) -> None:
@@ -451,16 +331,6 @@ def _baseline(run: Run, data: Data) -> dict[str, Any]:
     evaluations = run.events("evaluation")
     found = untrained(data)
     return {**found, "queries": len(data), "trained": evaluations[-1]["recall@1"] if evaluations else None}
-
-
-def untrained(data: Data) -> dict[str, Any]:
-    """Recall of plain pixel distance, or of vectors as they came: what a network has to beat."""
-    plain = data.samples[:].reshape(len(data), -1)
-    if not isinstance(data, VectorSet):
-        plain = plain.astype(np.float32) + 1e-3  # an empty image has no direction
-    found = measure(EmbeddingSet.of(plain, data.labels, class_names=data.class_names))
-    of = "frozen vectors" if isinstance(data, VectorSet) else "raw pixels"
-    return {"of": of, "recall@1": found["recall@1"], "map@r": found["map@r"]}
 
 
 def _save_weights(run: Run, network: Any) -> None:

@@ -52,8 +52,56 @@ class Division:
 
 def measure(embeddings: EmbeddingSet) -> dict[str, Any]:
     """Retrieval metrics of one split, for the log: cheap enough to take while training."""
-    table = _table(embeddings.vectors, embeddings.labels, None)
-    return {**_metrics(table, embeddings.labels), "search": table.kind, "search_recall": table.recall}
+    return figures(search(embeddings.vectors, embeddings.labels), embeddings.labels)
+
+
+def figures(table: NeighbourTable, labels: np.ndarray) -> dict[str, Any]:
+    """What `measure` gives, of neighbours that `search` found among N samples with `labels` (N,)."""
+    return {**_metrics(table, labels), "search": table.kind, "search_recall": table.recall}
+
+
+def search(
+    vectors: np.ndarray, labels: np.ndarray, split: np.ndarray | None = None, indexes: Path | None = None
+) -> NeighbourTable:
+    """The neighbours within each split: as many as the metrics need, the smallest split has, and memory bears."""
+    sizes = np.array([len(vectors)]) if split is None else np.unique(split, return_counts=True)[1]
+    needed = min(RECALL_AT[-1], int(sizes.max()) - 1)
+    check(
+        sizes.min() > needed,
+        f"The smallest split has {sizes.min()} samples, but Recall@{needed} needs {needed + 1}; add samples or"
+        " give one split only.",
+    )
+    bearable = min(MOST_NEIGHBOURS, MOST_ENTRIES // len(vectors))
+    wanted = max(NEIGHBOURS_KEPT, min(neighbours_needed(labels, split), bearable))
+    return build_neighbours(vectors, min(wanted, int(sizes.min()) - 1), groups=split, folder=indexes)
+
+
+def fitted_hashing(vectors: np.ndarray) -> Hashing:
+    """A hasher and table for an embedding that was not trained with them, to look at."""
+    import torch
+
+    from bon_core.mining import BagOfNegatives
+
+    bag = BagOfNegatives(torch.zeros(len(vectors), dtype=torch.int64), dim=vectors.shape[1])
+    everything = torch.from_numpy(np.ascontiguousarray(vectors))
+    order = torch.randperm(len(vectors), generator=torch.Generator().manual_seed(0))
+    for ids in order.split(512):
+        bag.update(ids, everything[ids])
+    for ids in order.split(4096):
+        bag.rehash(ids, everything[ids])
+    return hashing_of(bag, np.arange(len(vectors)), len(vectors), origin="fitted")
+
+
+def hashing_of(bag: Any, positions: np.ndarray, count: int, *, origin: str) -> Hashing:
+    """What a snapshot shows of a bag whose samples are the rows `positions` of `count`."""
+    stored = np.full(count, -1, dtype=np.int64)
+    stored[positions] = bag.codes.cpu().numpy()
+    return Hashing(
+        mean=bag.hasher.mean.cpu().numpy(),
+        projection=bag.hasher.projection.cpu().numpy(),
+        stored=stored,
+        origin=origin,
+    )
 
 
 def fitted_division(vectors: np.ndarray, count: int, *, seed: int) -> Division:
@@ -88,7 +136,7 @@ def take(
     """
     vectors, labels = embeddings.vectors, embeddings.labels
     progress(0.05, "searching neighbours")
-    table = _table(vectors, labels, split, indexes)
+    table = search(vectors, labels, split, indexes)
 
     progress(0.2, "measuring retrieval")
     metrics = _metrics_by_split(table, vectors, labels, split, seed)
@@ -143,22 +191,6 @@ def take(
             **meta,
         },
     )
-
-
-def _table(
-    vectors: np.ndarray, labels: np.ndarray, split: np.ndarray | None, indexes: Path | None = None
-) -> NeighbourTable:
-    """The neighbours within each split: as many as the metrics need, the smallest split has, and memory bears."""
-    sizes = np.array([len(vectors)]) if split is None else np.unique(split, return_counts=True)[1]
-    needed = min(RECALL_AT[-1], int(sizes.max()) - 1)
-    check(
-        sizes.min() > needed,
-        f"The smallest split has {sizes.min()} samples, but Recall@{needed} needs {needed + 1}; add samples or"
-        " give one split only.",
-    )
-    bearable = min(MOST_NEIGHBOURS, MOST_ENTRIES // len(vectors))
-    wanted = max(NEIGHBOURS_KEPT, min(neighbours_needed(labels, split), bearable))
-    return build_neighbours(vectors, min(wanted, int(sizes.min()) - 1), groups=split, folder=indexes)
 
 
 def _metrics(table: NeighbourTable, labels: np.ndarray) -> dict[str, Any]:

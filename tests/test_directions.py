@@ -19,8 +19,10 @@ ALLOWED = {  # what a unit of bon_core may import of bon_core, beside the bottom
     "training": {"datasets", "networks", "mining", "division", "runs"},
     "survey": {"datasets", "division", "mining", "retrieval", "projection", "snapshot"},
     "card": {"runs", "survey"},
-    "experiment": SIDE_BY_SIDE | {"projection", "training", "survey", "snapshot", "runs", "card"},
-    "commands": SIDE_BY_SIDE | {"projection", "training", "survey", "snapshot", "runs", "card", "experiment"},
+    "evaluation": {"datasets", "networks", "retrieval", "projection", "survey", "runs"},
+    "experiment": SIDE_BY_SIDE | {"projection", "training", "survey", "snapshot", "runs", "card", "evaluation"},
+    "commands": SIDE_BY_SIDE
+    | {"projection", "training", "survey", "snapshot", "runs", "card", "evaluation", "experiment"},
     "exports": {"datasets", "snapshot", "runs", "commands"},
     "explorer": {"datasets", "runs", "commands"},
     "doctor": {"runs"},
@@ -60,7 +62,7 @@ def test_imports_point_downwards(path):
 
 
 LIGHT = """runs snapshot datasets retrieval projection division.clustering division.schedule division.diagnostics
-    mining.codes training.audit survey experiment commands exports explorer cli doctor"""
+    mining.codes training.audit survey evaluation experiment commands exports explorer cli doctor"""
 
 
 @pytest.mark.parametrize("module", LIGHT.split())
