@@ -28,7 +28,7 @@ from bon_core.training.audit import PHASES, AuditLog
 from bon_core.training.augmentation import Augmentation
 from bon_core.training.chance import chance_of
 from bon_core.training.checkpoint import load_tree, save_tree
-from bon_core.training.device import check_compiles, device_for, precision_for
+from bon_core.training.device import check_compiles, device_for, keep_freed_memory, precision_for
 from bon_core.training.distributed import Ranks
 from bon_core.training.dividing import Partition, divide
 from bon_core.training.events import EventLog
@@ -135,57 +135,14 @@ class Trainer:
         checkpoint_every = max(1, round(settings.checkpoint_every * self.steps_per_epoch))
         began, began_step, told = time.perf_counter(), self.step, 0.0
 
+        keep_freed_memory()
         network = self.ranks.parallel(self.network, resting=self.config.division.learners > 1)
         network.train()
         while self.step < self.steps:
             if self.ranks.first_says(self.run.stop_requested()):
                 self.save()
                 return "stopped"
-            started = time.perf_counter()
-            phase = self.schedule.phase(self.step)
-            if self.schedule.reclusters(self.step):
-                self._divide(phase)
-            elif phase.name == "conquer" and self.schedule.phase(self.step - 1).name != "conquer":
-                self._rejoin()
-
-            self._set_learning_rate()
-            mate_share = self.mates.at(self.step)
-            clock = time.perf_counter()
-            batch, self.ahead = self.ahead or self.teams.compose(phase.cluster, mate_share), None
-            mining = time.perf_counter() - clock
-
-            with chance_of(settings.seed, self.step, self.device):
-                whole = len(batch.positions)  # B
-                share = self.ranks.take_share(whole)
-                samples = self.feed.take(batch.positions[share])  # (b, channels, H, W), or (b, values) of vectors
-                if self.feed.ahead:
-                    clock = time.perf_counter()
-                    self.ahead = self._look_ahead()
-                    mining += time.perf_counter() - clock
-                if self.augment is not None:
-                    samples = self.augment(samples, share, whole)
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
-                    embeddings = network(samples, phase.learner, phase.of)  # (b, D) or (b, d)
-                embeddings = self.ranks.gather(embeddings, whole)  # (B, D) or (B, d)
-                self._check_finite(embeddings)
-                outcome = self.objective(
-                    embeddings, self.labels[batch.positions], self.ids[batch.positions], phase.learner
-                )
-            self.optimizer.zero_grad(set_to_none=True)  # learners that rest have no gradient, so Adam leaves them alone
-            outcome.loss.backward()
-            self.optimizer.step()
-
-            clock = time.perf_counter()
-            self.teams.update(phase.cluster, batch, embeddings.detach())
-            mining += time.perf_counter() - clock
-
-            if self.ranks.first and self.step % settings.audit_every == 0:
-                self._record(phase, batch, outcome)
-            taken = time.perf_counter() - started
-            self.seconds += taken
-            if self.step % LOG_EVERY == 0:
-                self.ranks.check_alike(batch.positions, self.step)
-                self._log(phase, outcome, mining=mining, taken=taken, mate_share=mate_share)
+            self._train_on(network)
             self.step += 1
             if self.step % evaluate_every == 0 or self.step == self.steps:
                 self._evaluate()
@@ -196,6 +153,52 @@ class Trainer:
                 told = now
                 self._tell((now - began) / (self.step - began_step))
         return "finished"
+
+    def _train_on(self, network: Callable[..., Tensor]) -> None:
+        """One step: a batch is composed, embedded, learned from and put into the bag."""
+        started = time.perf_counter()
+        phase = self.schedule.phase(self.step)
+        if self.schedule.reclusters(self.step):
+            self._divide(phase)
+        elif phase.name == "conquer" and self.schedule.phase(self.step - 1).name != "conquer":
+            self._rejoin()
+
+        self._set_learning_rate()
+        mate_share = self.mates.at(self.step)
+        clock = time.perf_counter()
+        batch, self.ahead = self.ahead or self.teams.compose(phase.cluster, mate_share), None
+        mining = time.perf_counter() - clock
+
+        with chance_of(self.config.training.seed, self.step, self.device):
+            whole = len(batch.positions)  # B
+            share = self.ranks.take_share(whole)
+            samples = self.feed.take(batch.positions[share])  # (b, channels, H, W), or (b, values) of vectors
+            if self.feed.ahead:
+                clock = time.perf_counter()
+                self.ahead = self._look_ahead()
+                mining += time.perf_counter() - clock
+            if self.augment is not None:
+                samples = self.augment(samples, share, whole)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
+                embeddings = network(samples, phase.learner, phase.of)  # (b, D) or (b, d)
+            embeddings = self.ranks.gather(embeddings, whole)  # (B, D) or (B, d)
+            self._check_finite(embeddings)
+            outcome = self.objective(embeddings, self.labels[batch.positions], self.ids[batch.positions], phase.learner)
+        self.optimizer.zero_grad(set_to_none=True)  # learners that rest have no gradient, so Adam leaves them alone
+        outcome.loss.backward()
+        self.optimizer.step()
+
+        clock = time.perf_counter()
+        self.teams.update(phase.cluster, batch, embeddings.detach())
+        mining += time.perf_counter() - clock
+
+        if self.ranks.first and self.step % self.config.training.audit_every == 0:
+            self._record(phase, batch, outcome)
+        taken = time.perf_counter() - started
+        self.seconds += taken
+        if self.step % LOG_EVERY == 0:
+            self.ranks.check_alike(batch.positions, self.step)
+            self._log(phase, outcome, mining=mining, taken=taken, mate_share=mate_share)
 
     def _look_ahead(self) -> Batch | None:
         """The next batch, already read while this step goes on; None if it is to come out of other teams."""

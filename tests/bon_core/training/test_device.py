@@ -1,5 +1,8 @@
 """Where a training computes, and how finely."""
 
+import ctypes
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -88,6 +91,24 @@ def test_compiling_is_refused_on_the_cpu(small_images):
     with pytest.raises(InputError, match="is for CUDA devices"):
         losses(small_images, "run", device="cpu", compile=True)
     check_compiles(GPU)
+
+
+PAGES_OF_A_STEP = """
+import resource, torch
+from bon_core.training.device import keep_freed_memory
+keep_freed_memory()
+def step():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.zeros(50_000_000 // 4).add(1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(sum([step() for _ in range(40)][-10:]))
+"""
+
+
+def test_steps_find_the_memory_of_those_before():
+    found = subprocess.run([sys.executable, "-c", PAGES_OF_A_STEP], capture_output=True, text=True, check=True)
+    kept = hasattr(ctypes.CDLL(None), "mallopt")  # of glibc
+    assert (int(found.stdout) < 1000) is kept  # of 240,000 pages that twenty such blocks take
 
 
 def test_samples_that_would_fill_a_gpu_stay_on_the_host(monkeypatch):
