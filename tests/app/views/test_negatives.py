@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from app import kept, selection
+from app.negatives import replay
 from app.state import View
 from app.widgets import class_pairs
 from app.widgets.triage import Verdicts, as_table
@@ -85,16 +86,14 @@ def test_side_by_side_says_when_there_is_no_config_behind_the_embedding(visit, t
 
 
 def test_a_negative_out_of_the_memory_is_replayed_too(visit, recorded, monkeypatch):
-    from bon_core.training import audit
-
-    real = audit.read_step
+    real = replay.read_step
 
     def far_reaching(folder, step):
         found = dict(real(folder, step))
         elsewhere = np.setdiff1d(recorded.snapshot().ids, found["id"])[: len(found["id"])]
         return {**found, "role": np.full(8, 2), "bucket": np.full(8, -1), "negative": elsewhere}
 
-    monkeypatch.setattr(audit, "read_step", far_reaching)
+    monkeypatch.setattr(replay, "read_step", far_reaching)
     assert "the negatives came out of the memory of the latest batches" in words(visit("negatives"))
 
 
@@ -199,9 +198,7 @@ def test_a_run_without_records_compares_miners_and_lists_suspects(visit, tiny_ru
 
 
 def test_samples_of_the_record_that_are_gone_do_no_harm(visit, recorded, monkeypatch):
-    from bon_core.training import audit
-
-    real = audit.read_step
+    real = replay.read_step
     gone = 10**9
 
     def forgetful(folder, step):
@@ -209,7 +206,7 @@ def test_samples_of_the_record_that_are_gone_do_no_harm(visit, recorded, monkeyp
         found["id"] = np.where(np.arange(len(found["id"])) == 0, gone, found["id"])
         return found
 
-    monkeypatch.setattr(audit, "read_step", forgetful)
+    monkeypatch.setattr(replay, "read_step", forgetful)
     assert "The triplets" in words(visit("negatives"))
 
 

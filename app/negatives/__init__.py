@@ -1,0 +1,1 @@
+"""The parts of Mined negatives: a file each, with `show`."""

@@ -1,0 +1,43 @@
+"""Suspicious labels, ranked by what their neighbours and the training say, to be judged."""
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from app import cached, state, theme
+from app.state import View
+from app.widgets.triage import triage
+
+MOST_SUSPECTS = 300
+
+
+def show(view: View) -> None:
+    """The samples of a split whose labels look wrong."""
+    splits = state.splits_of(view.snapshot)
+    mined = "train" if len(cached.recorded_steps(view)) and "train" in splits else view.split
+    split = st.segmented_control(
+        "Split",
+        splits,
+        default=mined,
+        format_func="of the {} split".format,
+        required=True,
+        key="suspects-of",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    view = replace(view, split=split)
+    found = cached.suspicion(view)
+    listed = np.argsort(-found.score, kind="stable")[:MOST_SUSPECTS]
+    listed = listed[(found.score[listed] > 0) & (found.vote[listed] > -1)]
+    if not len(listed):
+        theme.empty(
+            "No label looks wrong here.", "Every sample lies among its own class; choose another split or checkpoint."
+        )
+        return
+    theme.quiet(
+        "The neighbours of these samples vote for another class than their label"
+        + (", and in training that class kept being mined against them." if split == mined == "train" else ".")
+        + " Either the two look alike, or the label is wrong. Keys 1, 2 and 3 judge, J and K step on and back."
+    )
+    triage(view, found, listed)
