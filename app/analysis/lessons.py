@@ -11,7 +11,7 @@ import numpy as np
 from app.analysis.miners import Pool
 from bon_core.config import MiningConfig
 
-DISTANCES = 8_000_000  # held at once
+DISTANCES = 4_000_000  # held at once
 FEWEST = 20  # anchors or points from which means are taken, however large the data
 CANDIDATES = 24  # anchors that are tried as the typical one
 

@@ -114,6 +114,14 @@ def word_and_number(picked: str | None) -> tuple[str, int] | None:
     return word, int(number)
 
 
+def two_numbers(picked: str | None) -> tuple[int, int] | None:
+    """ "4:3", as it was picked on a board, as (4, 3)."""
+    if picked is None:
+        return None
+    one, _, other = picked.partition(":")
+    return int(one), int(other)
+
+
 def text(words: object) -> str:
     """`words` escaped for HTML."""
     return html.escape(str(words))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app import theme
-from app.widgets.board import board, text
+from app.widgets.board import board, text, two_numbers
 
 NAMED = 60  # classes whose names can be read below the columns
 ROW = 34  # px
@@ -64,7 +64,4 @@ def class_map(
         key=key,
         css=CSS,
     )
-    if picked is None:
-        return None
-    label, _, cluster = picked.partition(":")
-    return int(label), int(cluster)
+    return two_numbers(picked)

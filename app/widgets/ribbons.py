@@ -6,7 +6,7 @@ import numpy as np
 
 from app import theme
 from app.analysis.clusters import largest_moves
-from app.widgets.board import board, text
+from app.widgets.board import board, text, two_numbers
 
 HEIGHT, GAP = 240, 8  # px, of the whole and between two ends
 WIDTH = 100  # of the drawing, stretched to the page
@@ -64,10 +64,7 @@ def ribbons(flows: np.ndarray, names: Sequence[str], *, key: str) -> tuple[int, 
         key=key,
         css=CSS,
     )
-    if picked is None:
-        return None
-    before, _, after = picked.partition(":")
-    return int(before), int(after)
+    return two_numbers(picked)
 
 
 def _ribbon(left: float, right: float, high: float) -> str:
