@@ -12,7 +12,7 @@ import numpy as np
 
 from bon_core import runs
 from bon_core.config import DataConfig, InputError, check
-from bon_core.datasets import VectorSet, holds_vectors, load_data, load_images, load_vectors
+from bon_core.datasets import VectorSet, holds_vectors, huggingface, lasting_name, load_data, load_images, load_vectors
 from bon_core.datasets.labelled import TRAIN
 from bon_core.datasets.vectors import load_vector_set
 from bon_core.files import path_of, whole_file
@@ -26,7 +26,7 @@ LONGEST_NAME = 80  # characters, with the suffix
 class Brought:
     """What a file or folder holds: images to train on, or vectors to explore and to train a head on."""
 
-    path: Path
+    source: str  # as DataConfig.name has it, holding in any folder
     kind: str  # "images" or "vectors"
     samples: int
     classes: int
@@ -36,7 +36,8 @@ class Brought:
     @property
     def stem(self) -> str:
         """A run's name made of the file's."""
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.path.stem).strip("-._")[:40] or "data"
+        name = Path(self.source.split(",")[0]).stem if huggingface.named(self.source) else Path(self.source).stem
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:40] or "data"
 
 
 def bring(name: str, file: BinaryIO) -> Brought:
@@ -55,7 +56,7 @@ def bring(name: str, file: BinaryIO) -> Brought:
             " path instead."
         ) from error
     try:
-        return inspect(path)
+        return inspect(str(path))
     except BaseException:  # also Streamlit's own, when the visitor moves on meanwhile
         if made:  # else somebody has brought it before, and a run may stand on it
             path.unlink(missing_ok=True)
@@ -87,17 +88,19 @@ def _kept(name: str, file: BinaryIO) -> tuple[Path, bool]:
     return path, True
 
 
-def inspect(path: Path) -> Brought:
-    """Read a file or folder whole and say what it holds.
+def inspect(source: str) -> Brought:
+    """Read a file, a folder or, by hf:NAME, a Hugging Face data set whole and say what it holds.
 
     Raises
     ------
     InputError
         If there is nothing, or it cannot be used: a sentence with the remedy.
     """
-    path = path_of(path)
+    if huggingface.named(source):
+        return _images(source)
+    path = path_of(source)
     check(path.exists(), f"There is nothing at {path}; check the path, it must be one on the machine of the explorer.")
-    return _vectors(path) if holds_vectors(path) else _images(path)
+    return _vectors(path) if holds_vectors(path) else _images(source)
 
 
 class TrainingPart(NamedTuple):
@@ -116,11 +119,11 @@ def training_part(data: str) -> TrainingPart:
     return TrainingPart(kind, len(labels), int((np.bincount(labels) >= 2).sum()))
 
 
-def _images(path: Path) -> Brought:
-    images = load_images(DataConfig(name=str(path)))
+def _images(source: str) -> Brought:
+    images = load_images(DataConfig(name=source))
     for part in ("train", "test"):
         images.part(part)  # both must be there to train and to measure
-    return Brought(path, "images", len(images), len(np.unique(images.labels)), images.size)
+    return Brought(lasting_name(source), "images", len(images), len(np.unique(images.labels)), images.size)
 
 
 def _vectors(path: Path) -> Brought:
@@ -128,4 +131,6 @@ def _vectors(path: Path) -> Brought:
         found, why_not = load_vector_set(path), ""
     except InputError as error:  # one that has no classes to test on may still be explored
         found, why_not = load_vectors(path)[0], str(error)
-    return Brought(path, "vectors", len(found), len(np.unique(found.labels)), found.vectors.shape[1], why_not)
+    return Brought(
+        str(path.resolve()), "vectors", len(found), len(np.unique(found.labels)), found.vectors.shape[1], why_not
+    )

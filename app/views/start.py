@@ -1,7 +1,5 @@
 """Start: the model at hand, opened on its map; what it finds hard; ways to train or bring something of one's own."""
 
-from pathlib import Path
-
 import numpy as np
 import streamlit as st
 
@@ -201,13 +199,15 @@ def _bring() -> None:
     )
     file = st.file_uploader("A file", type=KINDS, label_visibility="collapsed", key="upload")
     path = st.text_input(
-        "or a path on this machine", key="upload-path", placeholder="~/pictures/birds or vectors.parquet"
+        "or a path on this machine, or hf:OWNER/NAME of a Hugging Face data set",
+        key="upload-path",
+        placeholder="~/pictures/birds or vectors.parquet",
     )
     try:
         if file is not None:
             _offer(_look_at_upload(file))
         elif path.strip():
-            _offer(_look_at(Path(path.strip())))
+            _offer(_look_at(path.strip()))
     except InputError as error:
         theme.trouble(str(error))
 
@@ -220,14 +220,16 @@ def _look_at_upload(file) -> uploads.Brought:
     return known[1]
 
 
-def _look_at(path: Path) -> uploads.Brought:
-    """What lies at a path; looked into again only if it has changed, for a million vectors take a moment."""
-    there = path_of(path)
-    key = (str(path), there.stat().st_mtime_ns, there.stat().st_size) if there.is_file() else None
+def _look_at(source: str) -> uploads.Brought:
+    """What lies at a path, or on the hub; looked into again only if a file has changed, for a million vectors take a
+    moment.
+    """
+    there = path_of(source)
+    key = (source, there.stat().st_mtime_ns, there.stat().st_size) if there.is_file() else (source,)
     known = st.session_state.get("looked-at")
-    if key is None or known is None or known[0] != key:
+    if known is None or known[0] != key or there.is_dir():
         with st.spinner("Looking into it …"):
-            st.session_state["looked-at"] = known = (key, uploads.inspect(path))
+            st.session_state["looked-at"] = known = (key, uploads.inspect(source))
     return known[1]
 
 
@@ -243,7 +245,7 @@ def _offer(brought: uploads.Brought) -> None:
     with st.container(horizontal=True, gap="small"):
         if st.button("Explore them", type="primary", icon=":material/scatter_plot:", key="explore-vectors"):
             name = jobs.free_name(brought.stem)
-            jobs.start(name, ["snapshot", "--embeddings", str(brought.path.resolve()), "--run", name])
+            jobs.start(name, ["snapshot", "--embeddings", brought.source, "--run", name])
             st.session_state["watched"] = name
             st.switch_page("views/train.py", query_params={})
         if not brought.why_not and st.button(
@@ -258,7 +260,7 @@ def _offer(brought: uploads.Brought) -> None:
 
 
 def _train_on(brought: uploads.Brought) -> None:
-    st.session_state["train-data"] = str(brought.path.resolve())
+    st.session_state["train-data"] = brought.source
     st.switch_page("views/train.py", query_params={})
 
 

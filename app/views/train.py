@@ -115,7 +115,9 @@ def _data() -> str:
     if chosen != choices[-1]:
         return chosen
     return st.text_input(
-        "Images in a folder, zip or npz, or vectors", key="train-path", placeholder="~/pictures/birds or vectors.npy"
+        "Images in a folder, zip or npz, vectors, or hf:NAME",
+        key="train-path",
+        placeholder="~/pictures/birds or vectors.npy",
     ).strip()
 
 
@@ -197,13 +199,17 @@ def _epochs(data: str, brought: TrainingPart | None, minutes: float, more: dict[
     return epochs
 
 
-@st.cache_data(show_spinner="Looking at the data …", max_entries=16)
 def _brought(data: str) -> TrainingPart | None:
     """What can be trained on; None while there is no such data."""
     try:
-        return training_part(data)
+        return _training_part(data)
     except InputError:
         return None
+
+
+@st.cache_data(show_spinner="Looking at the data …", max_entries=16)
+def _training_part(data: str) -> TrainingPart:
+    return training_part(data)
 
 
 def _step_ms(data: str, backbone: str) -> tuple[float, str | None]:

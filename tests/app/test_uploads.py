@@ -1,7 +1,9 @@
 """What somebody brings is looked at before anything starts on it."""
 
 import io
+from pathlib import Path
 
+import datasets
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,7 +15,7 @@ from bon_core.config import InputError
 def test_vectors_are_counted(tmp_path):
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "my vectors.npz", vectors=rng.standard_normal((30, 8)), labels=np.arange(30) % 5)
-    found = uploads.inspect(tmp_path / "my vectors.npz")
+    found = uploads.inspect(str(tmp_path / "my vectors.npz"))
     assert (found.kind, found.samples, found.classes, found.width) == ("vectors", 30, 5, 8)
     assert found.stem == "my-vectors"
 
@@ -21,10 +23,10 @@ def test_vectors_are_counted(tmp_path):
 def test_vectors_that_cannot_be_trained_on_may_be_explored(tmp_path):
     parts = np.array(["train", "test"] * 10)
     np.savez(tmp_path / "shared.npz", vectors=np.eye(20), labels=np.arange(20) // 4, split=parts)
-    found = uploads.inspect(tmp_path / "shared.npz")
+    found = uploads.inspect(str(tmp_path / "shared.npz"))
     assert found.samples == 20 and "must not share classes" in found.why_not
     np.savez(tmp_path / "plain.npz", vectors=np.eye(20), labels=np.arange(20) // 4)
-    assert uploads.inspect(tmp_path / "plain.npz").why_not == ""
+    assert uploads.inspect(str(tmp_path / "plain.npz")).why_not == ""
 
 
 @pytest.mark.parametrize("kind", ["images", "vectors"])
@@ -40,8 +42,19 @@ def test_a_folder_of_images_is_counted(tmp_path):
         for number in range(4):
             image = Image.fromarray(rng.integers(0, 255, (20, 20, 3)).astype(np.uint8))
             image.save(tmp_path / "birds" / f"kind {label}" / f"{number}.png")
-    found = uploads.inspect(tmp_path / "birds")
+    found = uploads.inspect(str(tmp_path / "birds"))
     assert (found.kind, found.samples, found.classes) == ("images", 24, 6)
+
+
+def test_a_hugging_face_data_set_is_counted_and_found_from_any_folder(tmp_path, monkeypatch):
+    pictures = [Image.new("RGB", (20, 20), (shade,) * 3) for shade in range(24)]
+    features = datasets.Features({"image": datasets.Image(), "kind": datasets.ClassLabel(names=list("abcdef"))})
+    rows = {"image": pictures, "kind": [row // 4 for row in range(24)]}
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(str(tmp_path / "my pets"))
+    monkeypatch.chdir(tmp_path)
+    found = uploads.inspect("hf:my pets,label=kind")
+    assert (found.kind, found.samples, found.classes, found.stem) == ("images", 24, 6, "my-pets")
+    assert found.source == f"hf:{tmp_path / 'my pets'},label=kind"
 
 
 @pytest.mark.parametrize("name", ["absent.zip", "torn.npz", "torn.zip", "notes.txt"])
@@ -49,7 +62,7 @@ def test_what_cannot_be_used_is_said_in_a_sentence(tmp_path, name):
     if name != "absent.zip":
         (tmp_path / name).write_bytes(b"PK\x03\x04 not really")
     with pytest.raises(InputError) as error:
-        uploads.inspect(tmp_path / name)
+        uploads.inspect(str(tmp_path / name))
     assert str(error.value).endswith(".")
 
 
@@ -74,7 +87,8 @@ def test_a_look_that_breaks_off_takes_nothing_from_an_earlier_upload(empty_runs,
     content = io.BytesIO()
     np.savez(content, vectors=np.eye(4), labels=np.array([0, 0, 1, 1]))
     first = uploads.bring("mine.npz", io.BytesIO(content.getvalue()))
-    written = first.path.stat().st_mtime_ns
+    kept = Path(first.source)
+    written = kept.stat().st_mtime_ns
 
     def leave(path):
         raise VisitorLeft
@@ -82,8 +96,8 @@ def test_a_look_that_breaks_off_takes_nothing_from_an_earlier_upload(empty_runs,
     monkeypatch.setattr(uploads, "inspect", leave)
     with pytest.raises(VisitorLeft):
         uploads.bring(again, io.BytesIO(content.getvalue()))
-    assert [path.name for path in first.path.parent.iterdir()] == ["mine.npz"]
-    assert first.path.read_bytes() == content.getvalue() and first.path.stat().st_mtime_ns == written
+    assert [path.name for path in kept.parent.iterdir()] == ["mine.npz"]
+    assert kept.read_bytes() == content.getvalue() and kept.stat().st_mtime_ns == written
 
 
 def test_two_uploads_of_one_name_are_two_files(empty_runs):
