@@ -14,8 +14,7 @@ from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
 
 NEIGHBOURS, MIN_DIST = 15, 0.1  # UMAP's defaults; it counts a sample as its own first neighbour
 SMALLEST = 16  # samples; below, neighbourhoods are the whole set and principal axes say as much
-WHOLE = 200_000  # samples; of more, LANDMARKS are laid out and the others follow
-LANDMARKS = 100_000
+FEW = 10_000  # samples; of more, that many or a tenth are laid out first, as landmarks
 BLOCK = 65536
 RANKED = 2**25  # similarities held at once by `trustworthiness`
 
@@ -37,9 +36,9 @@ class Shape(NamedTuple):
     min_dist: float = MIN_DIST
 
 
-FEW = 10_000
 FINE = Descent(300, 0.7, 2, 10.0)  # of up to FEW samples
-FAST = Descent(90, 1.0, 1, 40.0)  # of more: a wide start leaves room, so that few epochs and fewer negatives will do
+COARSE = Descent(150, 1.0, 1, 40.0)  # of landmarks: a wide start leaves room, so that fewer negatives will do
+CLOSE = Descent(50, 0.3, 2, 80.0)  # of all samples, from where landmarks place them
 FILM = Descent(60, 0.05, 5, 10.0)  # of maps that follow one another: a third of the drift, and a truer map
 
 Progress = Callable[[int, int], None]  # (done, of)
@@ -52,15 +51,12 @@ def project(
     seed: int,
     neighbours: int = NEIGHBOURS,
     min_dist: float = MIN_DIST,
-    epochs: int | None = None,
-    previous: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
     """Map by UMAP (McInnes et al., 2018) from neighbours that are known already. The same arguments give the same map.
 
-    It starts from the principal axes and so needs fewer epochs than UMAP from its spectral start. Of more than `WHOLE`
-    samples some are laid out, and the others take their places among them: time and memory then grow with N as those of
-    the table do.
+    It starts from the principal axes and so needs fewer epochs than UMAP from its spectral start. Of more than `FEW`
+    samples, some are laid out first; the others take their places among them, and all go on together from there.
 
     Parameters
     ----------
@@ -68,9 +64,7 @@ def project(
     table : their neighbours, possibly searched in groups
     neighbours, min_dist : as UMAP's n_neighbors, which counts the sample itself, and min_dist; a table with fewer
         neighbours gives what it has
-    epochs : None for those of FINE, or of FAST for more than FEW samples
-    previous : (N, 2) map of the same samples to start from and stay close to
-    progress : called with (done, of), in epochs and blocks of samples; what it raises ends the projection
+    progress : called with (done, of); what it raises ends the projection
 
     Returns
     -------
@@ -79,20 +73,12 @@ def project(
     Raises
     ------
     InputError
-        If the table or the previous map is of another set.
+        If the table is of another set.
     """
-    count = len(vectors)
-    _check_rows(count, table=table, previous=previous)
-    if count < SMALLEST:
-        return pca(vectors, previous=previous)
-    descent = FINE if count <= FEW else FAST
-    descent = descent if epochs is None else descent._replace(epochs=epochs)
-    shape = Shape(seed, neighbours, min_dist)
-    if previous is None and count > WHOLE:
-        return _framed(_by_landmarks(vectors, table, descent, shape, progress))
-    start = pca(vectors) if previous is None else previous
-    xy = _framed(_umap(table, start, descent, shape, progress))
-    return xy if previous is None else align_map(xy, previous)
+    _check_rows(len(vectors), table=table)
+    if len(vectors) < SMALLEST:
+        return pca(vectors)
+    return _framed(_layout(vectors, table, FINE, Shape(seed, neighbours, min_dist), progress))
 
 
 def project_moments(tables: Sequence[NeighbourTable], start: np.ndarray, *, seed: int, epochs: int = 60) -> np.ndarray:
@@ -235,6 +221,26 @@ def some_rows(count: int, *, seed: int, most: int = 2000) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(count, min(most, count), replace=False))
 
 
+def _layout(
+    vectors: np.ndarray, table: NeighbourTable, descent: Descent, shape: Shape, progress: Progress | None
+) -> np.ndarray:
+    """UMAP's layout (N, 2), by `descent` of few samples; of many, of a random part of them first."""
+    count = len(vectors)
+    if count <= FEW:
+        return _umap(table, pca(vectors), descent, shape, progress)
+    landmarks = np.random.default_rng(shape.seed).choice(count, max(count // 10, FEW), replace=False)
+    landmarks.sort()
+    own = vectors[landmarks]
+    near = build_neighbours(own, min(shape.neighbours, len(own)) - 1)
+    places = _spread(_layout(own, near, COARSE, shape, _part(progress, 0, 30)), landmarks, table)
+    return _umap(table, places, CLOSE, shape, _part(progress, 30, 100))
+
+
+def _part(progress: Progress | None, begin: int, end: int) -> Progress | None:
+    """Progress of a part of the work, as per cent of the whole."""
+    return progress and (lambda done, of: progress(begin + round((end - begin) * done / of), 100))
+
+
 def _umap(
     table: NeighbourTable, start: np.ndarray, descent: Descent, shape: Shape, progress: Progress | None = None
 ) -> np.ndarray:
@@ -277,17 +283,6 @@ def _umap(
     except BaseException:
         _unlock()
         raise
-
-
-def _by_landmarks(
-    vectors: np.ndarray, table: NeighbourTable, descent: Descent, shape: Shape, progress: Progress | None
-) -> np.ndarray:
-    """A layout (N, 2) of a random part, among which the others take their places."""
-    count = len(vectors)
-    landmarks = np.sort(np.random.default_rng(shape.seed).choice(count, LANDMARKS, replace=False))
-    own = vectors[landmarks]
-    near = build_neighbours(own, min(shape.neighbours, LANDMARKS) - 1)
-    return _spread(_umap(near, pca(own), descent, shape, progress), landmarks, table)
 
 
 def _spread(layout: np.ndarray, landmarks: np.ndarray, table: NeighbourTable) -> np.ndarray:
