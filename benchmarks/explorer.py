@@ -11,7 +11,6 @@ Writes benchmarks/results/explorer.md. Wall seconds in headless Chromium with so
 import argparse
 import math
 import re
-import shutil
 import statistics
 import sys
 import tempfile
@@ -189,9 +188,8 @@ def _visit(browser, address: str, size: int) -> dict[str, float]:
 def _page_table(asked: argparse.Namespace) -> list[str]:
     """Every page, and every scene of Learn, on the bundled model and on a synthetic run of PAGE_POINTS."""
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("pages", "pages-again"):  # each run has another one to be compared with
+        for name in ("pages", "pages-again"):  # one to be compared with the other
             make_large_run(Path(folder), PAGE_POINTS, name=name, images=Path(folder) / f"{name}.npz")
-        shutil.copytree(ROOT / "models" / BUNDLED, Path(folder) / f"{BUNDLED}-again")
         with server("app/main.py", BON_RUNS=folder) as address, chromium() as browser:
             columns = {}
             for run in (BUNDLED, "pages"):
