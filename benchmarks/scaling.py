@@ -4,8 +4,10 @@
     python -m benchmarks.scaling --steps 20 --repeats 1 --samples 100000    # a quick look, which writes as well
 
 The same training of conv4 on glyphs, 128 images a step in all: by one process with one thread, by two with one thread
-each under torchrun, and by one with two threads, three times in turn. Then, for a million and ten million samples, what
-a process does now and then with all of them, by CPU time. Writes benchmarks/results/scaling.md; wants a quiet machine.
+each under torchrun, and by one with two threads, also without keeping freed memory, three times in turn; beside them,
+two trainings that know nothing of each other, which is what the machine could do at most. Then, for a million and ten
+million samples, what a process does now and then with all of them, by CPU time. Writes benchmarks/results/scaling.md;
+wants a quiet machine.
 """
 
 import argparse
@@ -17,8 +19,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.report import machine, write_report
 from bon_core import runs
@@ -26,15 +29,36 @@ from bon_core.config import DataConfig, DivisionConfig, RunConfig, TrainingConfi
 
 BAR = 0.8
 SAMPLES = (1_000_000, 10_000_000)
-WAYS = ((1, 1), (2, 1), (1, 2))  # processes, threads of each
 
 
-def train(folder: Path, steps: int) -> None:
+class Way(NamedTuple):
+    """How a training is run: how many of it at once, processes of each, threads of a process."""
+
+    trainings: int
+    processes: int
+    threads: int
+    keeps: bool = True  # freed memory, for the next step
+
+
+ONE, TWO = Way(1, 1, 1), Way(1, 2, 1)
+WAYS = {
+    "1 process, 1 thread": ONE,
+    "2 processes, 1 thread each": TWO,
+    "2 trainings apart, 1 thread each": Way(2, 1, 1),
+    "1 process, 2 threads": Way(1, 1, 2),
+    "1 process, 2 threads, freed memory given back": Way(1, 1, 2, keeps=False),
+}
+
+
+def train(folder: Path, steps: int, keeps: bool) -> None:
     """One of the processes: train without evaluation, and write down when which step was done."""
     from bon_core.datasets import load_images
+    from bon_core.training import trainer as trainer_module
     from bon_core.training.distributed import joined
     from bon_core.training.trainer import Trainer
 
+    if not keeps:
+        trainer_module.keep_freed_memory = lambda: None
     os.environ["BON_RUNS"] = str(folder)
     images = load_images(DataConfig()).part("train")
     epochs = steps / (len(images) // 128)
@@ -55,23 +79,25 @@ def train(folder: Path, steps: int) -> None:
             (folder / "found.json").write_text(json.dumps({"marks": marks, "losses": losses}))
 
 
-def measured(processes: int, threads: int, steps: int) -> tuple[float, list[float]]:
-    """Images a second once it runs, and the losses of every tenth step."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        command += [
-            f"--nproc-per-node={processes}",
-            "-m",
-            "benchmarks.scaling",
-            "--train",
-            folder,
-            "--steps",
-            str(steps),
+def measured(way: Way, steps: int) -> tuple[float, list[float]]:
+    """Images a second once it runs, of all trainings together, and the losses of every tenth step of one."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={way.processes}"]
+    command += ["-m", "benchmarks.scaling", "--steps", str(steps), *([] if way.keeps else ["--gives-back"])]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(way.threads)}
+    with ExitStack() as stack:
+        folders = [stack.enter_context(tempfile.TemporaryDirectory()) for _ in range(way.trainings)]
+        begun = [
+            subprocess.Popen([*command, "--train", folder], env=environment, stderr=subprocess.DEVNULL)
+            for folder in folders
         ]
-        subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": str(threads)}, check=True, capture_output=True)
-        found = json.loads((Path(folder) / "found.json").read_text())
-    (first, began), (last, ended) = found["marks"][1], found["marks"][-1]
-    return 128 * (last - first) / (ended - began), found["losses"]
+        if any([process.wait() for process in begun]):
+            raise SystemExit(f"A training of {way} failed.")
+        found = [json.loads((Path(folder) / "found.json").read_text()) for folder in folders]
+    rate = 0.0
+    for one in found:
+        (first, started), (last, ended) = one["marks"][1], one["marks"][-1]
+        rate += 128 * (last - first) / (ended - started)
+    return rate, found[0]["losses"]
 
 
 def growth(count: int) -> str:
@@ -106,21 +132,20 @@ def growth(count: int) -> str:
 
 def main(steps: int, repeats: int, samples: Sequence[int]) -> None:
     load = os.getloadavg()[0]
-    rates: dict[tuple[int, int], list[float]] = {way: [] for way in WAYS}
+    rates: dict[Way, list[float]] = {way: [] for way in WAYS.values()}
     losses = {}
     for _ in range(repeats):
-        for way in WAYS:
-            rate, losses[way] = measured(*way, steps)
+        for name, way in WAYS.items():
+            rate, losses[way] = measured(way, steps)
             rates[way].append(rate)
-            print(f"{way[0]} processes, {way[1]} threads: {rate:.0f} images/s", flush=True)
-    efficiency = [two / (2 * one) for one, two in zip(rates[1, 1], rates[2, 1], strict=True)]
+            print(f"{name}: {rate:.0f} images/s", flush=True)
+    efficiency = [two / (2 * one) for one, two in zip(rates[ONE], rates[TWO], strict=True)]
     typical = statistics.median(efficiency)
-    apart = max(abs(two / one - 1) for one, two in zip(losses[1, 1], losses[2, 1], strict=True))
-    names = {(1, 1): "1 process, 1 thread", (2, 1): "2 processes, 1 thread each", (1, 2): "1 process, 2 threads"}
+    apart = max(abs(two / one - 1) for one, two in zip(losses[ONE], losses[TWO], strict=True))
     table = [
         f"| {name} | {statistics.median(rates[way]):.0f} | {min(rates[way]):.0f} to {max(rates[way]):.0f}"
-        f" | {statistics.median(rates[way]) / statistics.median(rates[1, 1]):.2f} |"
-        for way, name in names.items()
+        f" | {statistics.median(rates[way]) / statistics.median(rates[ONE]):.2f} |"
+        for name, way in WAYS.items()
     ]
     write_report(
         "scaling",
@@ -157,8 +182,11 @@ def main(steps: int, repeats: int, samples: Sequence[int]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--train", type=Path, metavar="FOLDER", help="be one of the processes")
+    parser.add_argument("--gives-back", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--samples", type=int, nargs="+", default=SAMPLES)
     given = parser.parse_args()
-    train(given.train, given.steps) if given.train else main(given.steps, given.repeats, given.samples)
+    train(given.train, given.steps, not given.gives_back) if given.train else main(
+        given.steps, given.repeats, given.samples
+    )
