@@ -21,7 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.browser import LIMIT, ROOT, SETTLED, chromium, server, visitor
+from benchmarks.browser import LIMIT, SETTLED, chromium, server, visitor
 from benchmarks.report import RESULTS, machine, write_report
 from tests.app.large import make_large_run
 
