@@ -38,7 +38,7 @@ class Shape(NamedTuple):
 
 FINE = Descent(300, 0.7, 2, 10.0)  # of up to FEW samples
 COARSE = Descent(150, 1.0, 1, 40.0)  # of landmarks: a wide start leaves room, so that fewer negatives will do
-CLOSE = Descent(50, 0.3, 2, 80.0)  # of all samples, from where landmarks place them
+CLOSE = Descent(60, 0.3, 2, 80.0)  # of all samples, from where landmarks place them
 FILM = Descent(60, 0.05, 5, 10.0)  # of maps that follow one another: a third of the drift, and a truer map
 
 Progress = Callable[[int, int], None]  # (done, of)

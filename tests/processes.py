@@ -33,7 +33,9 @@ def together(count: int, work: Callable[..., None], folder: Path, *arguments: An
 def _be(rank: int, count: int, port: int, folder: Path, work: Callable[..., None], arguments: tuple) -> None:
     words = (folder / f"words-{rank}").open("w")
     os.dup2(words.fileno(), sys.stderr.fileno())
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count), "TORCHELASTIC_RUN_ID": "test"}
+    os.environ |= {name: str(rank) for name in ("RANK", "LOCAL_RANK")}
+    os.environ |= {name: str(count) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE")}
+    os.environ |= {"TORCHELASTIC_RUN_ID": "test"}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
     work(*arguments)

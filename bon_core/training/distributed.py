@@ -10,7 +10,7 @@ Legend: B images in the whole batch, b of them this rank's, W ranks, D width, C 
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -183,6 +183,9 @@ def joined(device: Device) -> Iterator[Ranks]:
     if count == 1:
         yield Ranks()
         return
+    if hasattr(os, "sched_setaffinity"):
+        there = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores_of(int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]), there))
     on_gpu = device_for(device).type == "cuda"
     if on_gpu:
         place, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
@@ -209,6 +212,14 @@ def joined(device: Device) -> Iterator[Ranks]:
     finally:
         ranks._end(well=well)
         dist.destroy_process_group()
+
+
+def cores_of(rank: int, count: int, there: Sequence[int]) -> Sequence[int]:
+    """The cores that rank `rank` of `count` on a machine keeps to, of those `there`; all where they are too few.
+
+    Else the thread that fetches a message waits behind the work of another rank, at each of a step's dozen messages.
+    """
+    return there if len(there) < count else there[len(there) * rank // count : len(there) * (rank + 1) // count]
 
 
 def checksum(state: Any) -> int:

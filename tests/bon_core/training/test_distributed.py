@@ -28,7 +28,7 @@ from bon_core.training import feed, trainer
 from bon_core.training.audit import audit_steps, read_step
 from bon_core.training.augmentation import Augmentation
 from bon_core.training.checkpoint import load_tree
-from bon_core.training.distributed import Ranks, SharedBatchNorm, checksum, joined
+from bon_core.training.distributed import Ranks, SharedBatchNorm, checksum, cores_of, joined
 from tests.processes import PATIENCE, together
 
 CONFIG = RunConfig(
@@ -219,6 +219,11 @@ def test_an_image_looks_the_same_whoever_varies_it(channels):
     assert torch.allclose(torch.cat((first, second)), whole, atol=1e-6)
     torch.manual_seed(5)
     assert torch.equal(augment.steps(images), whole) and torch.rand(1).item() == after  # kornia's own draw
+
+
+def test_cores_are_shared_out_where_there_are_enough():
+    assert [cores_of(rank, 3, [0, 2, 4, 6, 8, 10, 12]) for rank in range(3)] == [[0, 2], [4, 6], [8, 10, 12]]
+    assert [cores_of(rank, 3, [5, 7]) for rank in range(3)] == [[5, 7]] * 3
 
 
 def test_shares_cover_every_row_once():
