@@ -11,12 +11,13 @@ from bon_core.embeddings import EmbeddingSet
 from bon_core.files import whole_file
 from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
 from bon_core.runs import Run
-from bon_core.survey import drawn_rows, figures, measure, search
+from bon_core.survey import figures, measure, search
 
 Data = ImageSet | VectorSet
 
 PREVIEW_SAMPLES = 2000
 MOST_PREVIEWS = 48  # beyond, the one goes whose neighbours are nearest: a long run keeps no more than a short one
+FEW_CLASSES = 100
 MOST_EVALUATED = 20_000  # held-out samples that an evaluation while training looks at
 
 
@@ -79,6 +80,20 @@ def evaluated(config: RunConfig, data: Data) -> Data:
     part = data.part(held_out(config))
     rows = drawn_rows(part.labels, MOST_EVALUATED)
     return part if len(rows) == len(part) else part.take(rows)
+
+
+def drawn_rows(labels: np.ndarray, most: int) -> np.ndarray:
+    """About `most` rows, ascending, by a draw of whole classes, so that queries keep what they are to find; of large
+    classes a draw of rows. All rows if there are no more than `most`.
+    """
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    rng = np.random.default_rng(0)
+    classes = rng.permutation(np.unique(labels))
+    fit = int(np.searchsorted(np.bincount(labels)[classes].cumsum(), most, side="right"))
+    if fit < FEW_CLASSES:
+        return np.sort(rng.choice(len(labels), most, replace=False))
+    return np.flatnonzero(np.isin(labels, classes[:fit]))
 
 
 def untrained(data: Data) -> dict[str, Any]:

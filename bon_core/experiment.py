@@ -21,12 +21,12 @@ from bon_core.config import IMAGE_BACKBONES, VECTOR_BACKBONES, InputError, RunCo
 from bon_core.datasets import VectorSet, load_data
 from bon_core.datasets.image_set import TRAIN
 from bon_core.embeddings import EmbeddingSet
-from bon_core.evaluation import Data, Evaluator, evaluated, held_out, untrained
+from bon_core.evaluation import Data, Evaluator, drawn_rows, evaluated, held_out, untrained
 from bon_core.files import sweep, whole_file
 from bon_core.retrieval.neighbours import NeighbourTable
 from bon_core.runs import Run
 from bon_core.snapshot import Snapshot
-from bon_core.survey import Division, drawn_rows, fitted_division, fitted_hashing, hashing_of, take
+from bon_core.survey import Division, fitted_division, fitted_hashing, hashing_of, take
 
 WEIGHTS = "model.safetensors"
 MOST_SHOWN = 1_000_000  # samples of a snapshot

@@ -53,7 +53,8 @@ def project(
     min_dist: float = MIN_DIST,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """Map by UMAP (McInnes et al., 2018) from neighbours that are known already. The same arguments give the same map.
+    """Map by UMAP (McInnes et al., 2018) from neighbours that are known already. The same arguments give the same map,
+    up to half a million samples; of more, the search among the landmarks may differ a little.
 
     It starts from the principal axes and so needs fewer epochs than UMAP from its spectral start. Of more than `FEW`
     samples, some are laid out first; the others take their places among them, and all go on together from there.

@@ -17,6 +17,7 @@ from bon_core.division.diagnostics import pieces, slice_correlation
 from bon_core.embeddings import EmbeddingSet
 from bon_core.mining.codes import codes_of
 from bon_core.projection import project, some_rows, trust, trustworthiness
+from bon_core.retrieval.index import exact_neighbours
 from bon_core.retrieval.metrics import RECALL_AT, neighbours_needed, nmi, recall, retrieval_metrics
 from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
 from bon_core.snapshot import NEIGHBOURS_KEPT, Snapshot, write
@@ -26,8 +27,7 @@ DISJOINT = "; test and validation classes were not trained on"
 MOST_NEIGHBOURS = 1024  # classes larger than this get no MAP@R and no R-Precision: the table would outgrow memory,
 MOST_ENTRIES = 2**26  # as would one of more entries than these
 MOST_CLUSTERED = 100_000  # samples that k-means goes over again and again, for clusters to look at
-MOST_SLICED = 20_000  # samples of which every learner's slice is searched
-FEW_CLASSES = 100
+MOST_SLICED = 20_000  # queries of every learner's slice
 MOST_COMPARED = 10**9  # samples x classes; beyond, k-means for NMI would take longer than all else together
 
 Progress = Callable[[float, str], None]
@@ -243,20 +243,6 @@ def _clusters(vectors: np.ndarray, division: Division) -> tuple[np.ndarray, np.n
     return centroids, clusters, distance
 
 
-def drawn_rows(labels: np.ndarray, most: int) -> np.ndarray:
-    """About `most` rows, ascending, by a draw of whole classes, so that queries keep what they are to find; of large
-    classes a draw of rows. All rows if there are no more than `most`.
-    """
-    if len(labels) <= most:
-        return np.arange(len(labels))
-    rng = np.random.default_rng(0)
-    classes = rng.permutation(np.unique(labels))
-    fit = int(np.searchsorted(np.bincount(labels)[classes].cumsum(), most, side="right"))
-    if fit < FEW_CLASSES:
-        return np.sort(rng.choice(len(labels), most, replace=False))
-    return np.flatnonzero(np.isin(labels, classes[:fit]))
-
-
 def _blocks(count: int) -> list[slice]:
     """Rows worked on at once, where a million at once would take more memory than the vectors do."""
     return [slice(start, start + BLOCK) for start in range(0, count, BLOCK)]
@@ -272,25 +258,26 @@ def _slices(
     masks: np.ndarray,
     seed: int,
 ) -> dict[str, Any]:
-    """Recall@1 of every learner's slice, as a whole and by the cluster of the query, on the last split there is, or on
-    a draw of some of its classes: each slice takes a search of its own.
+    """Recall@1 of every learner's slice, as a whole and by the cluster of the query, on the last split there is. Of
+    many samples some ask, always among all: each slice takes a search of its own.
     """
-    whole = np.flatnonzero(split == np.unique(split)[-1])
-    rows = whole[drawn_rows(labels[whole], MOST_SLICED)]
+    rows = np.flatnonzero(split == np.unique(split)[-1])
+    asked = some_rows(len(rows), seed=seed, most=MOST_SLICED)
 
     def correct_by(piece: np.ndarray) -> np.ndarray:
-        nearest = build_neighbours(piece, 1).indices[:, 0]
-        return labels[rows][nearest] == labels[rows]
+        _, near = exact_neighbours(piece[asked].astype(np.float32), piece, 2)
+        nearest = np.where(near[:, 0] == asked, near[:, 1], near[:, 0])
+        return labels[rows[nearest]] == labels[rows[asked]]
 
     found = [correct_by(piece) for piece in pieces(vectors[rows], masks)]
-    of_query = clusters[rows]
+    of_query = clusters[rows[asked]]
     matrix = [
         [float(hits[of_query == number].mean()) if (of_query == number).any() else None for number in range(count)]
         for hits in found
     ]
     return {
         "slice_recall": [float(hits.mean()) for hits in found],
-        "whole": float((correct[rows] if len(rows) == len(whole) else correct_by(vectors[rows])).mean()),
+        "whole": float(correct[rows[asked]].mean()),
         "matrix": matrix,
         "correlation": [
             [None if np.isnan(value) else float(value) for value in row]

@@ -8,8 +8,7 @@ import pytest
 from bon_core import evaluation, networks, runs
 from bon_core.config import RunConfig
 from bon_core.datasets.image_set import TEST, TRAIN, ImageSet
-from bon_core.evaluation import Evaluator
-from bon_core.survey import drawn_rows
+from bon_core.evaluation import Evaluator, drawn_rows
 
 HELD_OUT = 40
 

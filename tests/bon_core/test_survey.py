@@ -80,11 +80,10 @@ def test_a_split_too_small_to_measure_is_a_sentence(tmp_path):
     assert not (tmp_path / "s").exists()
 
 
-@pytest.mark.parametrize("most", [20_000, 4], ids=["all", "two classes drawn"])
+@pytest.mark.parametrize("most", [20_000, 4], ids=["all ask", "four ask"])
 def test_slices_are_judged_one_by_one(tmp_path, monkeypatch, most):
     """The first slice separates the classes, the second is the same for all."""
     monkeypatch.setattr("bon_core.survey.MOST_SLICED", most)
-    monkeypatch.setattr("bon_core.survey.FEW_CLASSES", 2)
     angles = np.deg2rad([0, 5, 90, 95, 180, 185])
     first = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     vectors = np.concatenate([first, np.tile([1.0, 0.0], (6, 1))], axis=1)
