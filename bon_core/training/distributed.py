@@ -8,6 +8,7 @@ with the whole batch. Rank 0 alone clusters, evaluates, writes, and is asked to 
 Legend: B images in the whole batch, b of them this rank's, W ranks, D width, C channels.
 """
 
+import gc
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from zlib import crc32
 import numpy as np
 import torch
 import torch.distributed as dist
+import torch.distributed.nn  # first imported in a group, it would keep that alive to the end
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -212,6 +214,7 @@ def joined(device: Device) -> Iterator[Ranks]:
     finally:
         ranks._end(well=well)
         dist.destroy_process_group()
+        gc.collect()  # a group that outlives Python may end the process with an abort, and torchrun starts all again
 
 
 def cores_of(rank: int, count: int, there: Sequence[int]) -> Sequence[int]:

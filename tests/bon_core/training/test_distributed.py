@@ -181,6 +181,31 @@ def compare_with_whole() -> None:
                 assert torch.allclose(of_all / 3, of_whole, rtol=1e-4, atol=1e-4 * float(of_whole.abs().max())), name
 
 
+LEAVE = """
+import weakref
+import torch
+from bon_core.training.distributed import joined
+
+with joined("cpu") as ranks:
+    ranks.begin()
+    network = torch.nn.Linear(3, 3)
+    network.parallel = [ranks.parallel(network, resting=False)]  # in a circle, as a trainer's parts are
+    network.parallel[0](torch.ones(2, 3)).sum().backward()
+    del network
+    group = weakref.ref(torch.distributed.group.WORLD)
+assert group() is None
+"""  # with as little imported before as in the program
+
+
+def test_threads_of_a_group_end_with_it(tmp_path):
+    """Else one of them now and then reaches for a Python that is gone, and torchrun trains again what was stopped."""
+    script = tmp_path / "leave.py"
+    script.write_text(LEAVE)
+    words = f"-m torch.distributed.run --standalone --nproc-per-node 2 {script}"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, *words.split()], env=environment, timeout=PATIENCE, check=True)
+
+
 def test_tables_that_differ_are_found(tmp_path):
     together(2, differ, tmp_path)
 
