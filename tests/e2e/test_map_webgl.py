@@ -5,10 +5,12 @@ projections, two views with one lasso, and a browser without WebGL.
 import math
 import re
 import shutil
+from io import BytesIO
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from app import theme
 from app.selection import decode, pack
@@ -109,6 +111,38 @@ def test_a_lasso_lights_up_at_once_and_selects_what_lies_in_it(page, big_map, ru
     assert len(surely) > 20
     assert set(surely) <= set(found) <= set(possibly)
     assert len(found) == at_once
+
+
+def test_what_lies_behind_a_selection_looks_the_same_painted_before_or_with_it(page, big_map, run):
+    """A second lasso, after a zoom, keeps the grey points of the first; a page that is new draws all at once."""
+    xy = np.asarray(run.snapshot().xy, np.float64)
+    screen = Screen(big_map, xy)
+    pictures = []
+    for share in (0.3, 0.1):
+        page.wait_for_timeout(500)  # in which the grey points are painted
+        lasso(page, [screen.of(corner) for corner in circle(np.quantile(xy, share, axis=0), 2)])
+        page.wait_for_url("**sel=**")
+        pictures.append(still(page, big_map))
+        big_map.press("+")
+        assert (still(page, big_map) != pictures[-1]).mean() > 0.02
+        big_map.press("0")
+    page.reload()
+    big_map.wait_for()
+    fresh = still(page, big_map)
+    assert (fresh != pictures[0]).mean() > 0.001
+    assert (fresh == pictures[1]).all()
+
+
+def still(page, found) -> np.ndarray:
+    """What the map shows once it is drawn and nothing is under the mouse, without its frame, (height, width, 3)."""
+    page.mouse.move(1, 1)
+    before = None
+    while True:
+        page.wait_for_timeout(500)
+        now = np.asarray(Image.open(BytesIO(found.screenshot(animations="disabled"))).convert("RGB"))[8:-8, 8:-8]
+        if before is not None and np.array_equal(now, before):
+            return now
+        before = now
 
 
 @pytest.mark.parametrize("size", [2000, 200_000, 1_000_000])

@@ -18,8 +18,8 @@ const SETTLE = 140; // ms after which a map that has stopped moving is drawn in 
 const MOST_FACES = 200; // thumbnails in sight at once; with more points in sight there are none
 const STEP = 60; // px of an arrow key
 const CLOSER = 1.5; // of a zoom button or key
-const QUICK = 40; // ms; a drawing that takes longer is left until Python, who needs the same cores, has answered an area
-const ANSWER = 1500; // ms that it is left at most
+const PIECE = 25000; // points of a selection's backdrop painted at once
+const PAUSE = 50; // ms between two pieces
 const PATIENCE = 4000; // ms for a lost context to come back
 const KEYS = "Arrows move · + − 0 zoom · Enter opens · Space pins a corner of an area, Enter closes it · M B L tools";
 
@@ -120,7 +120,6 @@ class PointMap {
     this.marked = 0; // how many
     this.hovered = -1;
     this.draft = null;
-    this.asked = null; // the area that Python has not answered yet
     this.drag = null;
     this.touches = new Map();
     this.crosshair = false;
@@ -128,7 +127,6 @@ class PointMap {
     this.mode = "new";
     this.moving = false;
     this.budget = 200000; // points drawn while the map moves, learned from how long it takes
-    this.cost = 0; // ms that the last full drawing took
     this.turn = 0;
     this.off = new AbortController();
     this.listen();
@@ -180,9 +178,8 @@ class PointMap {
     ].some(Boolean);
     this.toolbar.show(this.tool, this.mode, data.select);
     this.top.classList.toggle("still", !data.select);
-    if (changed || this.asked) this.redraw(); // an area is mostly drawn before Python answers, nothing is left to do
-    else this.redrawTop();
-    this.asked = null;
+    if (changed) this.redraw();
+    else this.redrawTop(); // an area was drawn before Python answered
     this.root.dataset.shades = data.shades;
     this.details(data, turn);
   }
@@ -315,18 +312,24 @@ class PointMap {
     const { gl } = this.scene;
     if (this.closed || !this.views.length || gl.isContextLost()) return;
     this.dirty = false;
-    const { data, moving } = this;
-    this.scene.draw({
+    const { moving } = this;
+    this.scene.draw(this.state);
+    this.fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    gl.flush();
+    this.watch(performance.now(), moving);
+  }
+
+  // What the scene is to show.
+  get state() {
+    const { data } = this;
+    return {
       boxes: this.views,
       ratio: this.ratio,
       dimmed: this.dimmed,
       grey: rgb(data.hues.grey),
       ground: rgb(this.colours.ground),
-      most: moving ? Math.round(this.budget) : data.count,
-    });
-    this.fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
-    gl.flush();
-    this.watch(performance.now(), moving);
+      most: this.moving ? Math.round(this.budget) : data.count,
+    };
   }
 
   // Wait for the drawing to be done before the next one is begun, and learn how many points a moving map can afford.
@@ -341,9 +344,20 @@ class PointMap {
     this.fence = null;
     const took = performance.now() - began;
     if (moving) this.budget = clamp(this.budget * clamp(24 / took, 0.5, 1.5), 20000, 4e6);
-    else this.cost = took;
     if (this.dirty) this.redraw();
-    else if (!moving) this.root.dataset.drawn = String(Number(this.root.dataset.drawn ?? 0) + 1);
+    else if (!moving) {
+      this.root.dataset.drawn = String(Number(this.root.dataset.drawn ?? 0) + 1);
+      if (this.data.select) this.prepare();
+    }
+  }
+
+  // Paint what lies behind a selection to come, a little at a time, while there is nothing else to draw.
+  prepare() {
+    clearTimeout(this.preparing);
+    this.preparing = setTimeout(() => {
+      if (this.closed || this.fence || this.moving || this.scene.gl.isContextLost()) return; // comes again after those
+      if (!this.scene.prepare(this.state, PIECE)) this.prepare();
+    }, PAUSE);
   }
 
   // The cameras have changed.
@@ -653,19 +667,7 @@ class PointMap {
     this.setMask(found);
     this.tell(`${this.marked} samples selected`);
     this.send("area", { of: draft.view.told.xy, mode: draft.mode, polygon });
-    if (this.cost < QUICK) setTimeout(() => this.redraw()); // once the message is on its way
-    else this.wait(draft);
-  }
-
-  // Leave the drawing until the answer comes, and the outline where it is.
-  wait(draft) {
-    this.asked = draft;
-    this.redrawTop();
-    setTimeout(() => {
-      if (this.asked !== draft) return;
-      this.asked = null;
-      this.redraw();
-    }, ANSWER);
+    setTimeout(() => this.redraw()); // once the message is on its way
   }
 
   // Open a point; its id may still be on its way.

@@ -33,8 +33,7 @@ export class Overlay {
       this.hovered(view, map);
       named += this.names(view, map.colours);
       this.title(view, map.colours);
-      const area = map.draft ?? map.asked;
-      if (area?.view === view) this.area(view, area, map.data.hues.area);
+      if (map.draft?.view === view) this.area(view, map.draft, map.data.hues.area);
       if (map.crosshair && map.active === view) this.cross(view, map.colours);
       pen.restore();
     }

@@ -1,5 +1,8 @@
 // The points on the canvas: one WebGL 2 context, one box of the canvas a view. Keeps what it was given, so that a lost
 // context can be built anew.
+//
+// Where some points are marked, the others are a grey backdrop, the same whichever are marked. It has a texture of its
+// own, so that another selection draws its own points alone; `prepare` paints it before there is one.
 
 const VERTEX = `#version 300 es
 layout(location = 0) in vec2 place;  // 0..1 over the view's frame
@@ -67,6 +70,7 @@ export class Scene {
     this.markedBuffer = gl.createBuffer();
     this.texture = gl.createTexture();
     this.placeBuffers = [];
+    this.backdrop = { frame: gl.createFramebuffer(), texture: gl.createTexture(), of: "", painted: 0 };
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     gl.enable(gl.SCISSOR_TEST);
@@ -86,6 +90,7 @@ export class Scene {
       return buffer;
     });
     this.views = views;
+    this.backdrop.of = "";
   }
 
   setShades(shades) {
@@ -116,13 +121,66 @@ export class Scene {
     this.gl.bufferData(target, array, this.gl.STATIC_DRAW);
   }
 
-  // Draw every view: boxes are {left, top, camera} in CSS pixels; `most` points of each set at most.
-  draw({ boxes, ratio, dimmed, grey, ground, most }) {
+  // Draw every view. The state: boxes are {left, top, camera} in CSS pixels, `ratio` makes them pixels of the canvas;
+  // `dimmed` draws all but the marked points in `grey`; at most `most` points of each set.
+  draw(state) {
+    const { gl } = this;
+    this.begin();
+    this.clear(); // also before a copy, which browsers do not count as drawing: they would clear it away after it
+    if (state.dimmed && state.most >= this.count) {
+      this.prepare(state, this.count);
+      this.copyBackdrop();
+    } else {
+      state.boxes.forEach((box, v) => this.drawAll(state, v, 0, Math.min(this.count, state.most), state.dimmed));
+    }
+    if (!this.marked.length) return;
+    state.boxes.forEach((box, v) => {
+      const { size, opacity } = this.aim(state, v);
+      this.look(markSize(size, this.marked.length) * state.ratio, Math.max(opacity, 0.9), null, state.ground);
+      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.markedBuffer);
+      gl.drawElements(gl.POINTS, Math.min(this.marked.length, state.most), gl.UNSIGNED_INT, 0);
+    });
+  }
+
+  // Paint `many` more points of each view's backdrop; true once it is whole.
+  prepare(state, many) {
+    const { gl, backdrop } = this;
+    const cameras = state.boxes.map(({ left, top, camera }) => [left, top, { ...camera }]);
+    const of = JSON.stringify([cameras, gl.canvas.width, gl.canvas.height, state.ratio, state.grey, state.ground]);
+    if (backdrop.of === of && backdrop.painted >= this.count) return true;
+    this.begin();
+    gl.bindFramebuffer(gl.FRAMEBUFFER, backdrop.frame);
+    if (backdrop.of !== of) {
+      gl.bindTexture(gl.TEXTURE_2D, backdrop.texture);
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.canvas.width, gl.canvas.height, 0, gl.RGBA, gl.UNSIGNED_BYTE, null);
+      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, backdrop.texture, 0);
+      gl.bindTexture(gl.TEXTURE_2D, this.texture);
+      this.clear();
+      Object.assign(backdrop, { of, painted: 0 });
+    }
+    const some = Math.min(many, this.count - backdrop.painted);
+    state.boxes.forEach((box, v) => this.drawAll(state, v, backdrop.painted, some, true));
+    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+    backdrop.painted += some;
+    return backdrop.painted >= this.count;
+  }
+
+  copyBackdrop() {
+    const { gl } = this;
+    const corners = [0, 0, gl.canvas.width, gl.canvas.height];
+    gl.scissor(...corners);
+    gl.bindFramebuffer(gl.READ_FRAMEBUFFER, this.backdrop.frame);
+    gl.blitFramebuffer(...corners, ...corners, gl.COLOR_BUFFER_BIT, gl.NEAREST);
+    gl.bindFramebuffer(gl.READ_FRAMEBUFFER, null);
+  }
+
+  // How many points each view has whose shade is known.
+  get count() {
+    return Math.min(this.shades.length, ...this.views.map((places) => places.length / 2));
+  }
+
+  begin() {
     const { gl, at } = this;
-    const height = gl.canvas.height;
-    gl.scissor(0, 0, gl.canvas.width, height);
-    gl.clearColor(0, 0, 0, 0);
-    gl.clear(gl.COLOR_BUFFER_BIT);
     gl.useProgram(this.program);
     gl.uniform1i(at.palette, 0);
     gl.bindTexture(gl.TEXTURE_2D, this.texture);
@@ -130,26 +188,35 @@ export class Scene {
     gl.enableVertexAttribArray(1);
     gl.bindBuffer(gl.ARRAY_BUFFER, this.shadeBuffer);
     gl.vertexAttribIPointer(1, 1, gl.UNSIGNED_BYTE, 0, 0);
-    boxes.forEach(({ left, top, camera }, v) => {
-      const count = Math.min(this.views[v].length / 2, this.shades.length, most);
-      const corner = [Math.round(left * ratio), height - Math.round((top + camera.height) * ratio)];
-      const extent = [Math.round(camera.width * ratio), Math.round(camera.height * ratio)];
-      gl.viewport(...corner, ...extent);
-      gl.scissor(...corner, ...extent);
-      gl.bindBuffer(gl.ARRAY_BUFFER, this.placeBuffers[v]);
-      gl.vertexAttribPointer(0, 2, gl.UNSIGNED_SHORT, true, 0, 0);
-      const unit = [(2 * camera.scale) / camera.width, (2 * camera.scale) / camera.height];
-      gl.uniform2f(at.scale, camera.span[0] * unit[0], camera.span[1] * unit[1]);
-      gl.uniform2f(at.shift, (camera.low[0] - camera.x) * unit[0], (camera.low[1] - camera.y) * unit[1]);
-      const { size, opacity } = dots(camera, this.views[v].length / 2);
-      this.look(size * ratio, dimmed ? Math.min(opacity, 0.3) : opacity, dimmed ? grey : null, ground);
-      gl.drawArrays(gl.POINTS, 0, count);
-      if (this.marked.length) {
-        this.look(markSize(size, this.marked.length) * ratio, Math.max(opacity, 0.9), null, ground);
-        gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.markedBuffer);
-        gl.drawElements(gl.POINTS, Math.min(this.marked.length, most), gl.UNSIGNED_INT, 0);
-      }
-    });
+  }
+
+  clear() {
+    const { gl } = this;
+    gl.scissor(0, 0, gl.canvas.width, gl.canvas.height);
+    gl.clearColor(0, 0, 0, 0);
+    gl.clear(gl.COLOR_BUFFER_BIT);
+  }
+
+  // Let what is drawn next be points of view v, in its box of the canvas; tells how large and how opaque they are.
+  aim({ boxes, ratio }, v) {
+    const { gl, at } = this;
+    const { left, top, camera } = boxes[v];
+    const corner = [Math.round(left * ratio), gl.canvas.height - Math.round((top + camera.height) * ratio)];
+    const extent = [Math.round(camera.width * ratio), Math.round(camera.height * ratio)];
+    gl.viewport(...corner, ...extent);
+    gl.scissor(...corner, ...extent);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.placeBuffers[v]);
+    gl.vertexAttribPointer(0, 2, gl.UNSIGNED_SHORT, true, 0, 0);
+    const unit = [(2 * camera.scale) / camera.width, (2 * camera.scale) / camera.height];
+    gl.uniform2f(at.scale, camera.span[0] * unit[0], camera.span[1] * unit[1]);
+    gl.uniform2f(at.shift, (camera.low[0] - camera.x) * unit[0], (camera.low[1] - camera.y) * unit[1]);
+    return dots(camera, this.views[v].length / 2);
+  }
+
+  drawAll(state, v, first, many, dimmed) {
+    const { size, opacity } = this.aim(state, v);
+    this.look(size * state.ratio, dimmed ? Math.min(opacity, 0.3) : opacity, dimmed ? state.grey : null, state.ground);
+    this.gl.drawArrays(this.gl.POINTS, first, many);
   }
 
   look(size, opacity, grey, ground) {
