@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bon_core.config import InputError
+from bon_core.files import scratch
 
 UNIT_TOLERANCE = 1e-3
 BLOCK = 65536  # rows worked on at once, so that a memory map stays on disk
@@ -153,7 +154,7 @@ def without_direction(vectors: np.ndarray) -> np.ndarray:
 def _unit(vectors: np.ndarray) -> np.ndarray:
     """Rows (N, D) of any type, possibly a memory map, as float32 of length 1; block by block, to need little beside."""
     kind = np.float64 if vectors.dtype.kind == "f" and vectors.dtype.itemsize > 4 else np.float32
-    unit, bad = np.empty(vectors.shape, dtype=np.float32), np.zeros(len(vectors), dtype=bool)
+    unit, bad = scratch(vectors.shape), np.zeros(len(vectors), dtype=bool)
     for start in range(0, len(vectors), BLOCK):
         block, bad[start : start + BLOCK] = _of_moderate_length(np.asarray(vectors[start : start + BLOCK], dtype=kind))
         with np.errstate(invalid="ignore", divide="ignore"):  # rows without a direction, refused below

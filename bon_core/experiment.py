@@ -259,7 +259,7 @@ def _take_snapshot(run: Run, images: Data, *, device: str) -> dict[str, Any]:
         hashing = fitted_hashing(vectors)
     shot = take(
         run.snapshot_path(trainer.step),
-        EmbeddingSet.of(vectors, shown.labels, ids=shown.ids, class_names=shown.class_names),
+        EmbeddingSet(vectors=vectors, labels=shown.labels, ids=shown.ids, class_names=tuple(shown.class_names)),
         shown.split,
         fields=shown.fields,
         hashing=hashing,

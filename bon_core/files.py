@@ -4,13 +4,14 @@ Writing goes to a temporary name beside the file, which is synced and renamed. W
 name that no reader looks at, and `sweep` takes it away.
 """
 
+import mmap
 import os
 import re
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from bon_core.config import InputError, check
 
 LARGEST_FILE = 8 << 30  # bytes unpacked; a small archive can claim to hold terabytes
+IN_MEMORY = 1 << 27  # bytes; a larger array of `scratch` is in a file
 TEMPORARY = re.compile(r"\..+-[a-z0-9_]{8}(\.\w+)?")  # as tempfile names them below
 
 
@@ -75,6 +77,19 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` to `path`, whole or not at all."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def scratch(shape: tuple[int, ...]) -> np.ndarray:
+    """An empty float32 array; a large one is in an unnamed file, so that the system may take it out of memory.
+
+    Where no file can be had, it is in memory.
+    """
+    size = 4 * int(np.prod(shape))
+    if size > IN_MEMORY:
+        with suppress(OSError, AttributeError), tempfile.TemporaryFile() as file:
+            os.posix_fallocate(file.fileno(), 0, size)  # a disk that is found full later ends the process
+            return np.frombuffer(mmap.mmap(file.fileno(), size), dtype=np.float32).reshape(shape)
+    return np.empty(shape, dtype=np.float32)
 
 
 def leftovers(folder: Path) -> list[Path]:

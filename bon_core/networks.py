@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bon_core.config import IMAGE_BACKBONES, DivisionConfig, InputError, NetworkConfig, TestNorm
+from bon_core.files import scratch
 from bon_core.slices import block_masks, slices
 
 Feature = Literal["embedding", "penultimate"]
@@ -301,7 +302,7 @@ def embed(
             for part in batches:
                 vectors = compute(batch_of(part, device)).float().cpu().numpy()
                 if found is None:
-                    found = np.empty((len(samples), vectors.shape[1]), dtype=np.float32)
+                    found = scratch((len(samples), vectors.shape[1]))
                 found[done : done + len(part)] = vectors
                 done += len(part)
                 if progress is not None:

@@ -248,17 +248,11 @@ def _umap(
     """UMAP's layout (N, 2) from `start`, by the two halves of its own `fit`, from neighbours that are known."""
     from sklearn.utils import check_random_state
     from umap.layouts import optimize_layout_euclidean
-    from umap.umap_ import find_ab_params, fuzzy_simplicial_set, make_epochs_per_sample
+    from umap.umap_ import find_ab_params
 
     state = check_random_state(shape.seed)
-    own = np.arange(len(table), dtype=np.int32)[:, None]
-    indices = np.hstack([own, table.indices[:, : shape.neighbours - 1]])
-    distances = np.hstack([np.zeros_like(own, dtype=np.float32), table.distances[:, : shape.neighbours - 1]])
-    graph, _, _ = fuzzy_simplicial_set(
-        start, indices.shape[1], state, "euclidean", knn_indices=indices, knn_dists=distances
-    )
-    graph = graph.tocoo()
-    kept = graph.data >= graph.data.max() / descent.epochs  # weaker ones would not have their turn
+    heads, tails, strength = _graph(table, shape.neighbours, weakest=1 / descent.epochs)
+    wait = strength.max() / strength  # epochs from one turn of an edge to the next
     places = start + state.normal(scale=1e-4, size=start.shape)  # parts duplicates, and gives a flat axis an extent
     places = (descent.start * (places - places.min(axis=0)) / np.ptp(places, axis=0)).astype(np.float32)
     a, b = find_ab_params(1.0, shape.min_dist)
@@ -267,11 +261,11 @@ def _umap(
         return optimize_layout_euclidean(
             places,
             places,
-            graph.row[kept],
-            graph.col[kept],
+            heads,
+            tails,
             descent.epochs,
             len(places),
-            make_epochs_per_sample(graph.data[kept], descent.epochs),
+            wait,
             a,
             b,
             state.randint(limits.min, limits.max, 3).astype(np.int64),
@@ -284,6 +278,38 @@ def _umap(
     except BaseException:
         _unlock()
         raise
+
+
+def _graph(table: NeighbourTable, neighbours: int, weakest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """UMAP's fuzzy union of all neighbourhoods: edges from and to (E,) int32, and their strengths (E,) float32.
+
+    United a block of samples at a time, as UMAP's sums of whole matrices take gigabytes of a million samples. The
+    strongest edges have strength 1, to the nearest neighbours; those below `weakest` are left out.
+    """
+    from umap.umap_ import fuzzy_simplicial_set
+
+    count = len(table)
+    own = np.arange(count, dtype=np.int32)[:, None]
+    one_way, _, _ = fuzzy_simplicial_set(
+        own,  # of which only the length counts
+        min(neighbours, table.k + 1),
+        None,
+        "euclidean",
+        knn_indices=np.hstack([own, table.indices[:, : neighbours - 1]]),
+        knn_dists=np.hstack([np.zeros((count, 1), np.float32), table.distances[:, : neighbours - 1]]),
+        apply_set_operations=False,
+    )
+    one_way = one_way.tocsr()
+    back = one_way.T.tocsr()
+    found: list[tuple[np.ndarray, ...]] = []
+    for begin in range(0, count, BLOCK):
+        there, again = one_way[begin : begin + BLOCK], back[begin : begin + BLOCK]
+        both = (there + again - there.multiply(again)).tocoo()
+        kept = both.data >= weakest
+        found.append((both.row[kept] + np.int32(begin), both.col[kept], both.data[kept]))
+    del one_way, back
+    heads, tails, strengths = zip(*found, strict=True)
+    return np.concatenate(heads), np.concatenate(tails), np.concatenate(strengths)
 
 
 def _spread(layout: np.ndarray, landmarks: np.ndarray, table: NeighbourTable) -> np.ndarray:

@@ -144,6 +144,8 @@ def take(
     metrics = _metrics_by_split(table, vectors, labels, split, seed)
     for found in metrics.values():
         found["protocol"] = PROTOCOL + (DISJOINT if meta["origin"] == "trained" else "")
+    hardness = _hardness(table, labels)
+    table = table.nearest(NEIGHBOURS_KEPT)  # metrics alone need more, which would take much memory
 
     progress(0.4, "placing clusters")
     centroids, clusters, to_centroid = _clusters(vectors, division)
@@ -166,10 +168,10 @@ def take(
         "stored_codes": hashing.stored,
         "clusters": clusters,
         "cluster_distance": to_centroid,
-        "neighbours": table.indices[:, :NEIGHBOURS_KEPT],
-        "neighbour_distances": table.distances[:, :NEIGHBOURS_KEPT],
+        "neighbours": table.indices,
+        "neighbour_distances": table.distances,
         "correct": correct,
-        "hardness": _hardness(table, labels),
+        "hardness": hardness,
         "hash_mean": hashing.mean,
         "hash_projection": hashing.projection,
         "centroids": centroids,

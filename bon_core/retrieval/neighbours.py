@@ -73,6 +73,10 @@ class NeighbourTable:
     def k(self) -> int:
         return self.indices.shape[1]
 
+    def nearest(self, k: int) -> "NeighbourTable":
+        """The first k neighbours of each sample, or all if there are fewer, apart from the whole table's memory."""
+        return NeighbourTable(self.indices[:, :k].copy(), self.distances[:, :k].copy(), self.kind, self.recall)
+
     def part(self, positions: np.ndarray) -> "NeighbourTable":
         """The rows at `positions`, renumbered 0..n-1; their neighbours must all be among them, as in a searched group.
 

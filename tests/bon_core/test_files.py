@@ -1,12 +1,24 @@
+import errno
 import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bon_core import files
 from bon_core.config import InputError
-from bon_core.files import check_text, leftovers, path_of, read_npz, sweep, whole_file, whole_folder, write_text
+from bon_core.files import (
+    check_text,
+    leftovers,
+    path_of,
+    read_npz,
+    scratch,
+    sweep,
+    whole_file,
+    whole_folder,
+    write_text,
+)
 
 
 def test_an_error_leaves_the_old_file_and_no_other(tmp_path):
@@ -107,3 +119,30 @@ def test_half_a_surrogate_pair_is_no_text(tmp_path):
     check_text(tmp_path, ["ж", "<b>", ""])
     with pytest.raises(InputError, match="no valid Unicode text"):
         check_text(tmp_path, ["a", "\ud800"])
+
+
+def test_a_large_array_is_in_a_file_that_the_system_may_take_back(monkeypatch):
+    monkeypatch.setattr(files, "IN_MEMORY", 1 << 20)
+    before = own_memory()
+    array = scratch((1 << 14, 1 << 10))  # 64 MiB
+    array[:] = np.arange(1 << 14)[:, None]
+    assert array.dtype == np.float32 and array.flags.writeable
+    assert own_memory() - before < 16 << 20
+    assert (array[:, 7] == np.arange(1 << 14)).all()
+
+
+def test_where_no_file_can_be_had_an_array_is_in_memory(monkeypatch):
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "IN_MEMORY", 0)
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    array = scratch((3, 5))
+    array[:] = 1
+    assert array.sum() == 15 and array.base is None
+
+
+def own_memory() -> int:
+    """Bytes that belong to this process alone."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))

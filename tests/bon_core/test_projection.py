@@ -7,6 +7,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
+from bon_core import projection
 from bon_core.config import InputError
 from bon_core.projection import align_map, pca, project, project_moments, some_rows, trust, trustworthiness
 from bon_core.retrieval.neighbours import build_neighbours
@@ -29,6 +30,26 @@ def mapped():
     vectors, labels = clouds(6, 40)
     table = build_neighbours(vectors, 20)
     return vectors, labels, table, project(vectors, table, seed=0)
+
+
+def test_edges_are_those_of_umaps_own_union(monkeypatch):
+    """Of samples united in blocks that do not divide them evenly, and of all edges or the strong ones."""
+    from umap.umap_ import fuzzy_simplicial_set
+
+    monkeypatch.setattr(projection, "BLOCK", 37)
+    vectors, _ = clouds(5, 23)
+    table = build_neighbours(vectors, 20)
+    own = np.arange(len(vectors))[:, None]
+    indices = np.hstack([own, table.indices[:, :9]])
+    distances = np.hstack([np.zeros(own.shape, np.float32), table.distances[:, :9]])
+    whole, _, _ = fuzzy_simplicial_set(vectors, 10, None, "euclidean", knn_indices=indices, knn_dists=distances)
+    whole = whole.toarray()
+    for weakest in (0, 0.2):
+        heads, tails, strengths = projection._graph(table, 10, weakest)
+        found = np.zeros_like(whole)
+        found[heads, tails] = strengths
+        np.testing.assert_allclose(found, np.where(whole >= weakest, whole, 0), atol=1e-6)
+        assert len(heads) == np.count_nonzero(found) and strengths.dtype == np.float32
 
 
 def test_the_map_keeps_classes_together_and_stays_in_its_frame(mapped):

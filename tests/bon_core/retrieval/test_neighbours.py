@@ -46,6 +46,14 @@ def test_a_sample_is_not_its_own_neighbour_even_among_more_duplicates_than_are_a
     assert all(len(set(row)) == 5 for row in table.indices.tolist())
 
 
+def test_the_nearest_alone_leave_the_table_behind():
+    table = build_neighbours(unit(20, 4), 9)
+    few = table.nearest(3)
+    assert few.indices.tolist() == table.indices[:, :3].tolist() and few.k == 3 and few.kind == table.kind
+    assert few.indices.base is None and not np.shares_memory(few.distances, table.distances)
+    assert table.nearest(50).k == 9
+
+
 def test_equal_distances_are_ordered_by_position():
     vectors = np.concatenate([circle(0), np.repeat(circle(40), 3, axis=0), np.repeat(circle(80), 2, axis=0)])
     assert build_neighbours(vectors, 5).indices[0].tolist() == [1, 2, 3, 4, 5]
