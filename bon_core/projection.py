@@ -4,7 +4,6 @@ Legend: N data set, D width, k neighbours. A map is (N, 2) float32, centred, wit
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -56,8 +55,9 @@ def project(
     """Map by UMAP (McInnes et al., 2018) from neighbours that are known already. The same arguments give the same map,
     up to half a million samples; of more, the search among the landmarks may differ a little.
 
-    It starts from the principal axes and so needs fewer epochs than UMAP from its spectral start. Of more than `FEW`
-    samples, some are laid out first; the others take their places among them, and all go on together from there.
+    It starts from the principal axes and so needs fewer epochs than UMAP from its spectral start; see layout.py for how
+    it goes on. Of more than `FEW` samples, some are laid out first; the others take their places among them, and all go
+    on together from there.
 
     Parameters
     ----------
@@ -245,58 +245,49 @@ def _part(progress: Progress | None, begin: int, end: int) -> Progress | None:
 def _umap(
     table: NeighbourTable, start: np.ndarray, descent: Descent, shape: Shape, progress: Progress | None = None
 ) -> np.ndarray:
-    """UMAP's layout (N, 2) from `start`, by the two halves of its own `fit`, from neighbours that are known."""
-    from sklearn.utils import check_random_state
-    from umap.layouts import optimize_layout_euclidean
+    """UMAP's layout (N, 2) from `start`, from neighbours that are known."""
     from umap.umap_ import find_ab_params
 
-    state = check_random_state(shape.seed)
-    heads, tails, strength = _graph(table, shape.neighbours, weakest=1 / descent.epochs)
-    wait = strength.max() / strength  # epochs from one turn of an edge to the next
-    places = start + state.normal(scale=1e-4, size=start.shape)  # parts duplicates, and gives a flat axis an extent
+    from bon_core.layout import along_curve, descend
+
+    order = along_curve(start)
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order] = np.arange(len(order))
+    near = slice(0, shape.neighbours - 1)
+    graph = _graph(rank[table.indices[order, near]], table.distances[order, near], weakest=1 / descent.epochs)
+    noise = np.random.default_rng(shape.seed).normal(scale=1e-4, size=start.shape)
+    places = start[order] + noise  # which parts duplicates, and gives a flat axis an extent
     places = (descent.start * (places - places.min(axis=0)) / np.ptp(places, axis=0)).astype(np.float32)
-    a, b = find_ab_params(1.0, shape.min_dist)
-    limits = np.iinfo(np.int32)
-    try:
-        return optimize_layout_euclidean(
-            places,
-            places,
-            heads,
-            tails,
-            descent.epochs,
-            len(places),
-            wait,
-            a,
-            b,
-            state.randint(limits.min, limits.max, 3).astype(np.int64),
-            initial_alpha=descent.rate,
-            negative_sample_rate=descent.negatives,
-            parallel=False,  # in parallel the layout would depend on chance
-            tqdm_kwds={"disable": True} if progress is None else {"file": _Bar(progress, descent.epochs), **BAR},
-            move_other=True,
-        )
-    except BaseException:
-        _unlock()
-        raise
+    descend(
+        places,
+        *graph,
+        epochs=descent.epochs,
+        rate=descent.rate,
+        negatives=descent.negatives,
+        curve=find_ab_params(1.0, shape.min_dist),
+        seed=shape.seed,
+        progress=progress,
+    )
+    return places[rank]
 
 
-def _graph(table: NeighbourTable, neighbours: int, weakest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """UMAP's fuzzy union of all neighbourhoods: edges from and to (E,) int32, and their strengths (E,) float32.
+def _graph(indices: np.ndarray, distances: np.ndarray, weakest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """UMAP's fuzzy union of all neighbourhoods (N, k): edges from and to (E,) int32, and strengths (E,) float32.
 
     United a block of samples at a time, as UMAP's sums of whole matrices take gigabytes of a million samples. The
     strongest edges have strength 1, to the nearest neighbours; those below `weakest` are left out.
     """
     from umap.umap_ import fuzzy_simplicial_set
 
-    count = len(table)
+    count = len(indices)
     own = np.arange(count, dtype=np.int32)[:, None]
     one_way, _, _ = fuzzy_simplicial_set(
         own,  # of which only the length counts
-        min(neighbours, table.k + 1),
+        indices.shape[1] + 1,
         None,
         "euclidean",
-        knn_indices=np.hstack([own, table.indices[:, : neighbours - 1]]),
-        knn_dists=np.hstack([np.zeros((count, 1), np.float32), table.distances[:, : neighbours - 1]]),
+        knn_indices=np.hstack([own, indices]),
+        knn_dists=np.hstack([np.zeros((count, 1), np.float32), distances]),
         apply_set_operations=False,
     )
     one_way = one_way.tocsr()
@@ -346,33 +337,6 @@ def _means(
         reached.append(block)
         places.append(mean.astype(np.float32))
     return np.concatenate(reached), np.concatenate(places)
-
-
-BAR = {"disable": False, "bar_format": "{n}", "mininterval": 0, "miniters": 1}  # settings that suit a _Bar
-
-
-class _Bar:
-    """The file that UMAP's progress bar is written to: it calls `progress` in place of printing."""
-
-    def __init__(self, progress: Progress, epochs: int):
-        self.progress, self.epochs, self.stopped = progress, epochs, False
-
-    def write(self, text: str) -> None:
-        if text.strip().isdigit() and not self.stopped:
-            self.stopped = True  # if the call raises, the bar writes again as it is closed
-            self.progress(int(text), self.epochs)
-            self.stopped = False
-
-    def flush(self) -> None:
-        pass
-
-
-def _unlock() -> None:
-    """Have tqdm let go of the lock that it keeps when writing raises: in a server, the next bar would wait for ever."""
-    from tqdm import tqdm
-
-    with suppress(RuntimeError, AssertionError):  # it had not kept it
-        tqdm.get_lock().release()
 
 
 def _framed(xy: np.ndarray) -> np.ndarray:

@@ -45,7 +45,7 @@ def test_edges_are_those_of_umaps_own_union(monkeypatch):
     whole, _, _ = fuzzy_simplicial_set(vectors, 10, None, "euclidean", knn_indices=indices, knn_dists=distances)
     whole = whole.toarray()
     for weakest in (0, 0.2):
-        heads, tails, strengths = projection._graph(table, 10, weakest)
+        heads, tails, strengths = projection._graph(table.indices[:, :9], table.distances[:, :9], weakest)
         found = np.zeros_like(whole)
         found[heads, tails] = strengths
         np.testing.assert_allclose(found, np.where(whole >= weakest, whole, 0), atol=1e-6)
