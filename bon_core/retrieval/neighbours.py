@@ -149,7 +149,8 @@ def build_neighbours(
             if progress is not None:
                 progress(done, count)
         kinds.append(index.kind)
-        recalls.append(1.0 if index.kind == "exact" else _recall(own, distances[positions]))
+        recalls.append(1.0 if index.kind == "exact" else _recall(own, positions, distances))
+        del own, index  # before the next group's take as much again
     return NeighbourTable(indices, distances, max(kinds, key=get_args(Kind).index), min(recalls))
 
 
@@ -164,14 +165,17 @@ def _nearest_others(index: Index, rows: np.ndarray, k: int) -> tuple[np.ndarray,
     return _in_order(found, _distances(index.vectors, queries, found, similarity))
 
 
-def _recall(vectors: np.ndarray, distances: np.ndarray) -> float:
-    """Share of the true nearest others that a table of `distances` (n, k) has: those no farther than the true k-th."""
+def _recall(vectors: np.ndarray, positions: np.ndarray, distances: np.ndarray) -> float:
+    """Share of the true nearest others that a table of `distances` (N, k) has: those no farther than the true k-th.
+
+    `vectors` (n, D) are those at `positions` (n,) of it, which are searched among themselves.
+    """
     rows = np.sort(np.random.default_rng(0).choice(len(vectors), min(ASKED_AGAIN, len(vectors)), replace=False))
     queries = np.ascontiguousarray(vectors[rows], dtype=np.float32)
     similarity, found = exact_neighbours(queries, vectors, distances.shape[1] + 1)
     found, similarity = _without_self(found, similarity, rows)
     last = _distances(vectors, queries, found, similarity)[:, -1:]
-    return float((distances[rows] <= last + TIE).mean())
+    return float((distances[positions[rows]] <= last + TIE).mean())
 
 
 def _check_unit(vectors: np.ndarray, rows: np.ndarray) -> None:

@@ -1,7 +1,8 @@
 """Where a training computes, how finely, and with which memory."""
 
 import ctypes
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import torch
 
@@ -9,6 +10,7 @@ from bon_core.config import Device, Precision, check
 
 MAPPED = 1 << 30  # bytes: smaller blocks are kept for the next step when they are freed
 KEPT = (1 << 31) - 1  # bytes of them that are kept
+GIVEN_BACK = 1 << 22  # bytes: larger blocks go back to the system otherwise
 
 
 def device_for(name: Device) -> torch.device:
@@ -49,11 +51,24 @@ def check_compiles(device: torch.device) -> None:
     )
 
 
-def keep_freed_memory() -> None:
+@contextmanager
+def freed_memory_kept() -> Iterator[None]:
     """Have this process keep blocks that it frees. Else the system takes back the large ones of each step, to clear
-    them page by page for the next: a third of a step on the CPU. Where the C library is not glibc, nothing changes.
+    them page by page for the next: a third of a step on the CPU. Afterwards it may have them. Where the C library is
+    not glibc, nothing changes.
     """
+    _set_kept(blocks=MAPPED, at_most=KEPT)
+    try:
+        yield
+    finally:
+        _set_kept(blocks=GIVEN_BACK, at_most=GIVEN_BACK)
+        with suppress(AttributeError, OSError, TypeError):
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def _set_kept(*, blocks: int, at_most: int) -> None:
+    """Keep freed blocks of fewer bytes than `blocks`, and so many bytes of them."""
     with suppress(AttributeError, OSError, TypeError):
         library = ctypes.CDLL(None)
-        library.mallopt(-3, MAPPED)  # M_MMAP_THRESHOLD
-        library.mallopt(-1, KEPT)  # M_TRIM_THRESHOLD
+        library.mallopt(-3, blocks)  # M_MMAP_THRESHOLD
+        library.mallopt(-1, at_most)  # M_TRIM_THRESHOLD

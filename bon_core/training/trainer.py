@@ -28,7 +28,7 @@ from bon_core.training.audit import PHASES, AuditLog
 from bon_core.training.augmentation import Augmentation
 from bon_core.training.chance import chance_of
 from bon_core.training.checkpoint import load_tree, save_tree
-from bon_core.training.device import check_compiles, device_for, keep_freed_memory, precision_for
+from bon_core.training.device import check_compiles, device_for, freed_memory_kept, precision_for
 from bon_core.training.distributed import Ranks
 from bon_core.training.dividing import Partition, divide
 from bon_core.training.events import EventLog
@@ -130,14 +130,16 @@ class Trainer:
         InputError
             If the embeddings are no longer numbers; the last checkpoint stays.
         """
+        network = self.ranks.parallel(self.network, resting=self.config.division.learners > 1)
+        network.train()
+        with freed_memory_kept():
+            return self._fit(network)
+
+    def _fit(self, network: Callable[..., Tensor]) -> str:
         settings = self.config.training
         evaluate_every = max(1, round(settings.evaluate_every * self.steps_per_epoch))
         checkpoint_every = max(1, round(settings.checkpoint_every * self.steps_per_epoch))
         began, began_step, told = time.perf_counter(), self.step, 0.0
-
-        keep_freed_memory()
-        network = self.ranks.parallel(self.network, resting=self.config.division.learners > 1)
-        network.train()
         while self.step < self.steps:
             if self.ranks.first_says(self.run.stop_requested()):
                 self.save()

@@ -95,20 +95,29 @@ def test_compiling_is_refused_on_the_cpu(small_images):
 
 PAGES_OF_A_STEP = """
 import resource, torch
-from bon_core.training.device import keep_freed_memory
-keep_freed_memory()
+from bon_core.training.device import freed_memory_kept
 def step():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     torch.zeros(50_000_000 // 4).add(1)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-print(sum([step() for _ in range(40)][-10:]))
+def own():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+before = own()
+with freed_memory_kept():
+    print(sum([step() for _ in range(40)][-10:]))
+    print(own() - before)
+print(own() - before)
 """
 
 
-def test_steps_find_the_memory_of_those_before():
+def test_steps_find_the_memory_of_those_before_and_leave_it_afterwards():
     found = subprocess.run([sys.executable, "-c", PAGES_OF_A_STEP], capture_output=True, text=True, check=True)
-    kept = hasattr(ctypes.CDLL(None), "mallopt")  # of glibc
-    assert (int(found.stdout) < 1000) is kept  # of 240,000 pages that twenty such blocks take
+    pages, kept, left = map(int, found.stdout.split())
+    has = hasattr(ctypes.CDLL(None), "mallopt")  # of glibc
+    assert (pages < 1000) is has  # of 240,000 pages that twenty such blocks take
+    assert (kept > 90_000) is has  # kB of two blocks
+    assert left < 40_000
 
 
 def test_samples_that_would_fill_a_gpu_stay_on_the_host(monkeypatch):
