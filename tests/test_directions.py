@@ -13,7 +13,8 @@ BOTTOM = {"config", "embeddings", "files", "home", "ids", "slices"}
 SIDE_BY_SIDE = {"datasets", "networks", "mining", "division", "retrieval"}  # never import each other
 ALLOWED = {  # what a unit of bon_core may import of bon_core, beside the bottom
     **{name: set() for name in BOTTOM | SIDE_BY_SIDE},
-    "projection": {"retrieval"},
+    "layout": set(),
+    "projection": {"retrieval", "layout"},
     "snapshot": set(),
     "runs": {"snapshot"},
     "training": {"datasets", "networks", "mining", "division", "runs"},
