@@ -137,12 +137,13 @@ def still(page, found) -> np.ndarray:
     """What the map shows once it is drawn and nothing is under the mouse, without its frame, (height, width, 3)."""
     page.mouse.move(1, 1)
     before = None
-    while True:
+    for _ in range(30):
         page.wait_for_timeout(500)
         now = np.asarray(Image.open(BytesIO(found.screenshot(animations="disabled"))).convert("RGB"))[8:-8, 8:-8]
         if before is not None and np.array_equal(now, before):
             return now
         before = now
+    raise AssertionError("the map does not come to rest")
 
 
 @pytest.mark.parametrize("size", [2000, 200_000, 1_000_000])
