@@ -17,8 +17,8 @@ Data = ImageSet | VectorSet
 
 PREVIEW_SAMPLES = 2000
 MOST_PREVIEWS = 48  # beyond, the one goes whose neighbours are nearest: a long run keeps no more than a short one
-FEW_CLASSES = 100
 MOST_EVALUATED = 20_000  # held-out samples that an evaluation while training looks at
+FEW_CLASSES = 100
 
 
 def held_out(config: RunConfig) -> str:

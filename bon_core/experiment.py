@@ -250,20 +250,25 @@ def _take_snapshot(run: Run, images: Data, *, device: str) -> dict[str, Any]:
             run.write_status(replace(status, message=f"{text.capitalize()}."))
 
     tell(0, "embedding")
-    vectors = embed(trainer.network, shown.samples, device=device_for(device))
+    embeddings = EmbeddingSet.of(
+        embed(trainer.network, shown.samples, device=device_for(device)),
+        shown.labels,
+        ids=shown.ids,
+        class_names=shown.class_names,
+    )
     train_rows = np.flatnonzero(images.split == TRAIN)
     if config.mining.composer in ("bon", "lsh"):
         hashing = hashing_of(trainer.teams.joint.composer, train_rows, len(images), origin="mined")
         hashing = replace(hashing, stored=hashing.stored[rows])
     else:
-        hashing = fitted_hashing(vectors)
+        hashing = fitted_hashing(embeddings.vectors)
     shot = take(
         run.snapshot_path(trainer.step),
-        EmbeddingSet(vectors=vectors, labels=shown.labels, ids=shown.ids, class_names=tuple(shown.class_names)),
+        embeddings,
         shown.split,
         fields=shown.fields,
         hashing=hashing,
-        division=_division(trainer, vectors, train_rows, rows),
+        division=_division(trainer, embeddings.vectors, train_rows, rows),
         masks=trainer.network.head.masks(),
         meta={
             "step": trainer.step,

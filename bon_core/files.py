@@ -82,11 +82,13 @@ def write_text(path: Path, text: str) -> None:
 def scratch(shape: tuple[int, ...]) -> np.ndarray:
     """An empty float32 array; a large one is in an unnamed file, so that the system may take it out of memory.
 
-    Where no file can be had, it is in memory.
+    The file is in TMPDIR, else in /var/tmp: in /tmp it would often be in memory after all. Where no file can be had, it
+    is in memory.
     """
     size = 4 * int(np.prod(shape))
     if size > IN_MEMORY:
-        with suppress(OSError, AttributeError), tempfile.TemporaryFile() as file:
+        folder = os.environ.get("TMPDIR", "/var/tmp")
+        with suppress(OSError, AttributeError), tempfile.TemporaryFile(dir=folder) as file:  # macOS has no fallocate
             os.posix_fallocate(file.fileno(), 0, size)  # a disk that is found full later ends the process
             return np.frombuffer(mmap.mmap(file.fileno(), size), dtype=np.float32).reshape(shape)
     return np.empty(shape, dtype=np.float32)

@@ -17,9 +17,8 @@ from bon_core.division.diagnostics import pieces, slice_correlation
 from bon_core.embeddings import EmbeddingSet
 from bon_core.mining.codes import codes_of
 from bon_core.projection import project, some_rows, trust, trustworthiness
-from bon_core.retrieval.index import exact_neighbours
 from bon_core.retrieval.metrics import RECALL_AT, neighbours_needed, nmi, recall, retrieval_metrics
-from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
+from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours, exact_others
 from bon_core.snapshot import NEIGHBOURS_KEPT, Snapshot, write
 
 PROTOCOL = "each sample queries all others of its split; Euclidean distance between unit vectors"
@@ -141,9 +140,8 @@ def take(
     table = search(vectors, labels, split, indexes)
 
     progress(0.2, "measuring retrieval")
-    metrics = _metrics_by_split(table, vectors, labels, split, seed)
-    for found in metrics.values():
-        found["protocol"] = PROTOCOL + (DISJOINT if meta["origin"] == "trained" else "")
+    protocol = PROTOCOL + (DISJOINT if meta["origin"] == "trained" else "")
+    metrics = _metrics_by_split(table, vectors, labels, split, seed, protocol)
     hardness = _hardness(table, labels)
     table = table.nearest(NEIGHBOURS_KEPT)  # metrics alone need more, which would take much memory
 
@@ -162,20 +160,15 @@ def take(
         "vectors": vectors,
         "xy": xy,
         "trust": trust(xy, table, groups=split),
-        "codes": np.concatenate(
-            [codes_of(vectors[block], hashing.mean, hashing.projection) for block in _blocks(len(vectors))]
-        ),
-        "stored_codes": hashing.stored,
         "clusters": clusters,
         "cluster_distance": to_centroid,
         "neighbours": table.indices,
         "neighbour_distances": table.distances,
         "correct": correct,
         "hardness": hardness,
-        "hash_mean": hashing.mean,
-        "hash_projection": hashing.projection,
         "centroids": centroids,
         "masks": masks,
+        **_hash_arrays(vectors, hashing),
     }
     return write(
         path,
@@ -186,15 +179,29 @@ def take(
             "learners": len(masks),
             "metrics": metrics,
             "search": {"kind": table.kind, "recall": table.recall},
-            "trustworthiness": float(
-                trustworthiness(xy, vectors, some_rows(len(xy), seed=seed)).mean(dtype=np.float64)
-            ),
+            "trustworthiness": _trustworthiness(xy, vectors, seed),
             "hasher_origin": hashing.origin,
             "clusters_origin": division.origin,
             "division": report,
             **meta,
         },
     )
+
+
+def _hash_arrays(vectors: np.ndarray, hashing: Hashing) -> dict[str, np.ndarray]:
+    """The hasher, the codes (N,) that it gives the vectors now, and those in the table."""
+    codes = [codes_of(vectors[block], hashing.mean, hashing.projection) for block in _blocks(len(vectors))]
+    return {
+        "codes": np.concatenate(codes),
+        "stored_codes": hashing.stored,
+        "hash_mean": hashing.mean,
+        "hash_projection": hashing.projection,
+    }
+
+
+def _trustworthiness(xy: np.ndarray, vectors: np.ndarray, seed: int) -> float:
+    """Of the whole map, from some of its samples."""
+    return float(trustworthiness(xy, vectors, some_rows(len(xy), seed=seed)).mean(dtype=np.float64))
 
 
 def _metrics(table: NeighbourTable, labels: np.ndarray) -> dict[str, Any]:
@@ -205,7 +212,7 @@ def _metrics(table: NeighbourTable, labels: np.ndarray) -> dict[str, Any]:
 
 
 def _metrics_by_split(
-    table: NeighbourTable, vectors: np.ndarray, labels: np.ndarray, split: np.ndarray, seed: int
+    table: NeighbourTable, vectors: np.ndarray, labels: np.ndarray, split: np.ndarray, seed: int, protocol: str
 ) -> dict[str, dict[str, Any]]:
     metrics = {}
     for code in np.unique(split):
@@ -215,6 +222,7 @@ def _metrics_by_split(
         metrics[SPLIT_NAMES[code]] = {
             **found,
             "nmi": nmi(vectors[rows], labels[rows], seed=seed) if affordable else None,
+            "protocol": protocol,
         }
     return metrics
 
@@ -267,9 +275,8 @@ def _slices(
     asked = some_rows(len(rows), seed=seed, most=MOST_SLICED)
 
     def correct_by(piece: np.ndarray) -> np.ndarray:
-        _, near = exact_neighbours(piece[asked].astype(np.float32), piece, 2)
-        nearest = np.where(near[:, 0] == asked, near[:, 1], near[:, 0])
-        return labels[rows[nearest]] == labels[rows[asked]]
+        nearest, _ = exact_others(piece, asked, 1)
+        return labels[rows[nearest[:, 0]]] == labels[rows[asked]]
 
     found = [correct_by(piece) for piece in pieces(vectors[rows], masks)]
     of_query = clusters[rows[asked]]

@@ -154,6 +154,13 @@ def build_neighbours(
     return NeighbourTable(indices, distances, max(kinds, key=get_args(Kind).index), min(recalls))
 
 
+def exact_others(vectors: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and inner products (r, k) of the nearest others to `rows` (r,) of `vectors` (N, D), found exactly."""
+    queries = np.ascontiguousarray(vectors[rows], dtype=np.float32)
+    similarity, found = exact_neighbours(queries, vectors, k + 1)
+    return _without_self(found, similarity, rows)
+
+
 def _nearest_others(index: Index, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions and distances (b, k) of the nearest others to each of the index's own `rows` (b,)."""
     queries = np.ascontiguousarray(index.vectors[rows], dtype=np.float32)
@@ -171,10 +178,8 @@ def _recall(vectors: np.ndarray, positions: np.ndarray, distances: np.ndarray) -
     `vectors` (n, D) are those at `positions` (n,) of it, which are searched among themselves.
     """
     rows = np.sort(np.random.default_rng(0).choice(len(vectors), min(ASKED_AGAIN, len(vectors)), replace=False))
-    queries = np.ascontiguousarray(vectors[rows], dtype=np.float32)
-    similarity, found = exact_neighbours(queries, vectors, distances.shape[1] + 1)
-    found, similarity = _without_self(found, similarity, rows)
-    last = _distances(vectors, queries, found, similarity)[:, -1:]
+    found, similarity = exact_others(vectors, rows, distances.shape[1])
+    last = _distances(vectors, vectors[rows].astype(np.float32), found, similarity)[:, -1:]
     return float((distances[positions[rows]] <= last + TIE).mean())
 
 

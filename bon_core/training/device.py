@@ -62,13 +62,12 @@ def freed_memory_kept() -> Iterator[None]:
         yield
     finally:
         _set_kept(blocks=GIVEN_BACK, at_most=GIVEN_BACK)
-        with suppress(AttributeError, OSError, TypeError):
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _set_kept(*, blocks: int, at_most: int) -> None:
-    """Keep freed blocks of fewer bytes than `blocks`, and so many bytes of them."""
+    """From now on keep freed blocks of fewer bytes than `blocks`, and so many bytes of them."""
     with suppress(AttributeError, OSError, TypeError):
         library = ctypes.CDLL(None)
         library.mallopt(-3, blocks)  # M_MMAP_THRESHOLD
         library.mallopt(-1, at_most)  # M_TRIM_THRESHOLD
+        library.malloc_trim(0)

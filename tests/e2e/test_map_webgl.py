@@ -134,12 +134,12 @@ def test_what_lies_behind_a_selection_looks_the_same_painted_before_or_with_it(p
 
 
 def still(page, found) -> np.ndarray:
-    """What the map shows once it is drawn and nothing is under the mouse, without its frame, (height, width, 3)."""
+    """What the map shows once it is drawn and nothing is under the mouse, below its toolbar, (height, width, 3)."""
     page.mouse.move(1, 1)
     before = None
     for _ in range(30):
         page.wait_for_timeout(500)
-        now = np.asarray(Image.open(BytesIO(found.screenshot(animations="disabled"))).convert("RGB"))[8:-8, 8:-8]
+        now = np.asarray(Image.open(BytesIO(found.screenshot(animations="disabled"))).convert("RGB"))[56:-8, 8:-8]
         if before is not None and np.array_equal(now, before):
             return now
         before = now

@@ -347,7 +347,7 @@ class PointMap {
     if (this.dirty) this.redraw();
     else if (!moving) {
       this.root.dataset.drawn = String(Number(this.root.dataset.drawn ?? 0) + 1);
-      if (this.data.select) this.prepare();
+      if (this.data.select && this.data.dimmed !== false) this.prepare();
     }
   }
 

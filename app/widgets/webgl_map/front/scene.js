@@ -70,7 +70,7 @@ export class Scene {
     this.markedBuffer = gl.createBuffer();
     this.texture = gl.createTexture();
     this.placeBuffers = [];
-    this.backdrop = { frame: gl.createFramebuffer(), texture: gl.createTexture(), of: "", painted: 0 };
+    this.backdrop = { frame: gl.createFramebuffer(), texture: gl.createTexture(), size: "", of: "", painted: 0 };
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     gl.enable(gl.SCISSOR_TEST);
@@ -151,10 +151,7 @@ export class Scene {
     this.begin();
     gl.bindFramebuffer(gl.FRAMEBUFFER, backdrop.frame);
     if (backdrop.of !== of) {
-      gl.bindTexture(gl.TEXTURE_2D, backdrop.texture);
-      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.canvas.width, gl.canvas.height, 0, gl.RGBA, gl.UNSIGNED_BYTE, null);
-      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, backdrop.texture, 0);
-      gl.bindTexture(gl.TEXTURE_2D, this.texture);
+      this.sizeBackdrop();
       this.clear();
       Object.assign(backdrop, { of, painted: 0 });
     }
@@ -163,6 +160,18 @@ export class Scene {
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
     backdrop.painted += some;
     return backdrop.painted >= this.count;
+  }
+
+  // Make the backdrop, which is bound, as large as the canvas.
+  sizeBackdrop() {
+    const { gl, backdrop } = this;
+    const { width, height } = gl.canvas;
+    if (backdrop.size === `${width} ${height}`) return;
+    backdrop.size = `${width} ${height}`;
+    gl.bindTexture(gl.TEXTURE_2D, backdrop.texture);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, width, height, 0, gl.RGBA, gl.UNSIGNED_BYTE, null);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, backdrop.texture, 0);
+    gl.bindTexture(gl.TEXTURE_2D, this.texture);
   }
 
   copyBackdrop() {
