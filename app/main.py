@@ -9,10 +9,13 @@ from pathlib import Path
 
 import streamlit as st
 from streamlit import runtime
+from streamlit.runtime.scriptrunner import StopException
 
 HERE = Path(__file__).resolve().parent
 if str(HERE.parent) not in sys.path:
     sys.path.insert(0, str(HERE.parent))
+
+from app import address  # noqa: E402  the project is on the path only now
 
 PAGES = (
     ("start", "Start", ":material/home:"),
@@ -34,9 +37,17 @@ def visit() -> None:
         st.Page(HERE / "views" / f"{name}.py", title=title, icon=icon, url_path=name, default=name == "start")
         for name, title, icon in PAGES
     ]
+    # First the icon: until one is set, the browser fetches that of the page from a host of Google's.
+    st.set_page_config(page_icon=str(HERE / "icon.svg"), layout="wide")
+    address.begin()
     page = st.navigation(pages, position="top")
-    st.set_page_config(page_title=f"{page.title} · BoN Explorer", page_icon=str(HERE / "icon.svg"), layout="wide")
-    page.run()
+    st.set_page_config(page_title=f"{page.title} · BoN Explorer")
+    try:
+        page.run()
+    except StopException:
+        address.send(whole=False)
+        raise
+    address.send()
 
 
 if runtime.exists():

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import streamlit as st
 
-from app import cached, selection, state, theme
+from app import address, cached, selection, state, theme
 from app.analysis.compare import Comparison, Side, compare
 from app.state import View
 from app.widgets.board import text
@@ -113,8 +113,10 @@ def _data(run: Run) -> str | None:
 
 
 def _swap(view: View, run: Run, epoch: str) -> None:
-    mine = {RUN: view.run.name, EPOCH: state.epoch_name(view.snapshot)}
-    st.session_state.update({"run": run.name, "epoch": epoch, **mine})
+    address.choose(RUN, view.run.name)
+    address.choose(EPOCH, state.epoch_name(view.snapshot))
+    address.choose("run", run.name)
+    address.choose("epoch", epoch)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

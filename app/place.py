@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app import browsing, selection, theme
+from app import address, selection, theme
 
-PREFIX = "place-"
+MARK = "place-"  # in the session, before the name: the selection at which it was chosen
 
 
 def number(name: str, possible: Callable[[int], bool], *, fallback: int | None, words: str) -> int | None:
@@ -19,40 +19,28 @@ def number(name: str, possible: Callable[[int], bool], *, fallback: int | None, 
     A number in the address that cannot be is said in a sentence; `words` names what it is, e.g. "bucket". Whatever
     results is written to the address.
     """
-    if browsing.walked():
-        st.session_state.pop(PREFIX + name, None)
-    chosen = st.session_state.get(PREFIX + name)
-    if chosen is None:
-        value = _from_address(name, possible, words)
-        if value is not None:
-            go(name, value)
-    else:
-        value, mark = chosen
-        if not possible(value) or (len(selection.ids()) and mark != _mark()):
-            value = None
+    text = address.value(name) or st.query_params.get(name)  # one that was not chosen holds once it was shown
+    fresh = address.is_fresh(name)
+    value = int(text) if text is not None and text.isdecimal() and len(text) < 20 else None
+    if value is not None and not possible(value):
+        value = None
+    if fresh and value is None:
+        theme.trouble(f"The link names the {words} {text}, which is not there; another one is shown.")
+        address.forget(name)
+    elif value is not None and (fresh or address.value(name) is None):
+        go(name, value)
+    elif len(selection.ids()) and st.session_state.get(MARK + name) != _mark():
+        value = None
     value = fallback if value is None else value
-    if value is None:
-        st.query_params.pop(name, None)
-    else:
-        st.query_params[name] = str(value)
+    if value is not None:
+        address.show(name, value)
     return value
 
 
 def go(name: str, value: int) -> None:
     """Stand somewhere else from the next run of the script on; call it after a change of the selection, not before."""
-    st.session_state[PREFIX + name] = (value, _mark())
-    st.query_params[name] = str(value)
-
-
-def _from_address(name: str, possible: Callable[[int], bool], words: str) -> int | None:
-    text = st.query_params.get(name)
-    if text is None:
-        return None
-    value = int(text) if text.isdecimal() and len(text) < 20 else None
-    if value is None or not possible(value):
-        theme.trouble(f"The link names the {words} {text}, which is not there; another one is shown.")
-        return None
-    return value
+    st.session_state[MARK + name] = _mark()
+    address.choose(name, value)
 
 
 def _mark() -> int:

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import streamlit as st
 
-from app import browsing, kept
+from app import address, browsing, kept
 from bon_core.config import InputError
 from bon_core.runs import Run
 
@@ -194,7 +194,7 @@ def read_link(run: Run, resolve: Callable[[str], np.ndarray]) -> None:
     `resolve` turns a rule into ids. What is wrong with the address is a sentence in `trouble` until the selection
     changes.
     """
-    asked = st.query_params.get(LINK, "")
+    asked = address.value(LINK) or ""
     if KEY in st.session_state and not (browsing.walked() and asked != (encode(now()) or "")):
         return
     selection, sentence = _linked(run, asked, resolve)
@@ -227,9 +227,10 @@ def write_link() -> bool:
     """Put the selection into the address of the page; False if it is too large for one and has no name."""
     text = encode(now())
     if text is None:
-        st.query_params.pop(LINK, None)
-    elif st.query_params.get(LINK) != text:
-        st.query_params[LINK] = text
+        address.forget(LINK)
+    else:
+        address.choose(LINK, text)
+        address.show(LINK, text)
     return text is not None or not len(ids())
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import browsing, selection, theme
+from app import address, selection, theme
 from app.widgets.copy_link import copy_link
 from app.widgets.selection_chip import selection_chip
 from bon_core import runs
@@ -32,7 +32,6 @@ COLOURS = {  # name in the address -> words in the menu
     "hardness": "hardness",
     "trust": "map trust",
 }
-LEFT = "left-"  # in the session, before the name of an explicit menu: what was chosen when its page was left
 GONE = "gone"  # in the session: menu -> (what a link asked for in vain, what is shown instead)
 EPOCH_NAME = "epoch {:.4g}"
 NUMBER = r"-?\d+(\.\d+)?"
@@ -142,8 +141,8 @@ def header(*, chip: bool = True) -> View | None:
     """
     found = explorable()
     if not found:
-        if st.query_params.get("run"):
-            theme.trouble(f"The link names the run {st.query_params['run']}, which is not here or has no snapshot yet.")
+        if address.value("run"):
+            theme.trouble(f"The link names the run {address.value('run')}, which is not here or has no snapshot yet.")
         return None
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="header"):
         run = found[menu("run", list(found), "Run", width=230)]
@@ -185,23 +184,25 @@ def menu(
 ) -> str:
     """A choice that is kept in the address; one that is no longer offered falls back to the first.
 
-    A choice that is the default of the moment is left out of the address unless `explicit`, which suits menus of one
-    page: they then also come back as they were left. What a link asks for in vain is remembered for
-    `say_what_is_gone`.
+    What was not chosen but is the default of the moment is left out of the address unless `explicit`, which suits menus
+    of one page: it then also holds. What a link asks for in vain is remembered for `say_what_is_gone`.
     """
-    chosen, asked = st.session_state.get(key), st.query_params.get(key)
-    if chosen not in (None, *options):
-        del st.session_state[key]
-    if explicit and (key not in st.session_state or browsing.walked()):
-        wanted = asked or st.session_state.get(LEFT + key)
-        st.session_state[key] = wanted if wanted in options else options[0]
-    bind = None if explicit else "query-params"
-    value = st.selectbox(label, options, key=key, bind=bind, label_visibility="collapsed", width=width, icon=icon)
-    if explicit:
-        st.query_params[key] = st.session_state[LEFT + key] = value
-    if chosen is None and asked not in (None, *options):
-        st.session_state.setdefault(GONE, {})[key] = (f"the {label.lower()} {asked}", value)
-    return value
+    asked = address.value(key)
+    if address.is_fresh(key) and asked not in options:
+        st.session_state.setdefault(GONE, {})[key] = (f"the {label.lower()} {asked}", options[0])
+    if asked not in options:
+        address.forget(key)
+        if explicit:
+            address.choose(key, options[0])
+    control = address.control(key, options[0], among=options.__contains__)
+    return st.selectbox(label, options, label_visibility="collapsed", width=width, icon=icon, **control)
+
+
+def look_at(run: str, **choices: str) -> None:
+    """Choose another run, at its newest checkpoint, unless the choices (epoch, split, colour) say otherwise."""
+    address.forget("epoch", "split", "colour")
+    for name, value in {"run": run, **choices}.items():
+        address.choose(name, value)
 
 
 def say_what_is_gone(*keys: str) -> None:

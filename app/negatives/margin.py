@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cached, theme
+from app import address, cached, theme
 from app.analysis import miners
 from app.state import View
 from app.widgets.distance_plot import distance_plot
@@ -18,7 +18,8 @@ def show(view: View) -> None:
     d_ap, d_an = cached.late_distances(view, int(last[0]))
     left, right = st.columns([1, 2], gap="large")
     with left:
-        margin = st.slider("Margin", 0.0, 1.0, value=float(own), step=0.01, key="margin", bind="query-params")
+        control = address.control("margin", float(own), read=float, among=lambda margin: 0 <= margin <= 1)
+        margin = st.slider("Margin", 0.0, 1.0, step=0.01, **control)
         theme.figures([(theme.percent(miners.active_share(d_ap, d_an, margin), 0), "of these triplets are active", "")])
         st.markdown(
             "Each dot is a triplet that was mined in the last recorded steps. On the line the negative is exactly"

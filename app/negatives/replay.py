@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from app import cached, place, selection, theme
+from app import address, cached, place, selection, theme
 from app.analysis import miners
 from app.state import View
 from app.widgets.bag import ROLES, SHADES, bag
@@ -69,24 +69,20 @@ def _choose_step(steps: np.ndarray) -> int:
     """The recorded step nearest to the slider's; one that is out of range, as of another run, is the last."""
     low, high = int(steps[0]), int(steps[-1])
     stride = int(np.gcd.reduce(np.diff(steps))) if len(steps) > 1 else 1
-    if not low <= st.session_state.get("step", low) <= high:
-        del st.session_state["step"]
     if low == high:
         return low
-    asked = st.query_params.get("step")
-    if asked is not None and "step" not in st.session_state and not (asked.isdecimal() and low <= int(asked) <= high):
-        theme.trouble(f"The link names the step {asked}, which was not recorded; the last one is shown.")
+    control = address.control("step", high, read=int, among=lambda step: low <= step <= high)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.button(
             "Back", key="step-back", help="The recorded step before", on_click=_move_step, args=(-stride, low, high)
         )
-        value = st.slider("Training step", low, high, value=high, step=stride, key="step", bind="query-params")
+        value = st.slider("Training step", low, high, step=stride, **control)
         st.button("Next", key="step-on", help="The recorded step after", on_click=_move_step, args=(stride, low, high))
     return int(steps[np.argmin(np.abs(steps - value))])
 
 
 def _move_step(by: int, low: int, high: int) -> None:
-    st.session_state["step"] = min(max(st.session_state.get("step", high) + by, low), high)
+    address.choose("step", min(max(st.session_state.get("step", high) + by, low), high))
 
 
 def _step_figures(step: dict[str, np.ndarray], kinds: np.ndarray, margin: float) -> None:
@@ -138,14 +134,13 @@ def _bag_words(step: dict[str, np.ndarray], remembered: np.ndarray) -> str:
 def _which_anchors(view: View, step: dict[str, np.ndarray], kinds: np.ndarray) -> np.ndarray:
     """Rows of the batch to show, those that violate the margin most first."""
     choices = ["all", "active", *(["my selection"] if len(selection.ids()) else [])]
+    key = "anchors-with-selection" if len(selection.ids()) else "anchors"
     wanted = st.segmented_control(
         "Anchors",
         choices,
-        default="all",
         required=True,
-        key="anchors-with-selection" if len(selection.ids()) else "anchors",
-        bind="query-params",
         label_visibility="collapsed",
+        **address.control(key, "all", among=choices.__contains__),
     )
     keep = kinds != ""
     if wanted == "active":

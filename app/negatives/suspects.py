@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from app import cached, state, theme
+from app import address, cached, state, theme
 from app.state import View
 from app.widgets.triage import triage
 
@@ -19,12 +19,16 @@ def show(view: View) -> None:
     split = st.segmented_control(
         "Split",
         splits,
-        default=mined,
         format_func="of the {} split".format,
         required=True,
-        key="suspects-of",
-        bind="query-params",
         label_visibility="collapsed",
+        **address.control(
+            "suspects-of",
+            mined,
+            read=lambda text: text.removeprefix("of the ").removesuffix(" split"),
+            among=splits.__contains__,
+            words="split",
+        ),
     )
     view = replace(view, split=split)
     found = cached.suspicion(view)

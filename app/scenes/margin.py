@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app import cached, theme
+from app import address, cached, theme
 from app.analysis import lessons, miners
 from app.analysis.lessons import Question
 from app.scenes.lesson import Lesson, Missing
@@ -62,7 +62,8 @@ def make(view: View) -> Lesson | Missing:
 @st.fragment
 def _bench(view: View, d_ap: np.ndarray, d_an: np.ndarray, own: float, step: int, told: bool) -> None:
     """One triplet with its pictures, and all of them as dots, under a margin that is dragged."""
-    margin = st.slider("Drag the margin", 0.0, 1.0, value=own, step=0.01, key="margin", bind="query-params")
+    control = address.control("margin", own, read=float, among=lambda margin: 0 <= margin <= 1)
+    margin = st.slider("Drag the margin", 0.0, 1.0, step=0.01, **control)
     one = _one_triplet(view.run.path, cached.audit_stamp(view), step, own)
     if one is not None:
         with st.container(key="one-triplet"):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import cached, place, selection, state, theme
+from app import address, cached, place, selection, state, theme
 from app.analysis.buckets import COLLAPSE, BitsStudy, BucketTable, bits_study, bucket_table
 from app.state import View
 from app.widgets import links
@@ -122,12 +122,16 @@ def _pick(view: View, table: BucketTable) -> int:
         by = st.segmented_control(
             "Order",
             list(ORDERS),
-            default=default,
             format_func=ORDERS.get,
-            key="order-of-selection" if len(view.selected) else "order",
-            bind="query-params",
             required=True,
             label_visibility="collapsed",
+            **address.control(
+                "order-of-selection" if len(view.selected) else "order",
+                default,
+                read=lambda text: next((name for name, words in ORDERS.items() if words == text), text),
+                among=ORDERS.__contains__,
+                words="order",
+            ),
         )
         wanted = st.text_input("Code", placeholder="code, e.g. 0x3f", key="bucket-search", label_visibility="collapsed")
     order = table.order(by)
@@ -256,7 +260,7 @@ def _actions(view: View, rows: np.ndarray, code: int) -> None:
         )
         if st.button("What was mined from here", key="bucket-mined", icon=":material/compare_arrows:"):
             _select(ids, code, origin=origin, rule=rule)
-            st.switch_page("views/negatives.py", query_params={})
+            st.switch_page("views/negatives.py")
 
 
 def _select(ids: np.ndarray, code: int, *, origin: str, mode: Literal["new", "add"] = "new", rule: str = "") -> None:

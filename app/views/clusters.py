@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app import cached, place, selection, state, theme
+from app import address, cached, place, selection, state, theme
 from app.analysis.clusters import block_order, flow_matrix, labels_at, most_spread, phases, specialists
 from app.state import View
 from app.widgets import links
@@ -149,11 +149,9 @@ def _classes(view: View, word: str) -> None:
         choice = st.segmented_control(
             "Classes",
             words,
-            default=words[0],
             required=True,
             label_visibility="collapsed",
-            key="classes",
-            bind="query-params",
+            **address.control("classes", words[0], among=words.__contains__),
         )
         shown = present[most_spread(counts[present], SPREAD if choice == words[0] else MOST_CLASSES)]
     shown = shown[block_order(counts[shown])]
@@ -248,11 +246,9 @@ def _flows(clusterings: list[dict[str, np.ndarray]]) -> None:
         names = st.segmented_control(
             "Names",
             ["aligned", "raw"],
-            default="aligned",
             required=True,
-            key="names",
-            bind="query-params",
             label_visibility="collapsed",
+            **address.control("names", "aligned", among=("aligned", "raw").__contains__),
         )
     if chosen != at:
         place.go("clustering", chosen)

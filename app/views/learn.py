@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import browsing, place, state, theme
+from app import address, browsing, place, state, theme
 from app.scenes import distortion, division, hashing, margin, random_negatives
 from app.scenes.lesson import Lesson, Missing
 from app.state import View
@@ -16,7 +16,7 @@ from app.widgets.scene_rail import scene_rail
 SCENE, PRESENT = "scene", "present"  # in the address
 NOW, PRESENTING = "learn-scene", "learn-presenting"  # in the session
 RAIL = "rail"  # key of a widget: in the session as long as one stays on this page
-DOOR = "learn-door"  # in the session: the page to go to, and what its address says
+DOOR = "learn-door"  # in the session: the page to go to
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,7 @@ class Scene:
 
 def main() -> None:
     if DOOR in st.session_state:
-        page, query = st.session_state.pop(DOOR)
-        st.switch_page(f"views/{page}.py", query_params=query)
+        st.switch_page(f"views/{st.session_state.pop(DOOR)}.py")
     theme.style()
     if RAIL not in st.session_state or browsing.walked():
         _arrive()
@@ -63,21 +62,21 @@ def _arrive() -> None:
     From then on the session knows, and the address follows: a key that is pressed fast arrives with the address of
     before.
     """
-    asked = st.query_params.get(SCENE)
+    asked = address.value(SCENE)
     if asked in SCENES:
         st.session_state[NOW] = asked
     elif asked is not None:
         theme.trouble(f"The link names the scene {asked}, which is not there; another one is shown.")
     st.session_state.setdefault(NOW, next(iter(SCENES)))
-    st.session_state[PRESENTING] = st.query_params.get(PRESENT) == "1"
+    st.session_state[PRESENTING] = address.value(PRESENT) == "1"
+    address.forget(PRESENT)
 
 
 def _write_address(name: str, presenting: bool) -> None:
-    st.query_params[SCENE] = name
+    address.choose(SCENE, name)
+    address.show(SCENE, name)
     if presenting:
-        st.query_params[PRESENT] = "1"
-    else:
-        st.query_params.pop(PRESENT, None)
+        address.show(PRESENT, 1)
 
 
 def _step(by: int) -> None:
@@ -155,10 +154,8 @@ def _missing(view: View, missing: Missing) -> None:
 
 
 def _look_at(run: str) -> None:
-    st.session_state["run"] = run
-    for menu in ("epoch", "split"):
-        st.session_state.pop(menu, None)
-        st.query_params.pop(menu, None)
+    address.choose("run", run)
+    address.forget("epoch", "split")
 
 
 def _open(page: str, there: Callable[[], dict[str, Any]]) -> None:
@@ -167,12 +164,12 @@ def _open(page: str, there: Callable[[], dict[str, Any]]) -> None:
     What both pages have, such as the header's menus and the margin, goes along by itself; `there` is the rest.
     """
     asked = there()
-    if "colour" in asked:
-        st.session_state["colour"] = asked.pop("colour")
-    for name in ("anchor", "bucket"):
-        if name in asked:
-            place.go(name, asked[name])
-    st.session_state[DOOR] = page, {name: str(value) for name, value in asked.items()}
+    for name, value in asked.items():
+        if name in ("anchor", "bucket"):
+            place.go(name, value)
+        else:
+            address.choose(name, value)
+    st.session_state[DOOR] = page
 
 
 SCENES = {  # name in the address -> scene

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app import cached, pictures, selection, state, theme
+from app import address, cached, pictures, selection, state, theme
 from app.state import View
 from app.widgets.colouring import Colouring, colouring
 from app.widgets.gallery import gallery
@@ -62,7 +62,8 @@ def _map_and_colour(view: View) -> tuple[View, Colouring]:
         bit = 0
         if view.colour == "bit":
             bits = range(view.snapshot.bits)
-            bit = st.selectbox("Bit", bits, key="bit", bind="query-params", width=90, label_visibility="collapsed")
+            control = address.control("bit", 0, read=int, among=bits.__contains__)
+            bit = st.selectbox("Bit", bits, width=90, label_visibility="collapsed", **control)
         colour = colour or colouring(view, bit=bit)
         with st.container(width="stretch"):
             colour.legend(np.searchsorted(view.rows, view.selected))
@@ -72,7 +73,7 @@ def _map_and_colour(view: View) -> tuple[View, Colouring]:
 def _take(event: MapEvent | None) -> None:
     """A click sets the focus, an area the selection."""
     if event is not None and event.kind == "pick":
-        st.query_params[FOCUS] = str(event.ids[0])
+        address.choose(FOCUS, event.ids[0])
     elif event is not None:
         rule = "" if st.session_state.get(REDRAWN) else event.rule  # a box in a link is one on the snapshot's map
         selection.put(event.ids, mode=event.mode, origin="area on the map", rule=rule)
@@ -80,13 +81,14 @@ def _take(event: MapEvent | None) -> None:
 
 def _focus(view: View) -> int | None:
     """The clicked id, as the address has it; one that is not here is said, and closed."""
-    text = st.query_params.get(FOCUS)
+    text = address.value(FOCUS)
     if text is None:
         return None
     row = view.snapshot.position_of.get(int(text)) if text.isdecimal() and len(text) < 20 else None
     if row is not None and state.SPLIT_NAMES[int(view.snapshot.split[row])] == view.split:
+        address.show(FOCUS, text)
         return int(text)
-    del st.query_params[FOCUS]
+    address.forget(FOCUS)
     theme.trouble(f"Sample {text} is not in the {view.split} split of {view.run.name}, so it is not opened.")
     return None
 
@@ -166,7 +168,7 @@ def _focus_panel(view: View, focus: int, true: np.ndarray, near: np.ndarray) -> 
         borders = ["right" if labels[other] == labels[row] else "wrong" for other in rows]
         clicked = gallery(view, ids[rows], key=key, captions=captions, borders=borders, size=46)
         if clicked is not None:
-            st.query_params[FOCUS] = str(clicked)
+            address.choose(FOCUS, clicked)
             st.rerun()
 
     st.markdown("**True neighbours**, nearest first")
@@ -185,7 +187,7 @@ def _focus_panel(view: View, focus: int, true: np.ndarray, near: np.ndarray) -> 
             selection.put(view.ids_of(f"class:{label}"), origin=f"class {view.class_name(row)}", rule=f"class:{label}")
             st.rerun()
         if st.button("Close", type="tertiary"):
-            del st.query_params[FOCUS]
+            address.forget(FOCUS)
             st.rerun()
 
 
@@ -224,7 +226,7 @@ def _selection_panel(view: View) -> None:
         shown = f"{theme.count(len(some))} of them, evenly spread, are shown. " if len(some) < len(rows) else ""
         theme.quiet(f"{shown}Vermilion edges: the nearest neighbour is of another class.")
         if clicked is not None:
-            st.query_params[FOCUS] = str(clicked)
+            address.choose(FOCUS, clicked)
             st.rerun()
     with numbers_column:
         learner = "learner" if snapshot.meta["clusters_origin"] == "learners" else "cluster"

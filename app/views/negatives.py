@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cached, selection, state, theme
+from app import address, cached, selection, state, theme
 from app.negatives import margin, mined_most, replay, side_by_side, suspects
 from app.widgets import links
 
@@ -27,11 +27,11 @@ def main() -> None:
     chosen = st.segmented_control(
         "Show",
         list(PARTS),
-        default=next(iter(PARTS)) if recorded else SIDE_BY_SIDE,
         required=True,
-        key="show",
-        bind="query-params",
         label_visibility="collapsed",
+        **address.control(
+            "show", next(iter(PARTS)) if recorded else SIDE_BY_SIDE, among=PARTS.__contains__, words="part"
+        ),
     )
     part = PARTS[chosen]
     if not recorded and part in OF_RECORDED_STEPS:

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app import jobs, pictures, selection, state, theme, uploads
+from app import address, jobs, pictures, selection, state, theme, uploads
 from app.analysis.retrieval import Confusion, confusions
 from app.state import View
 from app.widgets.colouring import colouring
@@ -53,7 +53,10 @@ def _model(view: View) -> None:
     if chosen is not None:
         if len(chosen) > 1:
             selection.put(chosen, origin="box on the map", rule=view.box_rule(chosen))
-        st.switch_page("views/map.py", query_params={"at": str(chosen[0])} if len(chosen) == 1 else {})
+        address.forget("at")
+        if len(chosen) == 1:
+            address.choose("at", chosen[0])
+        st.switch_page("views/map.py")
     with side:
         _figures(view)
         _hard_pairs(view)
@@ -140,7 +143,8 @@ def _pair_row(view: View, number: int, pair: Confusion) -> None:
         ):
             ids = np.concatenate([view.ids_of(f"class:{label}") for label in (pair.one, pair.other)])
             selection.put(ids, origin=f"{names[0]} and {names[1]}")
-            st.switch_page("views/map.py", query_params={"at": str(int(view.ids[pair.query]))})
+            address.choose("at", int(view.ids[pair.query]))
+            st.switch_page("views/map.py")
 
 
 def _rooms() -> None:
@@ -160,7 +164,7 @@ def _ways(view: View | None) -> None:
             "Two minutes on this machine give a first one; you watch its map form. Compare miners and learners."
         )
         if st.button("Train", icon=":material/model_training:", type="primary", key="go-train"):
-            st.switch_page("views/train.py", query_params={})
+            st.switch_page("views/train.py")
     with here, st.container(border=True):
         st.markdown("**Open another run**")
         names = [name for name in state.explorable() if view is None or name != view.run.name]
@@ -172,7 +176,7 @@ def _ways(view: View | None) -> None:
                     key=f"open-{name}",
                     type="tertiary",
                     icon=":material/arrow_forward:",
-                    on_click=_open,
+                    on_click=state.look_at,
                     args=(name,),
                 )
         else:
@@ -182,12 +186,6 @@ def _ways(view: View | None) -> None:
             )
     with own, st.container(border=True):
         _bring()
-
-
-def _open(name: str) -> None:
-    for key in ("epoch", "split", "colour"):
-        st.session_state.pop(key, None)
-    st.session_state["run"] = name
 
 
 def _bring() -> None:
@@ -247,7 +245,7 @@ def _offer(brought: uploads.Brought) -> None:
             name = jobs.free_name(brought.stem)
             jobs.start(name, ["snapshot", "--embeddings", brought.source, "--run", name])
             st.session_state["watched"] = name
-            st.switch_page("views/train.py", query_params={})
+            st.switch_page("views/train.py")
         if not brought.why_not and st.button(
             "Train a head on them",
             icon=":material/model_training:",
@@ -261,7 +259,7 @@ def _offer(brought: uploads.Brought) -> None:
 
 def _train_on(brought: uploads.Brought) -> None:
     st.session_state["train-data"] = brought.source
-    st.switch_page("views/train.py", query_params={})
+    st.switch_page("views/train.py")
 
 
 main()

@@ -71,10 +71,8 @@ def main() -> None:
 def _explore(name: str | None) -> None:
     """Go to the map of a run that was asked for."""
     if name is not None:
-        for key in ("epoch", "split", "colour"):
-            st.session_state.pop(key, None)
-        st.session_state["run"] = name
-        st.switch_page("views/map.py", query_params={})
+        state.look_at(name)
+        st.switch_page("views/map.py")
 
 
 def _form() -> None:

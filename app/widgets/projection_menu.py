@@ -3,7 +3,7 @@
 A map is drawn when it is first asked for, and kept beside the run: from then on it is there at once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app import cached, kept, theme
+from app import address, cached, kept, theme
 from app.analysis.projections import DISTANCES, NEIGHBOURS, RECIPES, USUAL, Recipe, draw
 from app.state import View
 from app.widgets.board import board
@@ -74,10 +74,9 @@ def projection_menu(view: View) -> tuple[View, Colouring | None]:
 def _chosen() -> Recipe:
     """By which recipe, as the controls have it."""
 
-    def choice(label: str, options: Iterable, default: object, key: str, words: str):
-        return st.segmented_control(
-            label, options, default=default, key=key, bind="query-params", required=True, help=words
-        )
+    def choice(label: str, options: Sequence[str], default: str, key: str, words: str) -> str:
+        control = address.control(key, default, among=options.__contains__, words=label.lower())
+        return st.segmented_control(label, options, required=True, help=words, **control)
 
     method = choice("Method", ("UMAP", "PCA"), "UMAP", "method", "PCA shows the two widest axes and bends nothing")
     if method == "PCA":

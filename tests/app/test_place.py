@@ -11,14 +11,16 @@ def page() -> None:
     import numpy as np
     import streamlit as st
 
-    from app import place, selection
+    from app import address, place, selection
 
+    address.begin()
     if st.button("select"):
         selection.put(np.array([7]), origin="test")
     if st.button("go"):
         place.go("bucket", 8)
     stands = place.number("bucket", lambda value: value % 2 == 0 and value < 100, fallback=40, words="bucket")
     st.html(f"stands at {stands}")
+    address.send()
 
 
 def visit(**query: str) -> AppTest:

@@ -42,7 +42,7 @@ def test_stepping_stops_at_the_ends(visit, recorded):
 @pytest.mark.parametrize("step", ["31", "-10", "last"])
 def test_a_step_that_was_not_recorded_is_said(visit, recorded, step):
     app = visit("negatives", step=step)
-    assert f"The link names the step {step}, which was not recorded" in words(app)
+    assert f"The link names the step {step}, which is not there; 30 is shown." in words(app)
     assert app.slider(key="step").value == 30
 
 
