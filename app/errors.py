@@ -3,6 +3,7 @@
 import logging
 
 from app import theme
+from app.server import NONE_LEFT, none_left, say_none_left
 from bon_core.config import InputError
 
 log = logging.getLogger("explorer")
@@ -12,6 +13,9 @@ def calm(error: Exception) -> bool:
     """Say what happened; True tells Streamlit that the error has been shown."""
     if isinstance(error, InputError):
         theme.trouble(str(error))
+    elif none_left(error):
+        say_none_left()
+        theme.trouble(NONE_LEFT)
     else:
         log.exception("a view failed", exc_info=error)
         theme.trouble(

@@ -53,17 +53,16 @@ def visit() -> None:
 if runtime.exists():
     visit()
 else:
-    from starlette.middleware import Middleware
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
-
     from app import lifetime, pictures
+    from app import server as around
     from app.errors import calm
     from app.widgets import gallery, point_map, webgl_map  # noqa: F401  loaded now, so that nobody waits for them
 
     lifetime.end_with_parent()
     server = st.App(
         __file__,
-        routes=[pictures.route(), *webgl_map.routes()],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts") or ["*"])],
+        routes=around.under_the_prefix([pictures.route(), *webgl_map.routes()]),
+        middleware=around.middleware(),
+        lifespan=around.lifespan,
         on_script_error=calm,
     )

@@ -39,8 +39,8 @@ def image_set(run: Run) -> ImageSet | None:
 
 
 def thumb_address(view: "View") -> str | None:
-    """Where a browser finds thumbnails: add "<id>.png"; None if the run has no images."""
-    return f"/thumb/{view.run.name}/{'dark' if _is_dark() else 'light'}/" if image_set(view.run) is not None else None
+    """Where a browser finds thumbnails, seen from a page: add "<id>.png"; None if the run has no images."""
+    return f"thumb/{view.run.name}/{'dark' if _is_dark() else 'light'}/" if image_set(view.run) is not None else None
 
 
 def picture(view: "View", identity: int) -> np.ndarray | None:

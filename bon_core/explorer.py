@@ -35,6 +35,7 @@ HOST, PORT = "localhost", 8501
 LARGEST_PICTURE = 96  # px a side that the views can use
 PATIENCE = 60  # seconds that the app may take to answer, on a busy machine
 FRAME = 760  # px that a notebook gives the app
+IN_NOTEBOOK = "BON_IN_NOTEBOOK"  # in the environment of an app that a notebook shows: other sites may frame it
 WITH_PARENT = "BON_WITH_PARENT"  # in the environment of an app that ends with the process that started it
 PICTURES_RULE = "(samples, height, width) grey or (samples, height, width, 3) colour"
 
@@ -132,8 +133,9 @@ def serve(*, host: str = HOST, port: int = PORT, browser: bool = True) -> None:
     Raises
     ------
     InputError
-        If the port is taken.
+        If the port is none, or taken, or the app cannot be started.
     """
+    check(1 <= port <= 65535, f"The port is {port}, but must be from 1 to 65535; choose another with --port.")
     with socket.socket() as listener:
         taken = listener.connect_ex(("127.0.0.1" if host == HOST else host, port)) == 0
     check(not taken, f"Port {port} is taken by another program; choose another with --port.")
@@ -176,7 +178,7 @@ def _running() -> _Server:
         process = subprocess.Popen(
             _command(HOST, port, headless=True),
             cwd=HOME,
-            env=_environment(),
+            env=_environment() | ({IN_NOTEBOOK: "1"} if _in_notebook() else {}),
             stdin=subprocess.DEVNULL,
             stdout=words,
             stderr=subprocess.STDOUT,

@@ -15,7 +15,7 @@ import streamlit as st
 from app import pictures, theme
 from app.state import View
 from app.widgets.colouring import Colouring
-from app.widgets.webgl_map import LineKind, MapEvent
+from app.widgets.webgl_map import LineKind, MapEvent, why_not
 
 MOST_POINTS = 20_000
 CELLS = 64  # the histogram over which a larger set is thinned has CELLS x CELLS cells
@@ -109,7 +109,7 @@ def plain_map(
         "ring": _place(view, focus),
     }
     spec = _spec(view, colour, datasets, height, select, zoom)
-    remark = "This browser offers no WebGL 2, so this is the plain map, with boxes and no lasso."
+    remark = why_not()
     if len(shown) < len(xy):
         remark += (
             f" {theme.count(len(shown))} of {theme.count(len(xy))} points are drawn, spread evenly, over a histogram of"

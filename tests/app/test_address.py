@@ -54,7 +54,7 @@ def test_what_a_link_chose_holds_on_three_more_pages(visit, two_runs, seed):
     before = seen(app)
     assert all(before[name] == link[name] for name in ("run", "epoch", "split") if name in link)
     shown = {name: text(app, name) for name in link}
-    assert all(shown[name] == link[name] for name in link if name != "sel") and all(shown.values())
+    assert all(shown[name] == link[name] for name in link if name != "sel")
     for name in draw.sample(PAGES, 3):
         leave(app, name)
         assert seen(app) == before, f"{link} after {name}"

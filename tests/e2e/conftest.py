@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
 ]
+BASE = "--server.baseUrlPath="
 START_UP = 60  # seconds that the server may take on a busy machine
 
 
@@ -38,8 +40,15 @@ class Server:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """The explorer on a free port of this machine, with a runs folder of its own."""
+    with served(tmp_path_factory) as found:
+        yield found
+
+
+@contextmanager
+def served(tmp_path_factory, *options: str):
+    """An explorer started with further options."""
     runs = tmp_path_factory.mktemp("runs")
-    port = _free_port()
+    port = free_port()
     command = [
         sys.executable,
         "-m",
@@ -48,6 +57,7 @@ def server(tmp_path_factory):
         "app/main.py",
         "--server.headless=true",
         f"--server.port={port}",
+        *options,
     ]
     log = tmp_path_factory.mktemp("log") / "server.log"
     with log.open("wb") as output:
@@ -56,7 +66,8 @@ def server(tmp_path_factory):
         )
     address = f"http://localhost:{port}"
     try:
-        _wait_for(address, process, log)
+        prefix = next((f"/{word.partition('=')[2]}" for word in options if word.startswith(BASE)), "")
+        _wait_for(address, process, log, prefix)
         yield Server(address, runs, log, process.pid)
     finally:
         process.terminate()
@@ -84,17 +95,17 @@ def page(browser):
     context.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("localhost", 0))
         return listener.getsockname()[1]
 
 
-def _wait_for(address: str, process: subprocess.Popen, log: Path) -> None:
+def _wait_for(address: str, process: subprocess.Popen, log: Path, prefix: str = "") -> None:
     end = time.monotonic() + START_UP
     while time.monotonic() < end and process.poll() is None:
         try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
+            urllib.request.urlopen(f"{address}{prefix}/_stcore/health", timeout=1)
             return
         except (urllib.error.URLError, TimeoutError):
             time.sleep(0.1)

@@ -37,6 +37,7 @@ from app.widgets.webgl_map.plane import Frame, inside, quantised
 
 MOST_VERTICES = 4000  # of a polygon
 MISSING = "no-webgl"  # in the session of a browser that cannot draw the map: what it said
+UNFETCHED = "fetched: "  # begins what it says where the front end did not come
 EVENT = "-event"  # after a map's key, in the session: what has just been done to it
 
 LineKind = Literal["right", "wrong", "map", "pair"]
@@ -203,6 +204,17 @@ def available() -> bool:
     return MISSING not in st.session_state
 
 
+def why_not() -> str:
+    """Why the plain map is drawn, in a sentence."""
+    told = st.session_state.get(MISSING, "")
+    if told.startswith(UNFETCHED):
+        return (
+            f"The map's program could not be fetched ({told.removeprefix(UNFETCHED)}), so this is the plain map, with"
+            " boxes and no lasso. A proxy must pass on all addresses; then reload the page."
+        )
+    return f"This browser offers no WebGL 2 ({told}), so this is the plain map, with boxes and no lasso."
+
+
 def routes() -> list[Route]:
     """GET /webgl-map/VERSION/FILE, the front end; GET /points/HASH, what pages have put there."""
     return [Route("/webgl-map/{version}/{name}", _serve_front), buffers.route()]
@@ -274,18 +286,20 @@ async def _serve_front(request: Request) -> Response:
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 FILES = {path.name: path.read_bytes() for path in (Path(__file__).parent / "front").iterdir() if path.suffix in TYPES}
 VERSION = hashlib.sha256(b"".join(FILES[name] for name in sorted(FILES))).hexdigest()[:12]
-FRONT = f"/webgl-map/{VERSION}/"
+FRONT = f"webgl-map/{VERSION}/"  # seen from a page, which a proxy may have put below a prefix
 # Streamlit sends these two along with every run of the script, so they only say where the front end is.
 HTML = "".join(f'<link rel="modulepreload" href="{FRONT}{name}">' for name in sorted(FILES) if name.endswith(".js"))
 HTML += f'<link rel="stylesheet" href="{FRONT}map.css"><div class="map"></div>'
 JS = """
 export default async function (component) {
+  let front;
   try {
-    const front = await import(new URL(component.data.front, location.href).href);
-    return front.default(component);
+    front = await import(new URL(component.data.front, location.href).href);
   } catch (error) {
-    component.setTriggerValue("missing", String(error));
+    component.setTriggerValue("missing", `fetched: ${error.message ?? error}`);
+    return undefined;
   }
+  return front.default(component);
 }
 """
 _component = st.components.v2.component("webgl_map", html=HTML, js=JS)

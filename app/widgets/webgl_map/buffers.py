@@ -28,14 +28,14 @@ class Buffer:
 
     @property
     def address(self) -> str:
-        """Where a browser finds the bytes, from now on."""
+        """Where a browser finds the bytes, from now on, seen from a page."""
         with _lock:
             _kept[self.name] = self.content
             _kept.move_to_end(self.name)
             size = sum(map(len, _kept.values()))
             while size > MOST_BYTES and len(_kept) > 1:
                 size -= len(_kept.popitem(last=False)[1])
-        return f"/points/{self.name}"
+        return f"points/{self.name}"
 
 
 def route() -> Route:

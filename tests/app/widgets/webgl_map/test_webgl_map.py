@@ -48,7 +48,7 @@ def browser(monkeypatch):
 
 def fetched(address: str, kind: str = "") -> np.ndarray | list:
     """What the route answers: an array of `kind`, or JSON."""
-    response = asked(buffers._serve, name=address.removeprefix("/points/"))
+    response = asked(buffers._serve, name=address.removeprefix("points/"))
     assert response.status_code == 200 and "immutable" in response.headers["cache-control"]
     return np.frombuffer(response.body, kind) if kind else json.loads(response.body)
 
