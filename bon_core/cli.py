@@ -14,6 +14,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
+from bon_core import streams
 from bon_core.config import (
     DataConfig,
     DivisionConfig,
@@ -127,6 +128,16 @@ EXAMPLES = """examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    streams.reopen()
+    try:
+        return _run(arguments)
+    except BrokenPipeError:
+        return 1
+    finally:
+        streams.flush()
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     # Threads that wait by spinning make a step ten times slower once another process wants a core, such as the app
     # that shows this training. Has to be said before torch is loaded.
@@ -139,6 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        raise
     except OSError as error:
         where = error.filename or "A file"
         reason = error.strerror or error

@@ -136,8 +136,11 @@ def serve(*, host: str = HOST, port: int = PORT, browser: bool = True) -> None:
         If the port is none, or taken, or the app cannot be started.
     """
     check(1 <= port <= 65535, f"The port is {port}, but must be from 1 to 65535; choose another with --port.")
-    with socket.socket() as listener:
-        taken = listener.connect_ex(("127.0.0.1" if host == HOST else host, port)) == 0
+    try:
+        with socket.socket() as listener:
+            taken = listener.connect_ex(("127.0.0.1" if host == HOST else host, port)) == 0
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"There is no address {host!r} here ({error}); choose another with --host.") from error
     check(not taken, f"Port {port} is taken by another program; choose another with --port.")
     process = subprocess.Popen(_command(host, port, headless=not browser), cwd=HOME, env=_environment())
     try:

@@ -1,6 +1,7 @@
 """The command line as a user meets it: a whole training, what can be done with it, and what wrong input is answered."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -265,3 +266,47 @@ def test_a_full_disk_and_a_full_memory_are_sentences(error, sentence, monkeypatc
     monkeypatch.setattr("bon_core.doctor.examine", break_down)
     assert main(["doctor"]) == 2
     assert capsys.readouterr().err.startswith(sentence)
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "0", "65536"])
+def test_a_port_that_is_none_is_one_sentence(capsys, port):
+    assert main(["app", "--port", port, "--no-browser"]) == 2
+    assert capsys.readouterr().err == f"The port is {port}, but must be from 1 to 65535; choose another with --port.\n"
+
+
+def test_a_host_that_is_none_is_one_sentence(capsys):
+    assert main(["app", "--host", "no such host", "--no-browser"]) == 2
+    assert "There is no address 'no such host' here" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="descriptors are closed as POSIX has it")
+@pytest.mark.parametrize("closed", [(2,), (1,), (0, 1, 2)])
+def test_closed_streams_are_no_mistake_and_take_no_file(closed):
+    code = (
+        "import os, sys; from bon_core.cli import main; code = main(['app', '--port', '-1']);"
+        " os._exit(code if os.open(os.devnull, os.O_RDONLY) > 2 else 9)"
+    )
+    found = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" -c "$1" {" ".join(f"{number}>&-" for number in closed)}', sys.executable, code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (found.returncode, found.stdout) == (2, "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes break as POSIX has it")
+def test_a_reader_who_has_gone_is_no_mistake():
+    reader, writer = os.pipe()
+    os.close(reader)
+    found = subprocess.run(
+        [sys.executable, "-m", "bon_core", "train", "--help"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    os.close(writer)
+    assert (found.returncode, found.stderr) == (0, "")
