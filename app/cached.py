@@ -12,7 +12,7 @@ from app.state import View
 from bon_core.ids import places
 from bon_core.retrieval.suspicion import Suspicion
 from bon_core.retrieval.suspicion import suspicion as suspicion_of
-from bon_core.runs import Run
+from bon_core.runs import Run, is_complete
 from bon_core.snapshot import Snapshot
 from bon_core.training.audit import audit_steps, mined_pairs
 
@@ -65,7 +65,7 @@ def events(run: Run) -> list[dict[str, Any]]:
 
 @st.cache_resource(max_entries=3, show_spinner=False)
 def _events(path: Path, stamp: tuple[int, int]) -> list[dict[str, Any]]:
-    return Run(path).events()
+    return [event for event in Run(path).events() if is_complete(event)]
 
 
 def events_stamp(run: Run) -> tuple[int, int]:

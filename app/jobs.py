@@ -18,7 +18,7 @@ import psutil
 
 from bon_core import runs
 from bon_core.config import InputError, check
-from bon_core.files import write_text
+from bon_core.files import opened, read_json, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ".logs"  # inside the runs folder; a leading dot hides it from the list of runs
@@ -56,9 +56,12 @@ class Job:
     @property
     def last_words(self) -> str:
         """The last line that the process wrote: after a refusal, the sentence that says why."""
-        if not self.log.exists():
+        try:
+            with opened(self.log) as file:
+                file.seek(-min(LONGEST_TAIL, self.log.stat().st_size), os.SEEK_END)
+                text = file.read(LONGEST_TAIL).decode("utf-8", "replace")
+        except (OSError, InputError):
             return ""
-        text = self.log.read_bytes()[-LONGEST_TAIL:].decode("utf-8", "replace")
         lines = [line.split("\r")[-1].strip() for line in text.splitlines()]
         return next((line for line in reversed(lines) if line), "")
 
@@ -144,10 +147,10 @@ def _spawn(name: str, command: Sequence[str]) -> Job:
 def _read(path: Path) -> Job | None:
     """The job of a file; None if it was forgotten meanwhile, or is none."""
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = read_json(path, most=runs.LARGEST_SETTINGS)
         times = float(known["started"]), float(known["ordered"])
         return Job(path.stem, int(known["process"]), *times, tuple(known["command"]))
-    except (OSError, ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, OverflowError):
         return None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bon_core import runs
 from bon_core.config import InputError
-from bon_core.files import write_text
+from bon_core.files import read_json, reason_of, write_text
 from bon_core.runs import Run
 
 FOLDER = ".kept"
@@ -56,9 +56,9 @@ def write(run: Run, what: str, content: dict[str, Any]) -> None:
 @lru_cache(maxsize=16)
 def _read(path: Path, changed: int) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}); repair or remove it.") from error
+        content = read_json(path)
+    except InputError as error:
+        raise InputError(f"{path} cannot be read ({reason_of(error)}); repair or remove it.") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}, not an object; repair or remove it.")
     return content

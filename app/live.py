@@ -6,7 +6,7 @@ import streamlit as st
 from app import theme
 from app.widgets import charts
 from bon_core.config import InputError
-from bon_core.runs import Run, Status
+from bon_core.runs import Run, Status, is_complete
 
 STATES = {
     "queued": "waiting",
@@ -30,8 +30,13 @@ MOST_STEPS = 400  # points of a curve; more cannot be seen
 def follow(run: Run, status: Status) -> None:
     """Progress, figures, curves and live map of one run."""
     _progress(status)
-    steps = run.events("step")
-    evaluations = pd.DataFrame(run.events("evaluation"))
+    try:
+        events = [event for event in run.events() if is_complete(event)]
+    except InputError as error:
+        theme.trouble(str(error))
+        return
+    steps = [event for event in events if event["kind"] == "step" and event.get("phase") in PHASES]
+    evaluations = pd.DataFrame([event for event in events if event["kind"] == "evaluation"])
     if not steps:
         if status.state in ("queued", "running"):
             theme.quiet("The curves begin with the first steps.")
@@ -48,14 +53,18 @@ def follow(run: Run, status: Status) -> None:
         with right:
             _live_map(preview)
     _mining(table, run.name)
-    for event in run.events("warning")[-2:]:
+    for event in [event for event in events if event["kind"] == "warning" and event.get("text")][-2:]:
         theme.quiet(f"Step {event['step']}: {event['text']}")
     _log(run)
 
 
 def _log(run: Run) -> None:
     """What its processes did, newest first: how to find out why one ended."""
-    lines = run.logged()[:-LOG_LINES:-1]
+    try:
+        lines = run.logged()[:-LOG_LINES:-1]
+    except InputError as error:
+        theme.quiet(str(error))
+        return
     if lines:
         with st.expander("Log"):
             st.code("\n".join(_log_line(line) for line in lines), language=None, wrap_lines=True)

@@ -4,7 +4,6 @@ Every view starts with `page(title, lead)`, which draws the header and returns t
 """
 
 import html
-import json
 import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -20,6 +19,7 @@ from app.widgets.selection_chip import selection_chip
 from bon_core import runs
 from bon_core.config import InputError
 from bon_core.datasets.image_set import SPLIT_NAMES
+from bon_core.files import is_number, read_json
 from bon_core.runs import Run
 from bon_core.snapshot import Snapshot
 
@@ -110,9 +110,14 @@ class View:
 
 def explorable() -> dict[str, Run]:
     """Runs that have a snapshot, by name: the bundled ones first, then the user's, newest first."""
-    found = [run for run in runs.list_runs() if run.snapshots()]
+    found = [run for run in runs.list_runs() if _can_be_shown(run)]
     found.sort(key=lambda run: not run.bundled)
     return {run.name: run for run in found}
+
+
+def _can_be_shown(run: Run) -> bool:
+    """Whether the run has a snapshot whose description can be read."""
+    return any(is_number(meta(run, step).get("epoch")) for step in reversed(run.snapshots()))
 
 
 def page(title: str, lead: str) -> View:
@@ -217,7 +222,7 @@ def say_what_is_gone(*keys: str) -> None:
 def epochs(run: Run) -> dict[str, int]:
     """The run's checkpoints that can be shown: "epoch 12" -> step, ascending."""
     found = {step: meta(run, step).get("epoch") for step in run.snapshots()}
-    return {EPOCH_NAME.format(epoch): step for step, epoch in found.items() if isinstance(epoch, int | float)}
+    return {EPOCH_NAME.format(epoch): step for step, epoch in found.items() if is_number(epoch)}
 
 
 def epoch_name(snapshot: Snapshot) -> str:
@@ -240,9 +245,9 @@ def meta(run: Run, step: int) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def _meta(path: Path, changed: int) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         return {name: found.get(name) for name in ("epoch", "data")}
-    except (OSError, ValueError, RecursionError, AttributeError):  # the last: no object, but a list or a number
+    except (InputError, AttributeError):  # the last: no object, but a list or a number
         return {}
 
 

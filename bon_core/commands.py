@@ -3,6 +3,7 @@
 Each returns a dict for people and for --json.
 """
 
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,7 +21,7 @@ from bon_core.datasets.vector_set import VectorSet
 from bon_core.embeddings import EmbeddingSet
 from bon_core.evaluation import held_out
 from bon_core.experiment import CLUSTERS_TO_LOOK_AT, WEIGHTS
-from bon_core.files import path_of, reason_of, whole_file
+from bon_core.files import check_regular, opened, path_of, reason_of, whole_file
 from bon_core.retrieval.negatives import hardness_of
 from bon_core.runs import Run, Status
 from bon_core.slices import block_masks
@@ -181,8 +182,8 @@ def export(name: str, *, what: str, out: str) -> dict[str, Any]:
         path = writable(out, (".safetensors",))
         source = run.path / WEIGHTS
         check(source.exists(), f"Run {name} has no weights in {WEIGHTS}; train it to the end first.")
-        with whole_file(path) as temporary:
-            temporary.write_bytes(source.read_bytes())
+        with whole_file(path) as temporary, opened(source) as weights, temporary.open("wb") as file:
+            shutil.copyfileobj(weights, file)
         return {"run": name, "bytes": path.stat().st_size, "file": out}
     path = writable(out, (".csv", ".parquet"))
     if what == "mined":
@@ -250,6 +251,7 @@ def load_network(run: Run, channels: int) -> Any:
     config = run.config
     network = build_network(config.network, config.division, channels=channels, seed=0)
     try:
+        check_regular(path)
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, OSError, MemoryError) as error:
         raise InputError(

@@ -4,21 +4,27 @@ Writing goes to a temporary name beside the file, which is synced and renamed. W
 name that no reader looks at, and `sweep` takes it away.
 """
 
+import json
 import mmap
 import os
 import re
 import shutil
+import stat
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from bon_core.config import InputError, check
 
 LARGEST_FILE = 8 << 30  # bytes unpacked; a small archive can claim to hold terabytes
+LARGEST_TEXT = 1 << 28  # bytes of a text read at once
+LONGEST_LINE = 1 << 20  # bytes of a line of an event or log file
+LARGEST_NUMBER = 2.0**53  # in JSON; beyond, nothing of ours is counted
 IN_MEMORY = 1 << 27  # bytes; a larger array of `scratch` is in a file
 TEMPORARY = re.compile(r"\..+-[a-z0-9_]{8}(\.\w+)?")  # as tempfile names them below
 
@@ -129,6 +135,119 @@ def path_of(text: str | Path) -> Path:
     return path
 
 
+@contextmanager
+def opened(path: Path, *, most: int = LARGEST_FILE) -> Iterator[BinaryIO]:
+    """Open a file of somebody else to read: a regular one of at most `most` bytes, or it is refused without waiting.
+
+    Raises
+    ------
+    InputError
+        If it is a pipe, a device, a folder or larger.
+    OSError
+        If it is not there or may not be read.
+    """
+    # Without O_NONBLOCK, opening a pipe into which nobody writes never ends.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(handle, "rb") as file:
+        _check_kind(path, os.fstat(handle), most)
+        yield file
+
+
+def check_regular(path: Path) -> None:
+    """As `opened`, of any size, before a library opens the file by its path."""
+    _check_kind(path, os.stat(path), None)
+
+
+def read_text(path: Path, *, most: int = LARGEST_TEXT) -> str:
+    """The text of a regular file.
+
+    Raises
+    ------
+    InputError
+        If there is none, it may not be read, is larger than `most` bytes, or is no UTF-8.
+    """
+    try:
+        with opened(path, most=most) as file:
+            return file.read(most).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InputError(f"{path} cannot be read ({reason}); restore the file, or delete the run.") from error
+
+
+def read_json(path: Path, *, most: int = LARGEST_TEXT) -> Any:
+    """The value in a JSON file, of whole numbers up to 19 digits, nested no deeper than Python can follow.
+
+    Raises
+    ------
+    InputError
+        As `read_text`, or if it is no such JSON.
+    """
+    text = read_text(path, most=most)
+    try:
+        return json_of(text)
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON ({reason_of(error)}); restore the file, or delete the run.") from error
+
+
+def json_of(text: str) -> Any:
+    """The value of a JSON text, of whole numbers up to 19 digits; ValueError if it is none or is nested too deep."""
+    try:
+        return json.loads(text, parse_int=_whole)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a file of lines, [] if there is none; what is no whole object of ours is skipped.
+
+    Raises
+    ------
+    InputError
+        If it is no regular file, larger than LARGEST_TEXT, or may not be read.
+    """
+    found = []
+    try:
+        with opened(path, most=LARGEST_TEXT) as lines:
+            while line := lines.readline(LONGEST_LINE):
+                with suppress(ValueError, RecursionError):
+                    entry = json.loads(line) if line.endswith(b"\n") else None
+                    if isinstance(entry, dict):
+                        found.append(entry)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); restore the file, or delete the run.") from error
+    return found
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value out of JSON is a finite number that nothing overflows on."""
+    return type(value) in (int, float) and abs(value) <= LARGEST_NUMBER  # of NaN, no comparison holds
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > 19:
+        raise ValueError("it holds a number of too many digits")
+    return int(digits)
+
+
+def _check_kind(path: Path, found: os.stat_result, most: int | None) -> None:
+    check(
+        stat.S_ISREG(found.st_mode),
+        f"{path} is {_kind(found.st_mode)}, and only regular files are read; put the file itself there.",
+    )
+    check(
+        most is None or found.st_size <= most,
+        f"{path} has {found.st_size / 2**20:,.0f} MiB, but at most {(most or 0) / 2**20:,.0f} MiB are read; save a part"
+        " of it.",
+    )
+
+
+def _kind(mode: int) -> str:
+    kinds = {"a pipe": stat.S_ISFIFO, "a folder": stat.S_ISDIR, "a socket": stat.S_ISSOCK}
+    return next((words for words, holds in kinds.items() if holds(mode)), "a device")
+
+
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """All arrays of an .npz file; pickled objects are refused, as reading one can run any program.
 
@@ -140,10 +259,12 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     """
     check(path.is_file(), f"There is no file {path}; check the path.")
     try:
-        with zipfile.ZipFile(path) as archive:
-            _check_size(path, sum(entry.file_size for entry in archive.infolist()))
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
+        with opened(path) as file:
+            with zipfile.ZipFile(file) as archive:
+                _check_size(path, sum(entry.file_size for entry in archive.infolist()))
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = {key: archive[key] for key in archive.files}
     except InputError:
         raise
     except Exception as error:  # damaged archives make zipfile, zlib, lzma and numpy raise a dozen types

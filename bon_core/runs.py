@@ -31,13 +31,21 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from bon_core.config import InputError, RunConfig, check
-from bon_core.files import read_npz, whole_folder, write_text
+from bon_core.files import is_number, json_of, read_lines, read_npz, read_text, whole_folder, write_text
 from bon_core.home import HOME, RUNS
 from bon_core.snapshot import Snapshot
 
 MODELS = HOME / "models"
 NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 STEP_RULE = re.compile(r"step-(\d{7,})(\.npz)?", re.ASCII)
+LARGEST_SETTINGS = 1 << 20  # bytes of config.json and status.json
+LATEST = 32503680000.0  # seconds since the epoch: the year 3000
+EVENT_TEXTS = {"kind", "phase", "split", "search", "protocol", "text"}
+EVENT_NUMBERS = {  # kind -> what is taken for granted where it is shown
+    "step": ("epoch", "loss", "active", "mining_ms", "step_ms", "images_per_second"),
+    "evaluation": ("epoch", "recall@1", "map@r"),
+    "clustering": ("epoch",),
+}
 STOP_FILE = "stop-requested"
 IMAGES = "images.npz"  # of a run made of embeddings that came with pictures: an ImageSet
 LOG_FILE, LOCK_FILE = "log.jsonl", "lock"
@@ -118,14 +126,14 @@ class Run:
         InputError
             If config.json is missing or no config.
         """
-        return RunConfig.from_json(_text(self.path / "config.json"))
+        return RunConfig.from_json(read_text(self.path / "config.json", most=LARGEST_SETTINGS))
 
     def status(self) -> Status:
         """The state now. A run whose process is gone without having said goodbye is "interrupted"; one whose
         status.json is missing or no status is "failed", with a sentence.
         """
         try:
-            status = _status(_text(self.path / "status.json"))
+            status = _status(read_text(self.path / "status.json", most=LARGEST_SETTINGS))
         except InputError as error:
             return Status(state="failed", message=str(error))
         if status.active and not _alive(status):
@@ -151,12 +159,15 @@ class Run:
         (self.path / STOP_FILE).unlink(missing_ok=True)
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """All events, oldest first, or those of one kind. What is no whole event, as a kill leaves it, is skipped."""
-        return [
-            event
-            for event in _lines(self.path / "events.jsonl")
-            if isinstance(event.get("step"), int) and (event.get("kind") == kind or kind is None)
-        ]
+        """All events, oldest first, or those of one kind. What is no whole event, as a kill leaves it, is skipped.
+
+        Raises
+        ------
+        InputError
+            If events.jsonl is no file that can be read.
+        """
+        events = read_lines(self.path / "events.jsonl")
+        return [event for event in events if kind in (None, event.get("kind")) and _is_event(event)]
 
     def log(self, what: str, **values: Any) -> None:
         """Add a line to the log: when, by which process, what. A log that cannot be written stops nobody."""
@@ -166,8 +177,8 @@ class Run:
             file.write(line.encode("utf-8", "backslashreplace"))
 
     def logged(self) -> list[dict[str, Any]]:
-        """The lines of the log, oldest first."""
-        return _lines(self.path / LOG_FILE)
+        """The lines of the log, oldest first; raises InputError if it is no file that can be read."""
+        return read_lines(self.path / LOG_FILE)
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -396,40 +407,39 @@ def _made(run: Run) -> float | None:
         return None
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise InputError(f"{path} cannot be read ({reason}); restore the file, or delete the run.") from error
-
-
 def _status(text: str) -> Status:
     """A status out of JSON, each field of the type that it has in the class."""
     try:
         known = {field.name for field in fields(Status)}
-        status = Status(**{name: value for name, value in json.loads(text).items() if name in known})
+        status = Status(**{name: value for name, value in json_of(text).items() if name in known})
         times = (status.created, status.updated, status.seconds_left or 0.0, status.process_started or 0.0)
         whole = (status.step, status.steps, status.process or 0)
         valid = status.state in get_args(State) and isinstance(status.message, str)
-        valid &= all(type(value) in (int, float) for value in times)
+        valid &= all(is_number(value) and abs(value) <= LATEST for value in times)
         valid &= all(type(value) is int and 0 <= value < 2**31 for value in whole)
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, AttributeError):
         valid = False
     check(valid, "The run's status.json is no status; restore the file, or delete the run.")
     return status
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a file of lines; what is no whole object is skipped."""
-    found = []
-    with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            with contextlib.suppress(ValueError, RecursionError):
-                entry = json.loads(line) if line.endswith("\n") else None
-                if isinstance(entry, dict):
-                    found.append(entry)
-    return found
+def _is_event(event: dict[str, Any]) -> bool:
+    """Whether everything in it is of the type that those who show it rely on."""
+    step, kind = event.get("step"), event.get("kind")
+    if type(step) is not int or not 0 <= step < 2**53 or not isinstance(kind, str):
+        return False
+    return all(_is_plain(value, text=name in EVENT_TEXTS) for name, value in event.items())
+
+
+def is_complete(event: dict[str, Any]) -> bool:
+    """Whether an event holds all that is taken for granted where it is shown."""
+    return all(is_number(event.get(name)) for name in EVENT_NUMBERS.get(event["kind"], ()))
+
+
+def _is_plain(value: Any, *, text: bool) -> bool:
+    if isinstance(value, list):
+        return all(map(is_number, value))
+    return value is None or isinstance(value, bool) or (isinstance(value, str) if text else is_number(value))
 
 
 def _steps(paths: Iterable[Path]) -> list[int]:

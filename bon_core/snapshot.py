@@ -15,7 +15,7 @@ import numpy as np
 
 from bon_core.config import InputError, check
 from bon_core.embeddings import EmbeddingSet
-from bon_core.files import whole_folder
+from bon_core.files import check_regular, read_json, reason_of, whole_folder
 from bon_core.ids import places
 
 VERSION = 1
@@ -73,10 +73,10 @@ class Snapshot:
         """
         path = Path(path)
         try:
-            meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            meta = read_json(path / "meta.json")
+        except InputError as error:
             raise InputError(
-                f"{path} is not a snapshot (its meta.json: {error}); make it anew with: snapshot."
+                f"{path} is not a snapshot (its meta.json: {reason_of(error)}); make it anew with: snapshot."
             ) from error
         _check_meta(path, meta)
         snapshot = cls(path, meta)
@@ -148,6 +148,7 @@ class Snapshot:
     def _read(self, name: str) -> np.ndarray:
         path = self.path / f"{name}.npy"
         try:
+            check_regular(path)
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except Exception as error:  # a lying header makes numpy and ast raise half a dozen types
             raise InputError(

@@ -213,19 +213,21 @@ def _training_part(data: str) -> TrainingPart:
 def _step_ms(data: str, backbone: str) -> tuple[float, str | None]:
     """What a step took in the newest run with that backbone, and that run's name; else a guess and None."""
     for run in runs.list_runs():
-        if _is_like(run, data, backbone):
-            taken = [event["step_ms"] for event in run.events("step")[-50:] if event.get("step_ms")]
-            if taken:
-                return sum(taken) / len(taken), run.name
+        taken = _taken(run, data, backbone)
+        if taken:
+            return sum(taken) / len(taken), run.name
     return GUESSED_STEP_MS[backbone], None
 
 
-def _is_like(run: runs.Run, data: str, backbone: str) -> bool:
+def _taken(run: runs.Run, data: str, backbone: str) -> list[float]:
+    """Milliseconds of the last steps of a run on that data with that backbone; none of any other run."""
     try:
         config = run.config
+        if config.network.backbone != backbone or config.data.name != data:
+            return []
+        return [event["step_ms"] for event in run.events("step")[-50:] if event.get("step_ms")]
     except InputError:
-        return False  # of a newer version, or damaged; it says so where it is shown
-    return config.network.backbone == backbone and config.data.name == data
+        return []  # of a newer version, or damaged; it says so where it is shown
 
 
 def _start(name: str, options: dict[str, object]) -> None:

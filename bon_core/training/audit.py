@@ -4,14 +4,16 @@ One row an image of the batch, in Parquet parts of some hundred steps, for the e
 torch.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bon_core.config import InputError, check
-from bon_core.files import whole_file
+from bon_core.files import check_regular, reason_of, whole_file
 
+PART_RULE = re.compile(r"part-(\d{1,12})\.parquet", re.ASCII)
 PHASES = ("joint", "split", "clustered", "conquer")
 COLUMNS = {
     "step": np.int32,
@@ -64,8 +66,8 @@ class AuditLog:
     def rewind(self, step: int) -> None:
         """Forget `step` and later. Parts end at checkpoints, so whole parts go."""
         self._steps.clear()
-        for path in self.folder.glob("part-*.parquet"):
-            if int(path.stem.removeprefix("part-")) >= step:
+        for path in _parts(self.folder.parent):
+            if _first_step(path) >= step:
                 path.unlink()
 
 
@@ -83,7 +85,7 @@ def read_step(folder: Path, step: int) -> dict[str, np.ndarray]:
     InputError
         If the step was not recorded.
     """
-    parts = [path for path in _parts(folder) if int(path.stem.removeprefix("part-")) <= step]
+    parts = [path for path in _parts(folder) if _first_step(path) <= step]
     found = _read(folder, list(COLUMNS), filters=[("step", "==", step)], parts=parts[-1:]) if parts else None
     if found is None or not len(found["step"]):
         raise InputError(f"Step {step} was not recorded; pick one of the recorded steps.")
@@ -101,7 +103,13 @@ def mined_pairs(folder: Path, *, last_steps: int | None = None) -> dict[str, np.
 
 
 def _parts(folder: Path) -> list[Path]:
-    return sorted((Path(folder) / "audit").glob("part-*.parquet"))
+    """The parts of the log, in order; what is not named as one is none."""
+    found = (Path(folder) / "audit").glob("part-*.parquet")
+    return sorted((path for path in found if PART_RULE.fullmatch(path.name)), key=_first_step)
+
+
+def _first_step(part: Path) -> int:
+    return int(PART_RULE.fullmatch(part.name)[1])
 
 
 def _read(
@@ -111,18 +119,30 @@ def _read(
     import pyarrow.parquet as pq
 
     paths = _parts(folder) if parts is None else parts
-    try:
-        tables = [pq.read_table(path, columns=columns, filters=filters) for path in paths]
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"The audit log in {folder} cannot be read ({error}); remove the part it names.") from error
-    check(
-        all(set(columns) <= set(table.column_names) for table in tables),
-        f"The audit log in {folder} lacks columns; it must have {', '.join(columns)}.",
-    )
-    if not tables:
-        return {name: np.zeros(0, COLUMNS[name]) for name in columns}
-    whole = pa.concat_tables(tables)
-    return {name: whole[name].to_numpy() for name in columns}
+    found: dict[str, list[np.ndarray]] = {name: [np.zeros(0, COLUMNS[name])] for name in columns}
+    for path in paths:
+        try:
+            check_regular(path)
+            table = pq.read_table(path, columns=columns, filters=filters)
+            lacking = [name for name in columns if name not in table.column_names]
+            check(not lacking, f"{path.name} lacks the column {lacking[:1]}")
+            for name in columns:
+                found[name].append(_values(table[name], name))
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            raise InputError(
+                f"The audit log part {path} cannot be read ({reason_of(error)}); remove it from the run."
+            ) from error
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _values(column: Any, name: str) -> np.ndarray:
+    """A column of a part as what COLUMNS says; raises InputError or pyarrow's own if it is something else."""
+    import pyarrow as pa
+
+    kind = np.dtype(COLUMNS[name])
+    numbers = {"i": pa.types.is_integer, "f": pa.types.is_floating, "b": pa.types.is_boolean}[kind.kind]
+    check(numbers(column.type) and not column.null_count, f"its column {name} holds {column.type}, or gaps; not {kind}")
+    return column.cast(pa.from_numpy_dtype(kind)).to_numpy()
 
 
 def _column(values: Any, rows: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from bon_core.config import InputError, check
-from bon_core.files import reason_of, whole_file
+from bon_core.files import check_regular, reason_of, whole_file
 
 VERSION = 1
 TENSOR, ITEMS = "__tensor__", "__items__"  # marks in the JSON: a tensor's name; a dict whose keys are not strings
@@ -47,6 +47,7 @@ def load_tree(path: Path) -> Any:
         If the file is missing, cut short, not a checkpoint, or of a newer version.
     """
     try:
+        check_regular(path)
         with safe_open(path, framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
