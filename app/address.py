@@ -13,6 +13,7 @@ After the browser's Back and Forward the address is right, and what is remembere
     send()                       # once the page is drawn
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -27,6 +28,7 @@ PAGE = "address-page"  # the page that was drawn last
 OPENED = "address-opened"  # whether another page was drawn before
 READ = "address-read"  # names taken out of the address since Back or Forward
 FRESH = "address-fresh"  # names taken out of the address that nobody has looked at yet
+WHOLE = re.compile(r"-?\d{1,19}", re.ASCII)
 LONGEST = 60  # characters of a link in a sentence
 T = TypeVar("T")
 
@@ -127,6 +129,12 @@ def control(
     if st.session_state.get(OPENED) or st.session_state.get(name) != found:
         st.session_state[name] = found
     return {"key": name, "on_change": _take, "args": (name,)}
+
+
+def whole(text: str | None) -> int | None:
+    """The whole number that a text is; None if it is none, or none of 64 bits."""
+    number = int(text) if text is not None and WHOLE.fullmatch(text) else None
+    return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
 def _take(name: str) -> None:

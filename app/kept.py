@@ -4,9 +4,12 @@ A bundled run is not written to: what is added to it lies in the runs folder, ou
 """
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from bon_core import runs
 from bon_core.config import InputError
@@ -14,6 +17,7 @@ from bon_core.files import read_json, reason_of, write_text
 from bon_core.runs import Run
 
 FOLDER = ".kept"
+PATIENCE = 10  # seconds that a change waits for another
 
 
 def path_of(run: Run, what: str) -> Path:
@@ -31,30 +35,39 @@ def read(run: Run, what: str) -> dict[str, Any]:
     """
     path = path_of(run, what)
     try:
-        return _read(path, path.stat().st_mtime_ns)
+        found = path.stat()
     except FileNotFoundError:
         return {}
+    return _read(path, (found.st_mtime_ns, found.st_size, found.st_ino))
 
 
-def write(run: Run, what: str, content: dict[str, Any]) -> None:
-    """Keep `content` in place of what was kept before, whole or not at all.
+def change(run: Run, what: str, update: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """Keep what `update` makes of what is kept now, whole or not at all, and return it.
+
+    Nobody else changes it meanwhile, in this process or another: two visitors lose nothing of each other's.
 
     Raises
     ------
     InputError
-        If the folder cannot be written to.
+        If what is there cannot be read, the folder cannot be written to, or somebody else is at it for too long.
     """
     path = path_of(run, what)
     try:
         if run.bundled:
             path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(content, ensure_ascii=False, indent=1))
+        path.parent.stat()  # the lock would bring the folder of a run back that was deleted
+        with FileLock(path.with_name(f".{path.stem}.lock"), timeout=PATIENCE):
+            content = update(read(run, what))
+            write_text(path, json.dumps(content, ensure_ascii=False, indent=1))
+    except Timeout as error:
+        raise InputError(f"{path} is being written by somebody else; try again.") from error
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}); make its folder writable.") from error
+    return content
 
 
 @lru_cache(maxsize=16)
-def _read(path: Path, changed: int) -> dict[str, Any]:
+def _read(path: Path, changed: tuple[int, int, int]) -> dict[str, Any]:
     try:
         content = read_json(path)
     except InputError as error:

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app import address
 from bon_core import runs
 from bon_core.config import DataConfig, InputError
 from bon_core.datasets.image_set import ImageSet
@@ -83,9 +84,9 @@ def route() -> Route:
 
 async def _serve(request: Request) -> Response:
     asked = request.path_params
-    content, identity = None, str(asked["identity"])
-    if identity.isdecimal() and len(identity) < 20:
-        content = await run_in_threadpool(_thumb, asked["run"], int(identity), asked["ground"] == "dark")
+    content, identity = None, address.whole(str(asked["identity"]))
+    if identity is not None:
+        content = await run_in_threadpool(_thumb, asked["run"], identity, asked["ground"] == "dark")
     if content is None:
         return Response(status_code=404)
     return Response(content, media_type="image/png", headers={"Cache-Control": "max-age=300"})

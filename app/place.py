@@ -21,7 +21,7 @@ def number(name: str, possible: Callable[[int], bool], *, fallback: int | None, 
     """
     text = address.value(name) or st.query_params.get(name)  # one that was not chosen holds once it was shown
     fresh = address.is_fresh(name)
-    value = int(text) if text is not None and text.isdecimal() and len(text) < 20 else None
+    value = address.whole(text)
     if value is not None and not possible(value):
         value = None
     if fresh and value is None:

@@ -28,6 +28,7 @@ BIG = 10_000  # bytes; beyond, no effort makes them short enough for a link
 UNDO_DEPTH = 50
 SETS = "sets"  # the file that named sets are kept in
 SET_RULE = "set:"
+NEGATIVE = "~"  # before ids of which one is negative
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def named(run: Run) -> dict[str, Selection]:
             raise InputError(f"The set {name} in {kept.path_of(run, SETS)} is damaged; remove it there.") from error
         if not isinstance(ids, np.ndarray):
             raise InputError(f"The set {name} in {kept.path_of(run, SETS)} is damaged; remove it there.")
-        found[name] = Selection(ids, name, SET_RULE + name)
+        found[name] = Selection(np.unique(ids), name, SET_RULE + name)
     return found
 
 
@@ -139,7 +140,7 @@ def keep(run: Run, name: str) -> None:
     InputError
         If the sets cannot be read or written.
     """
-    kept.write(run, SETS, {**kept.read(run, SETS), name: {"ids": now().packed, "origin": now().origin}})
+    kept.change(run, SETS, lambda sets: {**sets, name: {"ids": now().packed, "origin": now().origin}})
     if not now().rule:
         _set(replace(history(), now=replace(now(), rule=SET_RULE + name)))
 
@@ -152,7 +153,7 @@ def forget(run: Run, name: str) -> None:
     InputError
         If the sets cannot be read or written.
     """
-    kept.write(run, SETS, {other: entry for other, entry in kept.read(run, SETS).items() if other != name})
+    kept.change(run, SETS, lambda sets: {other: entry for other, entry in sets.items() if other != name})
 
 
 # The link -------------------------------------------------------------------------------------------------------------
@@ -166,16 +167,19 @@ def encode(selection: Selection) -> str | None:
 
 
 def pack(ids: np.ndarray) -> str:
-    """Sorted ids as short text of letters, digits, - and _."""
-    steps = _varints(np.diff(ids, prepend=0))
+    """Sorted ids as short text of letters, digits, - and _; after a ~ where one is negative."""
+    negative = len(ids) > 0 and int(ids[0]) < 0
+    steps = np.asarray(ids, "<i8").tobytes() if negative else _varints(np.diff(ids, prepend=0))
     packed = zlib.compress(steps, 9 if len(steps) < BIG else 1)
-    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    return NEGATIVE * negative + base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
 def decode(text: str) -> np.ndarray | str | None:
     """The ids of a link, (n,) int64, or its rule, or None if the text is neither."""
     if ":" in text:
         return text
+    negative = text.startswith(NEGATIVE)
+    text = text.removeprefix(NEGATIVE)
     try:
         packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         unpacker = zlib.decompressobj()
@@ -184,8 +188,11 @@ def decode(text: str) -> np.ndarray | str | None:
         return None
     if not unpacker.eof:  # cut short
         return None
+    if negative:
+        return np.frombuffer(unpacked, "<i8").astype(np.int64) if len(unpacked) % 8 == 0 else None
     steps = _from_varints(unpacked)
-    return None if steps is None else np.cumsum(steps)
+    ids = None if steps is None else np.cumsum(steps)
+    return None if ids is None or (ids < 0).any() else ids  # they ran over the end of the numbers
 
 
 def read_link(run: Run, resolve: Callable[[str], np.ndarray]) -> None:

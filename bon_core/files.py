@@ -192,7 +192,7 @@ def read_json(path: Path, *, most: int = LARGEST_TEXT) -> Any:
 def json_of(text: str) -> Any:
     """The value of a JSON text, of whole numbers up to 19 digits; ValueError if it is none or is nested too deep."""
     try:
-        return json.loads(text, parse_int=_whole)
+        return _JSON.decode(text)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
 
@@ -209,8 +209,8 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     try:
         with opened(path, most=LARGEST_TEXT) as lines:
             while line := lines.readline(LONGEST_LINE):
-                with suppress(ValueError, RecursionError):
-                    entry = json.loads(line) if line.endswith(b"\n") else None
+                with suppress(ValueError):
+                    entry = json_of(line.decode("utf-8", "replace")) if line.endswith(b"\n") else None
                     if isinstance(entry, dict):
                         found.append(entry)
     except FileNotFoundError:
@@ -229,6 +229,9 @@ def _whole(digits: str) -> int:
     if len(digits) > 19:
         raise ValueError("it holds a number of too many digits")
     return int(digits)
+
+
+_JSON = json.JSONDecoder(parse_int=_whole)
 
 
 def _check_kind(path: Path, found: os.stat_result, most: int | None) -> None:

@@ -84,7 +84,7 @@ def _focus(view: View) -> int | None:
     text = address.value(FOCUS)
     if text is None:
         return None
-    row = view.snapshot.position_of.get(int(text)) if text.isdecimal() and len(text) < 20 else None
+    row = view.snapshot.position_of.get(address.whole(text))
     if row is not None and state.SPLIT_NAMES[int(view.snapshot.split[row])] == view.split:
         address.show(FOCUS, text)
         return int(text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import streamlit as st
 
-from app import kept, place, selection, theme
+from app import address, kept, place, selection, theme
 from app.state import View
 from app.widgets.board import Sheet, board, text
 from app.widgets.take_away import take_away
@@ -17,6 +17,7 @@ from bon_core.retrieval.suspicion import Suspicion
 from bon_core.runs import Run
 
 FILE = "verdicts"
+MINE = "verdicts-of-mine"  # in the session
 VERDICTS = {"1": "label error", "2": "true look-alike", "3": "fine"}
 SHADES = {"label error": theme.VERMILION, "true look-alike": theme.ORANGE, "fine": theme.GREEN}
 PAGE = 40  # suspects in the gallery at once
@@ -42,31 +43,60 @@ RANKED_CSS = """
 """
 
 
-@dataclass
+@dataclass(frozen=True)
 class Verdicts:
-    """What was said of which sample, in the order in which it was said."""
+    """What was said of which sample, in the order in which it was said, by all who look at the run."""
 
     said: dict[int, str] = field(default_factory=dict)  # id -> verdict
 
     @classmethod
     def of(cls, run: Run) -> "Verdicts":
         """Those kept with the run; raises InputError if their file is damaged."""
-        content = kept.read(run, FILE)
-        known = {str(key): str(value) for key, value in content.items()}
-        if not all(key.isdecimal() and value in SHADES for key, value in known.items()):
+        known = {address.whole(str(key)): str(value) for key, value in kept.read(run, FILE).items()}
+        if None in known or not set(known.values()) <= set(SHADES):
             raise InputError(f"{kept.path_of(run, FILE)} holds something that is no verdict; repair or remove it.")
-        return cls({int(key): value for key, value in known.items()})
+        return cls(known)
 
-    def say(self, identity: int, verdict: str) -> None:
-        self.said.pop(identity, None)
-        self.said[identity] = verdict
 
-    def undo(self) -> int | None:
-        """Take the last verdict back; the sample it was about, or None if there is none."""
-        return self.said.popitem()[0] if self.said else None
+def say(run: Run, identity: int, verdict: str) -> None:
+    """Judge a sample; what others say of other samples meanwhile stays. Raises InputError if it cannot be kept."""
+    before = None
 
-    def keep(self, run: Run) -> None:
-        kept.write(run, FILE, {str(identity): verdict for identity, verdict in self.said.items()})
+    def with_it(said: dict[str, str]) -> dict[str, str]:
+        nonlocal before
+        rest = dict(said)
+        before = rest.pop(str(identity), None)
+        return {**rest, str(identity): verdict}
+
+    kept.change(run, FILE, with_it)
+    _mine(run).append((identity, verdict, before))
+
+
+def undo(run: Run) -> int | None:
+    """Take this visitor's last verdict back, or the last of all after a reload; the sample that it was about.
+
+    What was said of the sample before counts again; what somebody else has judged anew stays. None if there is nothing
+    to take back. Raises InputError as `say`.
+    """
+    back, mine = None, _mine(run)
+
+    def without(said: dict[str, str]) -> dict[str, str]:
+        nonlocal back
+        own = [one for one in mine if said.get(str(one[0])) == one[1]]
+        if not said or (mine and not own):
+            return said
+        back, _, before = own[-1] if own else (int(next(reversed(said))), "", None)
+        rest = {key: verdict for key, verdict in said.items() if key != str(back)}
+        return rest if before is None else {**rest, str(back): before}
+
+    kept.change(run, FILE, without)
+    mine[:] = [one for one in mine if one[0] != back]
+    return back
+
+
+def _mine(run: Run) -> list[tuple[int, str, str | None]]:
+    """What this visitor has said of the run, oldest first: sample, verdict, and what was said of it before."""
+    return st.session_state.setdefault(MINE, {}).setdefault(str(run.path), [])
 
 
 @st.fragment
@@ -150,15 +180,21 @@ def _buttons(run: Run, verdicts: Verdicts, ids: np.ndarray, at: int) -> None:
         place.go("suspect", int(ids[min(max(to, 0), len(ids) - 1)]))
 
     def judge(verdict: str) -> None:
-        verdicts.say(here, verdict)
-        _keep(run, verdicts)
-        go(at + 1)
+        try:
+            say(run, here, verdict)
+        except InputError as error:
+            st.toast(str(error), icon=":material/warning:")
+        else:
+            go(at + 1)
 
-    def undo() -> None:
-        back = verdicts.undo()
-        _keep(run, verdicts)
-        if back in ids:
-            place.go("suspect", back)
+    def take_back() -> None:
+        try:
+            back = undo(run)
+        except InputError as error:
+            st.toast(str(error), icon=":material/warning:")
+        else:
+            if back in ids:
+                place.go("suspect", back)
 
     with st.container(horizontal=True, gap="small"):
         for key, verdict in VERDICTS.items():
@@ -169,14 +205,7 @@ def _buttons(run: Run, verdicts: Verdicts, ids: np.ndarray, at: int) -> None:
         st.button("Back", key="triage-back", shortcut="k", on_click=go, args=(at - 1,), type="tertiary")
         st.button("Next", key="triage-next", shortcut="j", on_click=go, args=(at + 1,), type="tertiary")
         none = not verdicts.said
-        st.button("Undo", key="triage-undo", shortcut="u", on_click=undo, type="tertiary", disabled=none)
-
-
-def _keep(run: Run, verdicts: Verdicts) -> None:
-    try:
-        verdicts.keep(run)
-    except InputError as error:
-        st.toast(str(error), icon=":material/warning:")
+        st.button("Undo", key="triage-undo", shortcut="u", on_click=take_back, type="tertiary", disabled=none)
 
 
 # All of them ----------------------------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """What people add to a run: beside it, whole, and never into a bundled one."""
 
+import multiprocessing
+from pathlib import Path
+
 import pytest
 
 from app import kept
@@ -11,8 +14,8 @@ from tests.app.tiny import make_images, make_run
 
 def test_what_was_kept_comes_back_and_lies_beside_the_run(tiny_run):
     assert kept.read(tiny_run, "sets") == {}
-    kept.write(tiny_run, "sets", {"Ω": {"ids": "a"}})
-    kept.write(tiny_run, "sets", {"Ω": {"ids": "b"}})
+    kept.change(tiny_run, "sets", lambda _: {"Ω": {"ids": "a"}})
+    kept.change(tiny_run, "sets", lambda _: {"Ω": {"ids": "b"}})
     assert kept.read(Run(tiny_run.path), "sets") == {"Ω": {"ids": "b"}}
     assert kept.path_of(tiny_run, "sets").parent == tiny_run.path
 
@@ -21,7 +24,7 @@ def test_a_bundled_run_is_not_written_to(empty_runs, tmp_path):
     runs.MODELS.mkdir()
     bundled = make_run(runs.MODELS, make_images(tmp_path), tmp_path / "tiny.npz", name="bundled")
     before = sorted(bundled.path.rglob("*"))
-    kept.write(bundled, "sets", {"a": 1})
+    kept.change(bundled, "sets", lambda _: {"a": 1})
     assert kept.read(bundled, "sets") == {"a": 1}
     assert sorted(bundled.path.rglob("*")) == before
     assert [run.name for run in runs.list_runs()] == ["bundled"], "what is kept is no run"
@@ -38,5 +41,27 @@ def test_a_damaged_file_is_said_with_its_path(tiny_run, text):
 def test_a_run_that_is_gone_is_not_brought_back_by_halves(tiny_run):
     elsewhere = Run(tiny_run.path.with_name("gone"))
     with pytest.raises(InputError, match="cannot be written"):
-        kept.write(elsewhere, "sets", {})
+        kept.change(elsewhere, "sets", lambda _: {})
     assert not elsewhere.path.exists()
+
+
+def _count_up(path: str, name: str, times: int) -> None:
+    for number in range(times):
+        kept.change(Run(Path(path)), "sets", lambda sets, number=number: {**sets, f"{name}{number}": number})
+
+
+def test_two_processes_that_keep_at_once_lose_nothing_of_each_other(tiny_run):
+    context = multiprocessing.get_context("spawn")
+    racing = [context.Process(target=_count_up, args=(str(tiny_run.path), name, 40)) for name in "ab"]
+    for process in racing:
+        process.start()
+    for process in racing:
+        process.join(120)
+    assert kept.read(tiny_run, "sets") == {f"{name}{number}": number for name in "ab" for number in range(40)}
+
+
+def test_a_change_that_fails_changes_nothing_and_frees_the_lock(tiny_run):
+    kept.change(tiny_run, "sets", lambda _: {"a": 1})
+    with pytest.raises(ZeroDivisionError):
+        kept.change(tiny_run, "sets", lambda _: {"a": 1 // 0})
+    assert kept.change(tiny_run, "sets", lambda sets: {**sets, "b": 2}) == {"a": 1, "b": 2}

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from app.widgets.triage import Verdicts
+from bon_core.runs import Run
 from tests.app.records import add_audit
 from tests.app.tiny import make_images, make_run
 
@@ -49,3 +51,28 @@ def test_keys_step_judge_and_undo(page, server, mined):
     assert waiting.value.suggested_filename == "mined-suspects.parquet"
     page.get_by_role("button", name="Select the 1 label errors").click()
     page.locator(".st-key-selection-chip").get_by_text("0 + 1 / 48").first.wait_for()
+
+
+def test_two_tabs_judge_and_neither_loses_a_verdict(browser, server, tmp_path):
+    """What one tab says is shown in the other at its next action, and stays."""
+    run = make_run(server.runs, make_images(tmp_path), tmp_path / "tiny.npz", name="judged-by-two")
+    add_audit(run)
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    tabs = [context.new_page() for _ in range(2)]
+    for tab in tabs:
+        tab.goto(f"{server.address}/negatives?run=judged-by-two&show=Suspicious+labels")
+        wait_for_judged(tab, 0)
+    first = asked(tabs[0])
+    for key, number in (("1", 1), ("3", 2)):
+        tabs[0].keyboard.press(key)
+        wait_for_judged(tabs[0], number)
+    assert asked(tabs[1]) == first, "the other tab still shows what it was opened with"
+    tabs[1].keyboard.press("j")
+    wait_for_judged(tabs[1], 2)
+    tabs[1].keyboard.press("j")
+    tabs[1].wait_for_timeout(500)
+    tabs[1].keyboard.press("2")
+    wait_for_judged(tabs[1], 3)
+    said = Verdicts.of(Run(run.path)).said
+    assert list(said.values()) == ["label error", "fine", "true look-alike"]
+    context.close()

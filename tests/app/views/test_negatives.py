@@ -247,3 +247,37 @@ def test_a_pair_selects_both_classes(visit, recorded, monkeypatch):
         np.isin(recorded.snapshot().ids, app.session_state[selection.KEY].now.ids)
     ]
     assert len(np.unique(labels)) == 2 and len(labels) == 24
+
+
+def test_two_visitors_judge_and_neither_loses_a_verdict(visit, recorded):
+    one, other = suspects(visit("negatives")), suspects(visit("negatives"))
+    first = at(one, "suspect")
+    one.button(key="verdict-1").click().run()
+    second = at(one, "suspect")
+    other.button(key="triage-next").click().run()
+    assert progress(other).startswith("1 of "), "what was said elsewhere is shown at the next action"
+    assert at(other, "suspect") == second
+    other.button(key="verdict-3").click().run()
+    assert Verdicts.of(recorded).said == {first: "label error", second: "fine"}
+    one.button(key="triage-undo").click().run()
+    assert Verdicts.of(recorded).said == {second: "fine"}, "one takes back one's own verdict"
+
+
+def test_the_later_verdict_counts_and_is_not_undone_by_the_other(visit, recorded):
+    one, other = suspects(visit("negatives")), suspects(visit("negatives"))
+    first = at(one, "suspect")
+    one.button(key="verdict-1").click().run()
+    other.button(key="verdict-2").click().run()
+    assert Verdicts.of(recorded).said == {first: "true look-alike"}
+    one.button(key="triage-undo").click().run()
+    assert Verdicts.of(recorded).said == {first: "true look-alike"}
+    other.button(key="triage-undo").click().run()
+    assert Verdicts.of(recorded).said == {first: "label error"}, "what was said before counts again"
+
+
+def test_two_visitors_name_sets_and_neither_loses_one(visit, recorded):
+    one, other = visit("negatives", sel="class:5"), visit("negatives", sel="class:6")
+    for app, name in ((one, "ones"), (other, "twos")):
+        app.text_input[0].set_value(name)
+        next(button for button in app.button if button.label == "Keep").click().run()
+    assert list(selection.named(recorded)) == ["ones", "twos"]
