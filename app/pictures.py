@@ -17,9 +17,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import address
+from app import address, theme
 from bon_core import runs
 from bon_core.config import DataConfig, InputError
+from bon_core.datasets.here import is_here
 from bon_core.datasets.image_set import ImageSet
 from bon_core.runs import Run, open_run
 from bon_core.snapshot import Snapshot
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
     from app.state import View
 
 CELL = 48  # px of a thumbnail in a sprite sheet
+_fetched: set[DataConfig] = set()  # data sets of other machines that somebody has asked for
 
 
 def image_set(run: Run) -> ImageSet | None:
-    """The run's images, or None for a run on bare embeddings or one whose data set was moved or deleted."""
+    """The run's images; None for a run on bare embeddings, one whose data set was moved or deleted, or one that would
+    have to be fetched: looking at a run asks no other machine.
+    """
     try:
         source = _source(run)
         return None if source is None else _load(*source)
@@ -42,6 +46,31 @@ def image_set(run: Run) -> ImageSet | None:
 def thumb_address(view: "View") -> str | None:
     """Where a browser finds thumbnails, seen from a page: add "<id>.png"; None if the run has no images."""
     return f"thumb/{view.run.name}/{'dark' if _is_dark() else 'light'}/" if image_set(view.run) is not None else None
+
+
+def offer(run: Run) -> None:
+    """Where the run's pictures are on another machine: say so, with a button that fetches them."""
+    elsewhere = _elsewhere(run)
+    if elsewhere is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="pictures-elsewhere"):
+        theme.quiet(
+            f"The pictures of this run ({elsewhere.name}) are not on this machine, so class names stand in their place."
+        )
+        asked = st.button("Fetch them", icon=":material/download:", key="fetch-pictures", type="tertiary")
+    if asked:
+        _fetch(elsewhere)
+
+
+def _fetch(data: DataConfig) -> None:
+    try:
+        with st.spinner(f"Fetching {data.name} …"):
+            _load(data, _stamp(Path(data.path or data.name)))
+    except InputError as error:
+        theme.trouble(str(error))
+        return
+    _fetched.add(data)
+    st.rerun()
 
 
 def picture(view: "View", identity: int) -> np.ndarray | None:
@@ -116,7 +145,22 @@ def _source(run: Run) -> tuple[DataConfig, int] | None:
     if not steps or _origin(run.snapshot_path(steps[-1]), _stamp(run.snapshot_path(steps[-1]))) != "trained":
         return None
     data = run.config.data
+    if not is_here(data) and data not in _fetched:
+        return None
     return data, _stamp(Path(data.path or data.name))
+
+
+def _elsewhere(run: Run) -> DataConfig | None:
+    """The data set that the run's pictures are in, if they would have to be fetched."""
+    try:
+        if (run.path / runs.IMAGES).exists() or _source(run) is not None:
+            return None
+        steps, data = run.snapshots(), run.config.data
+        newest = run.snapshot_path(steps[-1]) if steps else None
+        trained = newest is not None and _origin(newest, _stamp(newest)) == "trained"
+    except InputError:
+        return None
+    return data if trained and not is_here(data) else None
 
 
 @lru_cache(maxsize=3)

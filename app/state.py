@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import address, selection, theme
+from app import address, pictures, selection, theme
 from app.widgets.copy_link import copy_link
 from app.widgets.selection_chip import selection_chip
 from bon_core import runs
@@ -159,6 +159,8 @@ def header(*, chip: bool = True) -> View | None:
     say_what_is_gone("run", "epoch", "split", "colour")
     if selection.trouble():
         theme.trouble(selection.trouble())
+    if chip:
+        pictures.offer(view.run)
     _, gone = view.elsewhere
     if chip and gone:
         whole = theme.count(len(selection.ids()))

@@ -9,7 +9,8 @@ from app.state import View
 from app.widgets.colouring import colouring
 from app.widgets.point_map import point_map
 from bon_core import runs
-from bon_core.config import InputError
+from bon_core.config import DataConfig, InputError
+from bon_core.datasets.here import is_here
 from bon_core.files import path_of
 from bon_core.mining.codes import entropy
 
@@ -204,10 +205,21 @@ def _bring() -> None:
     try:
         if file is not None:
             _offer(_look_at_upload(file))
-        elif path.strip():
+        elif path.strip() and _may_be_read(path.strip()):
             _offer(_look_at(path.strip()))
     except InputError as error:
         theme.trouble(str(error))
+
+
+def _may_be_read(source: str) -> bool:
+    """Whether it is on this machine, or a button was pressed that fetches it."""
+    fetched = st.session_state.setdefault("fetched", set())
+    if source not in fetched and not is_here(DataConfig(name=source)):
+        theme.quiet(f"{source} is not on this machine. Fetching it asks other machines, such as huggingface.co.")
+        if not st.button("Fetch it", icon=":material/download:", key="fetch"):
+            return False
+        fetched.add(source)
+    return True
 
 
 def _look_at_upload(file) -> uploads.Brought:

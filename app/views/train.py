@@ -16,6 +16,7 @@ from bon_core.config import (
     IMAGE_BACKBONES,
     VECTOR_BACKBONES,
     ClusterFeature,
+    DataConfig,
     DivisionConfig,
     InBatchMiner,
     InputError,
@@ -29,6 +30,7 @@ from bon_core.config import (
     TrainingConfig,
 )
 from bon_core.datasets import NAMED_SETS
+from bon_core.datasets.here import is_here
 
 GUESSED_STEP_MS = {  # of 128 samples on two cores, before anything was measured here; of images those of 32 px
     "conv4": 110.0,
@@ -198,7 +200,12 @@ def _epochs(data: str, brought: TrainingPart | None, minutes: float, more: dict[
 
 
 def _brought(data: str) -> TrainingPart | None:
-    """What can be trained on; None while there is no such data."""
+    """What can be trained on; None while there is no such data, or it is on another machine and nobody has asked."""
+    if data not in st.session_state.get("train-fetched", ()) and not is_here(DataConfig(name=data)):
+        theme.quiet(f"{data} is not on this machine; a training that is started fetches it.")
+        if not st.button("Fetch it now", icon=":material/download:", key="train-fetch"):
+            return None
+        st.session_state["train-fetched"] = {*st.session_state.get("train-fetched", ()), data}
     try:
         return _training_part(data)
     except InputError:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bon_core.config import DataConfig, InputError, check
 from bon_core.datasets import folder, glyphs, huggingface, omniglot
+from bon_core.datasets.here import is_here
 from bon_core.datasets.image_set import ImageSet
 from bon_core.datasets.sizes import resized
 from bon_core.datasets.splits import hold_out
@@ -18,6 +19,7 @@ __all__ = [
     "ImageSet",
     "VectorSet",
     "holds_vectors",
+    "is_here",
     "lasting_name",
     "load_data",
     "load_images",

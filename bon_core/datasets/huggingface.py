@@ -28,6 +28,11 @@ def named(name: str) -> bool:
     return name.startswith(PREFIX)
 
 
+def place_of(name: str) -> str:
+    """OWNER/NAME or FOLDER of hf:NAME,OPTIONS."""
+    return name.removeprefix(PREFIX).partition(",")[0]
+
+
 def load(name: str, image_size: int | None = None) -> ImageSet:
     """All images of the splits, cut to their central square and resized.
 

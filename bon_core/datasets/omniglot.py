@@ -73,6 +73,13 @@ def load(
     return images
 
 
+def is_here(root: str | Path | None = None, image_size: int | None = None) -> bool:
+    """Whether `load` finds all that it needs in the folder, so that nothing is downloaded."""
+    root, size = path_of(root) if root else ROOT, image_size or IMAGE_SIZE
+    whole = [*(["omniglot_28.npz"] if size == 28 else []), "omniglot_png.zip", f"omniglot-{size}px.npz"]
+    return any((root / name).is_file() for name in whole) or all((root / name).is_file() for name in SHA256)
+
+
 def download(url: str, path: Path, sha256: str) -> Path:
     """Fetch `url` to `path` unless it is there, going on where an interrupted download stopped.
 
