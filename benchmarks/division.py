@@ -4,8 +4,8 @@
     python -m benchmarks.division study --cub FILE --cars FILE --jobs 2      # settings, on held-out training classes
     python -m benchmarks.division report
 
-Every training is one process on one thread and leaves one JSON in benchmarks/results/division; those that are there
-already are not run again. `report` writes benchmarks/results/division.md and the plots from them.
+Every training is one process on one thread and adds a row to benchmarks/results/division.parquet; one that has a row
+is not run again. `report` writes benchmarks/results/division.md and the plots from them.
 """
 
 from dataclasses import dataclass, field
@@ -15,12 +15,13 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from benchmarks import results_table
 from benchmarks.race import DIM, HELD_OUT, Race
 from benchmarks.report import RESULTS, machine, write_report
 from benchmarks.series import arguments, curves, finished, run
 from benchmarks.tables import interval, shown
 
-KEPT = RESULTS / "division"
+TABLE = RESULTS / "division.parquet"
 SETS = {"omniglot": 6_000, "grocery": 4_000, "cub": 4_000, "cars": 4_000}  # steps
 STUDIED, LENGTHS = ("cub", "cars"), (1_000, 4_000)  # sets and steps of the settings
 SEEDS = 3
@@ -112,16 +113,16 @@ def study() -> list[Race]:
 
 def report() -> None:
     """Tables and plots of what is there, and what is not."""
-    table = finished(KEPT)
+    table = finished(TABLE)
     final, tuned = table[~table["tuning"]], table[table["tuning"]]
-    missing = [one.file for one in contest() if not (KEPT / one.file).exists()]
+    missing = {one.name for one in contest()} - results_table.names(TABLE)
     points = curves(final)
     for over, title in (("step", "steps"), ("seconds", "CPU seconds, one thread")):
         plot(points, over, title).save(RESULTS / f"division_{over}.svg")
     lines = [
         machine(),
         "",
-        "Written by `python -m benchmarks.division report` from the JSON files in `division/`, one a training."
+        "Written by `python -m benchmarks.division report` from `division.parquet`, a row a training."
         " Omniglot: conv4 on images of 20 px. Photographs (research subsets at 84 px, not comparable with published"
         " figures; first half of the classes to train, second half to test): one linear layer, with dropout, on frozen"
         " EfficientNet-Lite0 features of four views, so that what is divided is trained and what is not is computed"
@@ -232,7 +233,7 @@ def main() -> None:
     if given.what == "report":
         report()
     else:
-        run(study() if given.what == "study" else contest(), KEPT, given)
+        run(study() if given.what == "study" else contest(), TABLE, given)
 
 
 if __name__ == "__main__":

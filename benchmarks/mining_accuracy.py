@@ -4,8 +4,8 @@
     python -m benchmarks.mining_accuracy study --omniglot PATH --jobs 2     # schedules, on held-out training classes
     python -m benchmarks.mining_accuracy report
 
-Every training is one process on one thread and leaves one JSON in benchmarks/results/mining_accuracy; those that are
-there already are not run again. `report` writes benchmarks/results/mining_accuracy.md and the plots from them.
+Every training is one process on one thread and adds a row to benchmarks/results/mining_accuracy.parquet; one that has a
+row is not run again. `report` writes benchmarks/results/mining_accuracy.md and the plots from them.
 """
 
 from itertools import product
@@ -13,12 +13,13 @@ from itertools import product
 import altair as alt
 import pandas as pd
 
+from benchmarks import results_table
 from benchmarks.race import HELD_OUT, Race
 from benchmarks.report import RESULTS, machine, write_report
 from benchmarks.series import arguments, curves, finished, run
 from benchmarks.tables import interval, shown
 
-KEPT = RESULTS / "mining_accuracy"
+TABLE = RESULTS / "mining_accuracy.parquet"
 SETS = ("omniglot", "omniglot-rotations", "glyphs", "cars")
 STEPS, SEEDS = 8_000, 3
 BUDGETS = (STEPS, 2 * STEPS)  # all the steps of the baseline, while BoN has half of them
@@ -92,16 +93,16 @@ def study() -> list[Race]:
 
 def report() -> None:
     """Tables and plots of what is there, and what is not."""
-    table = finished(KEPT)
+    table = finished(TABLE)
     final, tuned = table[~table["tuning"]], table[table["tuning"]]
-    missing = [race.file for race in contest() if not (KEPT / race.file).exists()]
+    missing = {race.name for race in contest()} - results_table.names(TABLE)
     points = curves(final[final["steps"] == STEPS])
     for over, title in (("step", "steps"), ("seconds", "CPU seconds, one thread")):
         plot(points, over, title).save(RESULTS / f"mining_accuracy_{over}.svg")
     lines = [
         machine(),
         "",
-        "Written by `python -m benchmarks.mining_accuracy report` from the JSON files in `mining_accuracy/`, one a"
+        "Written by `python -m benchmarks.mining_accuracy report` from `mining_accuracy.parquet`, a row a"
         " training. conv4 on images of 20 px (cars: one linear layer, with dropout, on frozen EfficientNet-Lite0"
         " features of a research subset at 84 px, not comparable with published figures), D = 64, batches of"
         " 8 classes x 2 images, triplet loss with margin 0.2, AdamW with a cosine over the whole training,"
@@ -208,7 +209,7 @@ def main() -> None:
     if given.what == "report":
         report()
     else:
-        run(study() if given.what == "study" else contest(), KEPT, given)
+        run(study() if given.what == "study" else contest(), TABLE, given)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One training of a comparison: fixed steps, one thread, recall on classes it never saw; the result is a small JSON.
+"""One training of a comparison: fixed steps, one thread, recall on classes it never saw; its result is a table row.
 
 The loop is made of the trainer's own parts, without its records. Methods of a data set differ in mining or division
 alone.
@@ -23,13 +23,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks import photographs
+from benchmarks import photographs, results_table
 from bon_core.config import DataConfig, DivisionConfig, MiningConfig, NetworkConfig
 from bon_core.datasets import load_images
 from bon_core.division.clustering import Clustering
 from bon_core.division.schedule import Phase, Schedule
 from bon_core.embeddings import EmbeddingSet
-from bon_core.files import write_text
 from bon_core.mining import Composer
 from bon_core.mining.curriculum import MateShare
 from bon_core.networks import EmbeddingNetwork, batch_of, build_head, build_network
@@ -72,9 +71,10 @@ class Race:
     tuning: bool = False  # on held-out training classes instead of the test classes
 
     @property
-    def file(self) -> str:
-        name = re.sub(r"[^A-Za-z0-9.]+", "-", self.method)
-        return f"{self.data}/{name}-{self.steps}-{'tuning-' if self.tuning else ''}{self.seed}.json"
+    def name(self) -> str:
+        """What its row is called; it says all that differs within a study."""
+        method = re.sub(r"[^A-Za-z0-9.]+", "-", self.method)
+        return f"{self.data}/{method}-{self.steps}-{'tuning-' if self.tuning else ''}{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def field_of(race: Race, sources: dict[str, Path]) -> Field:
 
 
 def run(race: Race, sources: dict[str, Path], watch: Watch | None = None) -> dict[str, Any]:
-    """Train and measure; returns what the JSON holds. What `watch` says is part of the curve."""
+    """Train and measure; returns what its row holds. What `watch` says is part of the curve."""
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
     ground = field_of(race, sources)
@@ -207,11 +207,10 @@ def embedded(network: EmbeddingNetwork, ground: Field, layer: Callable[[Tensor],
     return vectors
 
 
-def keep(result: dict[str, Any], folder: Path) -> None:
-    """Write a result under its race's name."""
-    path = folder / Race(**{name: result[name] for name in Race.__dataclass_fields__}).file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(_rounded(result), indent=1) + "\n")
+def keep(result: dict[str, Any], table: Path) -> None:
+    """Write a result into its study's table, under its race's name."""
+    race = Race(**{name: result[name] for name in Race.__dataclass_fields__})
+    results_table.add(table, {race.name: _rounded(result)})
 
 
 def _characters(race: Race, sources: dict[str, Path]) -> Field:
@@ -322,11 +321,11 @@ def main() -> None:
     """Run one race, for series.py."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("race", help="its fields as JSON")
-    parser.add_argument("folder", type=Path, help="where the result goes")
+    parser.add_argument("table", type=Path, help="the study's .parquet, where the result goes")
     add_sources(parser)
     given = parser.parse_args()
     result = run(Race(**json.loads(given.race)), sources_of(given))
-    keep(result, given.folder)
+    keep(result, given.table)
     told = "{data} {method} {steps} seed {seed}: {recall:.4f} in {seconds:.0f} s"
     print(told.format(**result, recall=result["final"]["recall@1"]), flush=True)
 

@@ -8,7 +8,6 @@ Needs 10 GB in DIR for ten million. Writes benchmarks/results/scale.md.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -19,15 +18,15 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+from benchmarks import results_table
 from benchmarks.browser import ROOT, chromium, server, visitor
 from benchmarks.embeddings import draw
 from benchmarks.report import RESULTS, machine, write_report
-from bon_core.files import write_text
 from bon_core.runs import Run
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 STEPS, BATCH = 1_000, 128
-KEPT = RESULTS / "scale"
+TABLE = RESULTS / "scale.parquet"
 STAGES = {  # of the survey, as the run's log names them: words
     "embedding": "embed",
     "searching neighbours": "kNN",
@@ -52,11 +51,10 @@ def main() -> None:
     options.add_argument("--sizes", type=int, nargs="*", default=SIZES)
     options.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     asked = options.parse_args()
-    KEPT.mkdir(exist_ok=True)
     for size in asked.sizes:
         with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
             found = measured(Path(folder), size)
-        write_text(KEPT / f"{size}.json", json.dumps(found, indent=1) + "\n")
+        results_table.add(TABLE, {str(size): found})
         print(size, found, flush=True)
     write_report("scale", "What each stage takes, by size", report())
 
@@ -119,7 +117,7 @@ def first_map(environment: dict[str, str]) -> float:
 
 def report() -> list[str]:
     """The table of all sizes that were measured."""
-    found = {int(path.stem): json.loads(path.read_text(encoding="utf-8")) for path in KEPT.glob("*.json")}
+    found = {int(row["trial"]): row for row in results_table.load(TABLE).to_dict("records")}
     sizes = sorted(found)
     return [
         machine(),

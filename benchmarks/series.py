@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks import results_table
 from benchmarks.race import SOURCES, Race, add_sources
 
 
@@ -26,31 +27,32 @@ def arguments(summary: str) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(races: Sequence[Race], folder: Path, given: argparse.Namespace) -> None:
-    """Run the races that were asked for and have no JSON in `folder`, each in a process of its own."""
+def run(races: Sequence[Race], table: Path, given: argparse.Namespace) -> None:
+    """Run the races that were asked for and have no row in `table`, each in a process of its own."""
     wanted = [
         race
         for race in races
         if (not given.sets or race.data in given.sets) and (not given.methods or race.method in given.methods)
     ]
-    missing = [race for race in wanted if not (folder / race.file).exists()]
+    done = results_table.names(table)
+    missing = [race for race in wanted if race.name not in done]
     print(f"{len(wanted)} races, {len(missing)} to run", flush=True)
     where = [part for name in SOURCES if (path := getattr(given, name)) for part in (f"--{name}", str(path))]
 
     def one(race: Race) -> None:
-        if (folder / race.file).exists():  # another runner was here
+        if race.name in results_table.names(table):  # another runner was here
             return
-        command = [sys.executable, "-m", "benchmarks.race", json.dumps(asdict(race)), str(folder), *where]
+        command = [sys.executable, "-m", "benchmarks.race", json.dumps(asdict(race)), str(table), *where]
         done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-        print(done.stdout.strip() if done.returncode == 0 else f"{race.file} FAILED\n{done.stderr[-2000:]}", flush=True)
+        print(done.stdout.strip() if done.returncode == 0 else f"{race.name} FAILED\n{done.stderr[-2000:]}", flush=True)
 
     with ThreadPoolExecutor(given.jobs) as pool:
         list(pool.map(one, missing))
 
 
-def finished(folder: Path) -> pd.DataFrame:
-    """One row a result in `folder`, its last recall as `recall`."""
-    results = [json.loads(path.read_text()) for path in sorted(folder.glob("*/*.json"))]
+def finished(table: Path) -> pd.DataFrame:
+    """One row a result in `table`, its last recall as `recall`."""
+    results = results_table.load(table).to_dict("records")
     return pd.DataFrame([{**result, **result["final"], "recall": result["final"]["recall@1"]} for result in results])
 
 
