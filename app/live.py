@@ -5,6 +5,8 @@ import streamlit as st
 
 from app import theme
 from app.widgets import charts
+from app.widgets.far import arrows
+from app.widgets.webgl_map.plane import beyond, bulk, whole
 from bon_core.config import InputError
 from bon_core.runs import Run, Status, is_complete
 
@@ -170,14 +172,24 @@ def _live_map(preview: dict) -> None:
     table = pd.DataFrame(
         {"x": preview["xy"][:, 0], "y": preview["xy"][:, 1], "c": (preview["labels"] % len(theme.HUES)).astype(int)}
     )
+    home = bulk(preview["xy"])
+    far = beyond(preview["xy"], home)
+    everything = bool(far) and st.toggle("All points", key="live-all", help="; ".join(one.words for one in far))
+    shown = (whole(preview["xy"]) if everything else home).grown(0.02)
     bare = {"grid": False, "domain": False, "labels": False, "ticks": False, "title": None}
-    spec = {
-        "datasets": {"points": table},
+    points = {
         "data": {"name": "points"},
-        "mark": {"type": "circle", "size": 12, "opacity": 0.75},
+        "mark": {"type": "circle", "size": 12, "opacity": 0.75, "clip": True},
         "encoding": {
-            "x": {"field": "x", "type": "quantitative", "scale": {"zero": False}, "axis": bare},
-            "y": {"field": "y", "type": "quantitative", "scale": {"zero": False}, "axis": bare},
+            **{
+                axis: {
+                    "field": axis,
+                    "type": "quantitative",
+                    "scale": {"domain": [shown.low[number], shown.high[number]], "nice": False, "zero": False},
+                    "axis": bare,
+                }
+                for number, axis in enumerate("xy")
+            },
             "color": {
                 "field": "c",
                 "type": "nominal",
@@ -185,6 +197,10 @@ def _live_map(preview: dict) -> None:
                 "legend": None,
             },
         },
+    }
+    spec = {
+        "datasets": {"points": table},
+        "layer": [points, *arrows([] if everything else far)],
         "height": 400,
         "padding": 0,
         "config": {"view": {"stroke": None}},

@@ -10,13 +10,6 @@ import numpy as np
 APART = 0.2  # of the map's width, between the centres of two classes worth following
 
 
-def quantised(xy: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
-    """Maps (F, n, 2) as whole numbers (F, n, 2) uint16, 0 to 65535 along each axis, and the extent of both axes."""
-    low, high = xy.min(axis=(0, 1)).astype(np.float64), xy.max(axis=(0, 1)).astype(np.float64)
-    extent = np.maximum(high - low, 1e-9)
-    return np.round((xy - low) / extent * 65535).astype("<u2"), (float(extent[0]), float(extent[1]))
-
-
 def phases(steps: Sequence[int], names: Sequence[str], end: int) -> list[tuple[int, int, str]]:
     """(from step, to step, name) of each stretch in one phase, given the phase at some ascending steps."""
     starts = [place for place, name in enumerate(names) if place == 0 or name != names[place - 1]]

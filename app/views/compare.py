@@ -16,6 +16,7 @@ from app.widgets.twin_curves import twin_curves
 from app.widgets.twin_maps import twin_maps
 from app.widgets.versus import HUES, Line, columns, rails, settings, versus
 from app.widgets.webgl_map import LineKind, MapEvent, happened
+from app.widgets.webgl_map.plane import bulk
 from bon_core.snapshot import Snapshot
 
 SHOWN = 36  # pictures of a gallery
@@ -214,7 +215,9 @@ def _take(event: MapEvent | None) -> None:
 def _turned(_one: View, _other: View, _found: Comparison, *stamps: tuple) -> tuple[np.ndarray, float]:
     """The other's whole map, moved to fit the first one's on the samples in common; and how well it fits."""
     here, there = (view.rows[places] for view, places in zip((_one, _other), _found.places, strict=True))
-    return superimpose(np.asarray(_other.snapshot.xy), there, np.asarray(_one.snapshot.xy)[here])
+    xy, targets = np.asarray(_other.snapshot.xy), np.asarray(_one.snapshot.xy)[here]
+    near = bulk(xy[there]).holds(xy[there]) & bulk(targets).holds(targets)  # a few far off would decide it all
+    return superimpose(xy, there[near], targets[near])
 
 
 def _as_in_the_first(pair: Pair) -> Colouring:

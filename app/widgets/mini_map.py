@@ -9,16 +9,19 @@ import streamlit as st
 
 from app import cached, theme
 from app.state import View
-from app.widgets.board import board
+from app.widgets.board import board, text
+from app.widgets.webgl_map.plane import Beyond, Bounds, beyond, bulk
 
 SIDE = 300  # px of the picture of the crowd
 MARGIN = 0.03
+EDGE, LINE = 5, 15  # px from the border to an arrow, and between two
 MOST_LIT = 1500
 
 CSS = """
 .mini {width: 100%; max-width: 460px; aspect-ratio: 1; border: 1px solid rgba(128,128,128,.2); border-radius: 7px;
   display: block}
 .mini circle {stroke: var(--st-background-color); stroke-width: .5}
+.mini .far {font: 600 12px var(--st-font); paint-order: stroke; stroke: var(--st-background-color); stroke-width: 3}
 .mini .ring {fill: none; stroke-width: 1.6}
 """
 
@@ -32,7 +35,7 @@ def mini_map(
     rings: Sequence[tuple[float, float, str]] = (),
     words: str = "",
 ) -> None:
-    """Draw it.
+    """Draw it. What lies outside the part that maps open on is told by arrows.
 
     Parameters
     ----------
@@ -41,8 +44,9 @@ def mini_map(
     rings : (x, y, CSS colour), places of the map that need not be a sample's
     words : said to those who cannot see it
     """
-    low, high = _corners(view)
-    span = np.maximum(high - low, 1e-6)
+    home, far = _home(view, cached.stamp(view))
+    shown = home.grown(MARGIN)
+    low, span = np.asarray(shown.low), np.asarray(shown.span)
     xy = view.snapshot.xy
 
     def at(place: np.ndarray) -> tuple[float, float]:
@@ -55,7 +59,10 @@ def mini_map(
         parts.append(
             f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{colour}" stroke-width="1.2" stroke-opacity=".8"/>'
         )
+    told = [(one, "currentColor", one.words) for one in far]
     for rows, colour in lit:
+        outside = beyond(np.asarray(xy[rows]).reshape(-1, 2), home)
+        told += [(one, colour, f"{one.words}, among those that are lit") for one in outside]
         radius = 3.6 if len(rows) < 60 else 2.4 if len(rows) < 400 else 1.6
         for row in rows[:MOST_LIT]:
             x, y = at(xy[row])
@@ -63,19 +70,36 @@ def mini_map(
     for x, y, colour in rings:
         cx, cy = at(np.array([x, y]))
         parts.append(f'<circle class="ring" cx="{cx}" cy="{cy}" r="8" style="stroke:{colour}"/>')
+    parts += _arrows(told)
     label = words or f"Small map of the {view.split} split"
     board(
-        f'<svg class="mini" viewBox="0 0 {SIDE} {SIDE}" role="img" aria-label="{label}">{"".join(parts)}</svg>',
+        f'<svg class="mini" viewBox="0 0 {SIDE} {SIDE}" role="img" aria-label="{text(label)}">{"".join(parts)}</svg>',
         key=key,
         css=CSS,
     )
 
 
-def _corners(view: View) -> tuple[np.ndarray, np.ndarray]:
-    xy = np.asarray(view.snapshot.xy)[view.rows]
-    low, high = xy.min(axis=0), xy.max(axis=0)
-    margin = MARGIN * np.maximum(high - low, 1e-3)
-    return low - margin, high + margin
+def _arrows(told: Sequence[tuple[Beyond, str, str]]) -> list[str]:
+    """A text at the border for each (where, CSS colour, words on hover); two on one side stand in two lines."""
+    lines: dict[tuple[int, int], int] = {}
+    parts = []
+    for one, colour, words in told:
+        line = lines[one.across, one.up] = lines.get((one.across, one.up), -1) + 1
+        x = {-1: EDGE, 0: SIDE / 2, 1: SIDE - EDGE}[one.across]
+        y = {1: EDGE + 10 + LINE * line, 0: SIDE / 2 + LINE * line, -1: SIDE - EDGE - LINE * line}[one.up]
+        anchor = {-1: "start", 0: "middle", 1: "end"}[one.across]
+        parts.append(
+            f'<text class="far" x="{x}" y="{y}" text-anchor="{anchor}" fill="{colour}"><title>{text(words)}</title>'
+            f"{one.arrow} {one.count:,}</text>"
+        )
+    return parts
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _home(_view: View, stamp: tuple) -> tuple[Bounds, list[Beyond]]:
+    xy = np.asarray(_view.snapshot.xy)[_view.rows]
+    home = bulk(xy)
+    return home, beyond(xy, home)
 
 
 def _crowd(view: View) -> str:
@@ -87,10 +111,12 @@ def _crowd_picture(_view: View, stamp: tuple) -> str:
     """All points of the split, denser ones more opaque, as a PNG that suits a light and a dark page."""
     from PIL import Image
 
-    low, high = _corners(_view)
+    home, _ = _home(_view, stamp)
+    shown = home.grown(MARGIN)
     xy = np.asarray(_view.snapshot.xy)[_view.rows]
+    xy = xy[home.holds(xy)]
     side = 2 * SIDE
-    cells = ((xy - low) / np.maximum(high - low, 1e-6) * (side - 1)).astype(np.int64)
+    cells = ((xy - shown.low) / np.asarray(shown.span) * (side - 1)).astype(np.int64)
     counts = np.zeros((side, side))
     np.add.at(counts, (side - 1 - cells[:, 1], cells[:, 0]), 1)
     counts[:-1] += 0.6 * counts[1:]

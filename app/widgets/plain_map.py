@@ -15,7 +15,9 @@ import streamlit as st
 from app import pictures, theme
 from app.state import View
 from app.widgets.colouring import Colouring
+from app.widgets.far import arrows
 from app.widgets.webgl_map import LineKind, MapEvent, why_not
+from app.widgets.webgl_map.plane import Bounds, beyond, bulk, whole
 
 MOST_POINTS = 20_000
 CELLS = 64  # the histogram over which a larger set is thinned has CELLS x CELLS cells
@@ -31,6 +33,7 @@ LINES = {  # kind: colour, dash
     "pair": (theme.VERMILION, [1, 0]),
 }
 BARE = {"grid": False, "domain": False, "labels": False, "ticks": False, "title": None}
+MARGIN = 0.02  # around the points
 MODES = {"New": "new", "Add": "add", "Subtract": "subtract"}
 
 Spec = dict[str, Any]  # of Vega-Lite, or a part of one
@@ -95,20 +98,27 @@ def plain_map(
 ) -> MapEvent | None:
     """Draw the map of the view's split; `point_map` explains the parameters. `marked` is (n,) bool."""
     xy = _xy(view)
-    shown = thin(xy, MOST_POINTS)
-    mode = st.segmented_control("A box makes", MODES, default="New", required=True, key=f"{key}-mode") if select else ""
+    home = bulk(xy)
+    shown = thin(xy, MOST_POINTS, home)
+    far = beyond(xy, home)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        mode = "New"
+        if select:
+            mode = st.segmented_control("A box makes", MODES, default="New", required=True, key=f"{key}-mode")
+        everything = bool(far) and st.toggle("All points", key=f"{key}-all", help="; ".join(one.words for one in far))
     window = ((st.session_state.get(key) or {}).get("selection") or {}).get("zoom") or {}  # from the run before
     numbers = np.full(len(shown), -1, np.int16) if dimmed else colour.shade_numbers[shown]
-    drawn = thin(xy, MOST_POINTS, among=np.flatnonzero(marked))
+    drawn = thin(xy, MOST_POINTS, home, among=np.flatnonzero(marked))
     datasets = {
-        "density": _density(xy) if len(shown) < len(xy) else _density(xy[:0]),
+        "density": _density(xy if len(shown) < len(xy) else xy[:0], home),
         "crowd": _table(view, shown, numbers),
         "marked": _table(view, drawn, colour.shade_numbers[drawn]),
         "faces": _faces(view, window),
         "lines": _line_table(view, lines),
         "ring": _place(view, focus),
     }
-    spec = _spec(view, colour, datasets, height, select, zoom)
+    spec = _spec(view, colour, datasets, height, select, zoom, (whole(xy) if everything else home).grown(MARGIN))
+    spec["layer"] += arrows([] if everything else far)
     remark = why_not()
     if len(shown) < len(xy):
         remark += (
@@ -125,19 +135,21 @@ def plain_map(
     return _news(view, event["selection"], key, MODES[mode])
 
 
-def thin(xy: np.ndarray, most: int, *, among: np.ndarray | None = None) -> np.ndarray:
+def thin(xy: np.ndarray, most: int, home: Bounds, *, among: np.ndarray | None = None) -> np.ndarray:
     """Places of at most about `most` points that keep crowds crowded and lonely points there.
 
-    Every cell of a 2-D histogram gives the same share of its points, but at least one. Places ascend.
+    Every cell of a 2-D histogram over `home` gives the same share of its points, but at least one; so do the cells
+    around it, which hold what lies outside. Places ascend.
     """
     places = np.arange(len(xy)) if among is None else among
     if len(places) <= most:
         return places
-    low, high = xy.min(axis=0), xy.max(axis=0)
-    cells = ((xy[places] - low) / np.maximum(high - low, 1e-9) * (CELLS - 1e-3)).astype(np.int64) @ (1, CELLS)
+    cell = np.maximum(home.span, 1e-9) / (CELLS - 1e-3)
+    side = CELLS + 2
+    cells = (np.clip(np.floor((xy[places] - home.low) / cell), -1, CELLS).astype(np.int64) + 1) @ (1, side)
     order = np.random.default_rng(0).permutation(len(places))
     order = order[np.argsort(cells[order], kind="stable")]
-    sizes = np.bincount(cells, minlength=CELLS * CELLS)
+    sizes = np.bincount(cells, minlength=side * side)
     rank = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     kept = rank < np.maximum(1, np.repeat(sizes * most // len(places), sizes))
     return np.sort(places[order[kept]])
@@ -153,9 +165,9 @@ def within(xy: np.ndarray, box: dict[str, Sequence[float]]) -> np.ndarray:
     return inside
 
 
-def _spec(view: View, colour: Colouring, datasets: dict, height: int, select: bool, zoom: bool) -> Spec:
+def _spec(view: View, colour: Colouring, datasets: dict, height: int, select: bool, zoom: bool, shown: Bounds) -> Spec:
     """The layers, bottom up: histogram, points, thumbnails, lines, highlighted points, the ring."""
-    low, high = _corners(view)
+    low, high = shown.low, shown.high
     smallest = float(np.clip(110_000 / max(len(view.rows), 1), 7, 60))  # px², smaller in a crowd, growing with the zoom
     size = {"expr": f"clamp({smallest} * {high[0] - low[0]} / span(domain('x')), {smallest}, {max(smallest, 70)})"}
     address = pictures.thumb_address(view)
@@ -233,9 +245,9 @@ def _table(view: View, places: np.ndarray, numbers: np.ndarray) -> pd.DataFrame:
     )
 
 
-def _density(xy: np.ndarray) -> pd.DataFrame:
-    """How many points lie in each cell that holds any."""
-    counts, x, y = np.histogram2d(*xy.T, bins=CELLS)
+def _density(xy: np.ndarray, home: Bounds) -> pd.DataFrame:
+    """How many points lie in each cell of `home` that holds any."""
+    counts, x, y = np.histogram2d(*xy.T, bins=CELLS, range=np.stack([home.low, home.high], axis=1))
     i, j = np.nonzero(counts)
     return pd.DataFrame({"x": x[i], "x2": x[i + 1], "y": y[j], "y2": y[j + 1], "points": counts[i, j]})
 
@@ -285,11 +297,3 @@ def _news(view: View, chosen: dict, key: str, mode: str) -> MapEvent | None:
 
 def _xy(view: View) -> np.ndarray:
     return np.asarray(view.snapshot.xy)[view.rows]
-
-
-def _corners(view: View) -> tuple[list[float], list[float]]:
-    """The lowest and highest corner of the map, with a margin of 2 %."""
-    xy = _xy(view)
-    low, high = xy.min(axis=0), xy.max(axis=0)
-    margin = 0.02 * np.maximum(high - low, 1e-3)
-    return (low - margin).tolist(), (high + margin).tolist()

@@ -1,6 +1,7 @@
 """Runs of any size in the real format: classes as crowds on the map, everything beside the map drawn at random."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,31 +15,45 @@ from bon_core.slices import block_masks
 CLASSES, WIDTH, BITS, LEARNERS, NEIGHBOURS, STEP = 200, 16, 10, 4, 10, 40
 
 
-def make_large_run(folder: Path, count: int, *, name: str, images: Path | None = None) -> Run:
+def make_large_run(
+    folder: Path,
+    count: int,
+    *,
+    name: str,
+    images: Path | None = None,
+    islands: Sequence[tuple[int, tuple[float, float]]] = (),
+    class_names: Sequence[str] | None = None,
+) -> Run:
     """A finished run with one snapshot of `count` held-out samples; with images, in the file `images`, if it is named.
 
-    Ids are neither sorted nor dense. Neighbours are other samples of the class, not the nearest ones.
+    Ids are neither sorted nor dense. Neighbours are other samples of the class, not the nearest ones. `islands` are
+    (how many, where on the map) of samples that lie far off, the first ones; `class_names` are CLASSES names.
     """
     rng = np.random.default_rng(count)
     labels = rng.integers(0, CLASSES, count)
     ids = rng.permutation(4 * count)[:count].astype(np.int64)
+    names = tuple(class_names or (f"kind {number}" for number in range(CLASSES)))
     if images is not None:
-        _make_images(images, labels, ids)
+        _make_images(images, labels, ids, names)
     run = runs.create(name, RunConfig(data=DataConfig(name=str(images or "vectors"))), folder=folder)
     run.write_status(Status(state="finished", step=STEP, steps=STEP, created=time.time()))
     arrays = _arrays(rng, labels, ids)
-    snapshot.write(run.snapshot_path(STEP), arrays, {}, _meta(count, "brought" if images is None else "trained"))
+    start = 0
+    for many, at in islands:
+        arrays["xy"][start : start + many] = at + 0.3 * rng.standard_normal((many, 2))
+        start += many
+    snapshot.write(run.snapshot_path(STEP), arrays, {}, _meta(count, names, "brought" if images is None else "trained"))
     return run
 
 
-def _make_images(path: Path, labels: np.ndarray, ids: np.ndarray) -> None:
+def _make_images(path: Path, labels: np.ndarray, ids: np.ndarray, names: tuple[str, ...]) -> None:
     """Eight by eight pixels: a pattern a class."""
     patterns = np.random.default_rng(0).integers(0, 255, (CLASSES, 8, 8)).astype(np.uint8)
     ImageSet(
         name="large",
         images=patterns[labels],
         labels=labels,
-        class_names=_names(),
+        class_names=names,
         split=np.full(len(labels), TEST, np.uint8),
         ids=ids,
     ).save(path)
@@ -76,13 +91,13 @@ def _arrays(rng: np.random.Generator, labels: np.ndarray, ids: np.ndarray) -> di
     }
 
 
-def _meta(count: int, origin: str) -> dict:
+def _meta(count: int, names: tuple[str, ...], origin: str) -> dict:
     scores = {"recall@1": 0.8, "recall@2": 0.85, "recall@4": 0.9, "recall@8": 0.95, "map@r": 0.4, "r_precision": 0.5}
     whole = {**scores, "nmi": 0.7, "queries": count, "classes": CLASSES, "protocol": "all against all"}
     return {
         "step": STEP,
         "epoch": STEP / 10,
-        "class_names": list(_names()),
+        "class_names": list(names),
         "learners": LEARNERS,
         "origin": origin,
         "data": "large",
@@ -93,7 +108,3 @@ def _meta(count: int, origin: str) -> dict:
         "trustworthiness": 0.9,
         "division": None,
     }
-
-
-def _names() -> tuple[str, ...]:
-    return tuple(f"kind {number}" for number in range(CLASSES))

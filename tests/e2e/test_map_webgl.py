@@ -25,6 +25,7 @@ pytestmark = pytest.mark.e2e
 COUNT = 50_000
 HEIGHT = 640  # of the map on its page
 MARGIN = 0.94  # of it that the points fill, in front/camera.js
+BUTTONS = 46  # px at its top that are left to the buttons, in front/drawn.js
 LINE_HUES = [[int(hue[at : at + 2], 16) for at in (1, 3, 5)] for hue in (theme.RIGHT, theme.WRONG)]
 PIXELS = """([map, hues]) => {
   const canvas = map.querySelector("canvas.top");
@@ -58,11 +59,11 @@ class Screen:
         self.box = element.bounding_box()
         low, high = xy.min(axis=0), xy.max(axis=0)
         self.middle = (low + high) / 2
-        self.scale = MARGIN * min(self.box["width"] / (high - low)[0], HEIGHT / (high - low)[1])
+        self.scale = MARGIN * min(self.box["width"] / (high - low)[0], (HEIGHT - BUTTONS) / (high - low)[1])
 
     def of(self, place) -> tuple[float, float]:
         x, y = (np.asarray(place) - self.middle) * self.scale
-        return self.box["x"] + self.box["width"] / 2 + x, self.box["y"] + HEIGHT / 2 - y
+        return self.box["x"] + self.box["width"] / 2 + x, self.box["y"] + (HEIGHT + BUTTONS) / 2 - y
 
 
 def lasso(page, corners) -> None:
@@ -153,7 +154,7 @@ def test_maps_of_every_size_are_drawn_and_browser_and_python_select_the_same(pag
     found = page.locator(".map[data-drawn][data-named]")
     found.wait_for()
     box, drawn = found.bounding_box(), int(found.get_attribute("data-drawn"))
-    lasso(page, circle((box["x"] + box["width"] / 2, box["y"] + HEIGHT / 2), 0.2 * HEIGHT))
+    lasso(page, circle((box["x"] + box["width"] / 2, box["y"] + (HEIGHT + BUTTONS) / 2), 0.2 * HEIGHT))
     at_once = int(found.get_attribute("data-marked"))
     assert size / 20 < at_once < size
     assert wait_for_selection(page, 1, size) == at_once
@@ -375,10 +376,10 @@ def test_one_button_frames_what_is_selected_and_then_all(page, server, run):
     page.goto(f"{server.address}/map?run=large&sel={pack(ids[[inner]])}")
     found = page.locator(".map[data-drawn][data-named]")
     found.wait_for()
-    button = page.get_by_role("button", name="All points, or those that are selected")
+    button = page.get_by_role("button", name="The view as it opened, or those that are selected")
     button.click()
     box = found.bounding_box()
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + HEIGHT / 2)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + (HEIGHT + BUTTONS) / 2)
     page.wait_for_url(f"**at={ids[inner]}**")
     button.click()
     page.mouse.click(*Screen(found, xy).of(xy[outer]))

@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 
 from app import theme
-from app.analysis.timeline import quantised
+from app.widgets.webgl_map.plane import bulk, quantised
 
 HERE = Path(__file__).resolve().parent
 
@@ -60,11 +60,13 @@ def film(
     selected : (s,) places among the samples that are lit, with a trail; all others turn grey
     followed : (places, name) of groups with a trail and their name beside them
     """
-    packed, extent = quantised(shown.xy)
+    places = shown.xy.reshape(-1, 2)
+    frame, packed = quantised(places, bulk(places))
     data = {
         "film": shown.name,
         "xy": base64.b64encode(packed.tobytes()).decode(),
-        "extent": extent,
+        "extent": frame.span,
+        "unit": frame.unit,
         "steps": shown.steps.tolist(),
         "stepsPerEpoch": shown.steps_per_epoch,
         "ids": shown.ids.tolist(),

@@ -6,6 +6,8 @@ const PAUSE = '<svg viewBox="0 0 16 16"><path d="M3 2h4v12H3zM9 2h4v12H9z"/></sv
 const SPEEDS = [1, 2, 0.5];
 const MARGIN = 14; // px around the points
 const REACH = 12; // px within which a pointer finds a point
+const BUTTONS = 34; // px at the top of the stage where its button is, if some points lie far off
+const ARROWS = { "-1 1": "↖", "0 1": "↑", "1 1": "↗", "-1 0": "←", "1 0": "→", "-1 -1": "↙", "0 -1": "↓", "1 -1": "↘" };
 const PARTS = 6; // straight pieces of a trail between two moments
 const MOST_TRAILS = 300;
 
@@ -38,6 +40,7 @@ class Film {
       this.seek(this.first + (slider.value / 1000) * (this.last - this.first));
     };
     slider.onchange = () => this.settle();
+    this.part(".whole").onclick = () => this.showAll(!this.all);
     this.point();
     new ResizeObserver(() => this.fit()).observe(this.part(".stage"));
     this.keys = (event) => this.key(event);
@@ -51,13 +54,14 @@ class Film {
     this.data = data;
     if (fresh) {
       const bytes = Uint8Array.from(atob(data.xy), (letter) => letter.charCodeAt(0));
-      this.xy = new Uint16Array(bytes.buffer); // moment, point, axis
+      this.xy = new (data.unit > 1 ? Uint16Array : Float32Array)(bytes.buffer); // moment, point, axis
       this.count = data.ids.length;
       this.steps = data.steps;
       this.first = this.steps[0];
       this.last = this.steps[this.steps.length - 1];
       this.everyone = [...Array(this.count).keys()];
-      this.now = new Float32Array(2 * this.count); // places in 0..1
+      this.now = new Float32Array(2 * this.count); // places, 0..1 in the part that the film opens on
+      this.frame(false);
       this.track();
     }
     if (fresh || data.moment !== this.asked) {
@@ -225,15 +229,17 @@ class Film {
     this.canvas.height = Math.round(height * dots);
     this.pen.setTransform(dots, 0, 0, dots, 0, 0);
     // One scale for both axes: turning and mirroring keep distances, so the picture has to as well.
-    const [wide, high] = this.data.extent;
-    this.scale = Math.min((width - 2 * MARGIN) / wide, (height - 2 * MARGIN) / high);
+    const [wide, high] = this.data.extent.map((size, axis) => size * (this.high[axis] - this.low[axis]));
+    const above = this.data.unit > 1 ? 0 : BUTTONS;
+    this.scale = Math.min((width - 2 * MARGIN) / wide, (height - above - 2 * MARGIN) / high);
     this.left = (width - this.scale * wide) / 2;
-    this.top = (height - this.scale * high) / 2;
+    this.top = (height + above - this.scale * high) / 2;
     this.draw();
   }
 
   draw() {
     if (!this.scale || !this.data) return;
+    this.far();
     const { pen, count, now } = this;
     const { selected, followed, shades, context } = this.data;
     const colours = this.data.colours[this.data.colours.length > 1 ? this.nearest : 0];
@@ -337,7 +343,7 @@ class Film {
     // A Catmull-Rom spline through the moments: no kink where one ends and the next begins.
     const last = this.steps.length - 1;
     const size = 2 * this.count;
-    const at = (number) => this.xy[Math.min(Math.max(number, 0), last) * size + axis] / 65535;
+    const at = (number) => this.xy[Math.min(Math.max(number, 0), last) * size + axis] / this.data.unit;
     const b = at(moment);
     if (share === 0) return b;
     const c = at(moment + 1);
@@ -348,11 +354,55 @@ class Film {
   }
 
   x(place) {
-    return this.left + place * this.scale * this.data.extent[0];
+    return this.left + (place - this.low[0]) * this.scale * this.data.extent[0];
   }
 
   y(place) {
-    return this.top + (1 - place) * this.scale * this.data.extent[1];
+    return this.top + (this.high[1] - place) * this.scale * this.data.extent[1];
+  }
+
+  showAll(all) {
+    this.frame(all);
+    this.fit();
+  }
+
+  // All points of all moments, or the part on which the film opens, which holds nearly all.
+  frame(all) {
+    this.all = all;
+    [this.low, this.high] = [[0, 0], [1, 1]];
+    for (let axis = 0; all && axis < this.xy.length; axis++) {
+      const place = this.xy[axis] / this.data.unit;
+      this.low[axis % 2] = Math.min(this.low[axis % 2], place);
+      this.high[axis % 2] = Math.max(this.high[axis % 2], place);
+    }
+    const button = this.part(".whole");
+    button.hidden = this.data.unit > 1;
+    button.setAttribute("aria-pressed", String(all));
+  }
+
+  // Arrows to what lies outside now: how many on each side. Each shows all points.
+  far() {
+    const counts = new Map();
+    for (let point = 0; this.data.unit === 1 && !this.all && point < this.count; point++) {
+      const [x, y] = [this.now[2 * point], this.now[2 * point + 1]].map((place) => (place < 0 ? -1 : place > 1 ? 1 : 0));
+      if (x || y) counts.set(`${x} ${y}`, (counts.get(`${x} ${y}`) ?? 0) + 1);
+    }
+    const told = JSON.stringify([...counts].sort());
+    if (told === this.farTold) return;
+    this.farTold = told;
+    this.part(".far").replaceChildren(...[...counts].map(([side, count]) => {
+      const [x, y] = side.split(" ").map(Number);
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = `${ARROWS[side]} ${count}`;
+      const sides = [y > 0 ? "above" : y < 0 ? "below" : "", x > 0 ? "right" : x < 0 ? "left" : ""].filter(Boolean).join(" and ");
+      button.title = `${count} ${count === 1 ? "sample lies" : "samples lie"} outside, ${sides}: show all points`;
+      button.setAttribute("aria-label", button.title);
+      button.style.cssText = `left: ${50 * (x + 1)}%; top: ${y > 0 ? `${BUTTONS}px` : `${50 * (1 - y)}%`};`
+        + ` transform: translate(${-50 * (x + 1)}%, ${y > 0 ? 0 : -50 * (1 - y)}%)`;
+      button.onclick = () => this.showAll(true);
+      return button;
+    }));
   }
 
   // Pointer ----------------------------------------------------------------------------------------------------------
@@ -366,7 +416,7 @@ class Film {
       return [event.clientX - left, event.clientY - top];
     };
     stage.onpointerdown = (event) => {
-      if (event.button) return;
+      if (event.button || event.target.closest("button")) return;
       start = here(event);
       stage.setPointerCapture(event.pointerId);
     };

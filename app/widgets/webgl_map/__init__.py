@@ -4,10 +4,10 @@
     before, after = Layout(xy_before, samples), Layout(xy_after, samples)
     event = webgl_map([MapView(before, "epoch 1"), MapView(after, "epoch 9")], Look(shades, palette), key="movers")
 
-What travels, and when: coordinates (4 bytes a point and view) and colours (1 byte) once, under the hash of their
-content, so that the browser keeps them; the selection, one bit a point, with every run of the script. Back comes the
-id that was clicked, or the polygon of a box or lasso. The ids in it are worked out here, from the very numbers that
-the browser lit points up by: both find the same, and nothing is drawn twice.
+What travels, and when: coordinates (4 bytes a point and view, 8 where a few points lie far off) and colours (1 byte)
+once, under the hash of their content, so that the browser keeps them; the selection, one bit a point, with every run of
+the script. Back comes the id that was clicked, or the polygon of a box or lasso. The ids in it are worked out here, of
+the very numbers that the browser lit points up by: both find the same, and nothing is drawn twice.
 
 Points travel in one shuffled order: any prefix is a fair sample to draw while the map moves, and no class lies on top
 for coming last. The front end is in `front/`: plain modules, no build step, served by `routes()`.
@@ -33,7 +33,7 @@ from app.selection import Mode
 from app.widgets.webgl_map import buffers
 from app.widgets.webgl_map.buffers import Buffer
 from app.widgets.webgl_map.labels import class_labels
-from app.widgets.webgl_map.plane import Frame, inside, quantised
+from app.widgets.webgl_map.plane import Bounds, Frame, bulk, inside, quantised
 
 MOST_VERTICES = 4000  # of a polygon
 MISSING = "no-webgl"  # in the session of a browser that cannot draw the map: what it said
@@ -78,9 +78,14 @@ class Layout:
     def frame(self) -> Frame:
         return self._quantised[0]
 
+    @cached_property
+    def home(self) -> Bounds:
+        """The part of the plane on which the map opens."""
+        return bulk(self.xy)
+
     @property
     def places(self) -> np.ndarray:
-        """(n, 2) uint16: the coordinates as they travel, row i is sample i."""
+        """(n, 2) uint16 or float32: the coordinates as they travel, row i is sample i."""
         return self._quantised[1]
 
     @cached_property
@@ -91,12 +96,12 @@ class Layout:
     @cached_property
     def names(self) -> Buffer:
         """Class names and where they stand, as JSON."""
-        found = class_labels(self.xy, np.asarray(self.samples.labels), self.samples.class_names)
+        found = class_labels(self.xy, np.asarray(self.samples.labels), self.samples.class_names, self.home)
         return Buffer(json.dumps(found, ensure_ascii=False).encode())
 
     @cached_property
     def _quantised(self) -> tuple[Frame, np.ndarray]:
-        return quantised(self.xy)
+        return quantised(self.xy, self.home)
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,6 +231,8 @@ def _view_data(view: MapView) -> dict[str, Any]:
         "xy": layout.coordinates.address,
         "low": layout.frame.low,
         "span": layout.frame.span,
+        "unit": layout.frame.unit,
+        "home": [layout.home.low, layout.home.high],
         "names": layout.names.address,
         "title": view.title,
         "lines": [[*layout.xy[one].tolist(), *layout.xy[other].tolist(), kind] for one, other, kind in view.lines],

@@ -4,24 +4,39 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from app.widgets.names import shortened
+from app.widgets.webgl_map.plane import Bounds
+
 MOST = 1200  # names that travel
-CELLS = 24  # an axis; a cell is about as large as a name
+WIDEST = 24  # columns of a name on the map; a longer one is cut, and whole where the mouse is
+CELLS = 24  # an axis of the part that the map opens on; a cell is about as large as a name
+FARTHEST = 1 << 19  # cells from there; beyond that all count as one
+
+Label = tuple[str, float, float, str]
 
 
-def class_labels(xy: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> list[tuple[str, float, float]]:
-    """(name, x, y) of up to MOST classes, those with the largest crowds first.
+def class_labels(xy: np.ndarray, labels: np.ndarray, names: Sequence[str], home: Bounds) -> list[Label]:
+    """(name as it is drawn, x, y, whole name) of up to MOST classes, those with the largest crowds first.
 
-    A name stands in the cell of a CELLS x CELLS grid that holds most points of its class, at the mean of those: never
-    between two crowds, where none of the class is.
+    A name stands in the cell of a grid that holds most points of its class, at the mean of those: never between two
+    crowds, where none of the class is.
     """
     if not len(xy):
         return []
-    low, high = xy.min(axis=0), xy.max(axis=0)
-    cells = ((xy - low) / np.maximum(high - low, 1e-9) * (CELLS - 1e-3)).astype(np.int64) @ (1, CELLS)
-    held, crowd_of, sizes = np.unique(labels * CELLS**2 + cells, return_inverse=True, return_counts=True)
+    cell = np.maximum(np.asarray(home.span) / (CELLS - 1e-3), 1e-9)
+    columns = np.clip(np.floor((xy - home.low) / cell), -FARTHEST, FARTHEST - 1).astype(np.int64) + FARTHEST
+    cells = columns @ (1, 2 * FARTHEST)
+    held, crowd_of, sizes = np.unique(
+        labels.astype(np.int64) * (4 * FARTHEST**2) + cells, return_inverse=True, return_counts=True
+    )
     x, y = (np.bincount(crowd_of, xy[:, axis]) / sizes for axis in range(2))
-    classes = held // CELLS**2
+    classes = held // (4 * FARTHEST**2)
     largest_first = np.argsort(-sizes, kind="stable")
     _, firsts = np.unique(classes[largest_first], return_index=True)
     best = largest_first[np.sort(firsts)][:MOST]
-    return [(str(names[classes[k]]), round(float(x[k]), 4), round(float(y[k]), 4)) for k in best]
+    whole = [str(names[classes[k]]) for k in best]
+    drawn = shortened(whole, WIDEST)
+    return [
+        (short, round(float(x[k]), 4), round(float(y[k]), 4), name)
+        for k, short, name in zip(best, drawn, whole, strict=True)
+    ]

@@ -2,20 +2,7 @@
 
 import numpy as np
 
-from app.analysis.timeline import gathered, phases, quantised, turned
-
-
-def test_quantised_maps_come_back_within_a_thousandth_of_their_extent():
-    xy = np.random.default_rng(0).uniform([-3, 1], [5, 2], (4, 50, 2))
-    packed, extent = quantised(xy)
-    assert packed.dtype == np.uint16 and packed.shape == xy.shape
-    assert packed.min(axis=(0, 1)).tolist() == [0, 0] and packed.max(axis=(0, 1)).tolist() == [65535, 65535]
-    np.testing.assert_allclose(packed / 65535 * extent + xy.min(axis=(0, 1)), xy, atol=1e-3)
-
-
-def test_quantised_bears_a_film_in_which_nothing_moves():
-    packed, _ = quantised(np.zeros((2, 3, 2)))
-    assert (packed == 0).all()
+from app.analysis.timeline import gathered, phases, turned
 
 
 def test_phases_are_stretches_that_meet():

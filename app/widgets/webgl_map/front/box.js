@@ -8,9 +8,13 @@ export const cameras = new Map(); // by key and coordinates: where a page was le
 export class MapBox {
   constructor(told, places, key) {
     this.key = key;
-    this.camera = new Camera(told.low, told.span);
-    if (cameras.has(key)) this.camera.like(cameras.get(key));
+    this.low = told.low;
+    this.span = told.span;
+    this.unit = told.unit; // a place counts in span / unit from low
     this.places = places;
+    this.outer = outside(told.home.map((corner) => this.steps(corner)), told.unit, places);
+    this.camera = new Camera(told.home, this.extent(told.home));
+    if (cameras.has(key)) this.camera.like(cameras.get(key));
     this.names = [];
     this.faces = [];
     this.left = this.top = 0;
@@ -24,18 +28,30 @@ export class MapBox {
   }
 
   get grid() {
-    this.madeGrid ??= new Grid(this.places);
+    this.madeGrid ??= new Grid(this.places, this.unit);
     return this.madeGrid;
   }
 
+  // The corners of what holds the opening view and all points outside it.
+  extent([low, high]) {
+    const found = [[...low], [...high]];
+    for (const point of this.outer) {
+      this.planeOf(point).forEach((at, axis) => {
+        found[0][axis] = Math.min(found[0][axis], at);
+        found[1][axis] = Math.max(found[1][axis], at);
+      });
+    }
+    return found;
+  }
+
   steps([x, y]) {
-    const { low, span } = this.camera;
-    return [((x - low[0]) / span[0]) * 65535, ((y - low[1]) / span[1]) * 65535];
+    const { low, span, unit } = this;
+    return [((x - low[0]) / span[0]) * unit, ((y - low[1]) / span[1]) * unit];
   }
 
   planeOf(point) {
-    const { low, span } = this.camera;
-    return [low[0] + (span[0] * this.places[2 * point]) / 65535, low[1] + (span[1] * this.places[2 * point + 1]) / 65535];
+    const { low, span, unit, places } = this;
+    return [low[0] + (span[0] * places[2 * point]) / unit, low[1] + (span[1] * places[2 * point + 1]) / unit];
   }
 
   screenOf(point) {
@@ -43,14 +59,30 @@ export class MapBox {
   }
 
   nearest(px, py, reach) {
-    const { span, scale } = this.camera;
+    const { span, unit } = this;
+    const { scale } = this.camera;
     const place = this.steps(this.camera.toPlane(px, py));
-    return this.grid.nearest(...place, (reach / scale / span[0]) * 65535, (reach / scale / span[1]) * 65535);
+    return this.grid.nearest(...place, (reach / scale / span[0]) * unit, (reach / scale / span[1]) * unit);
   }
 
-  inSight(most) {
-    const [left, bottom] = this.steps(this.camera.toPlane(0, this.camera.height));
-    const [right, top] = this.steps(this.camera.toPlane(this.camera.width, 0));
+  // Up to `most` points in sight, or up to `margin` px out of it; null if there are more.
+  inSight(most, margin = 0) {
+    const [left, bottom] = this.steps(this.camera.toPlane(-margin, this.camera.height + margin));
+    const [right, top] = this.steps(this.camera.toPlane(this.camera.width + margin, -margin));
     return this.grid.within(left, right, bottom, top, most);
   }
+}
+
+// Points outside the opening view; with two-byte coordinates there are none.
+function outside([low, high], unit, places) {
+  const found = [];
+  if (unit > 1) return found;
+  for (let i = 0; i < places.length; i += 2) {
+    // Rounded to four bytes as the points are, an edge of the view is where its outermost point is.
+    const [x, y] = [places[i], places[i + 1]];
+    if (x < Math.fround(low[0]) || x > Math.fround(high[0]) || y < Math.fround(low[1]) || y > Math.fround(high[1])) {
+      found.push(i / 2);
+    }
+  }
+  return found;
 }

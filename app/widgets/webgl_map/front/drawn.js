@@ -1,22 +1,24 @@
 // The map as it is drawn: what Python tells of it, the canvas and what lies over it, what is under the mouse, a context
 // that comes and goes.
 
+import { Arrows } from "./arrows.js";
 import { cameras, MapBox } from "./box.js";
 import { clamp } from "./camera.js";
 import { bytes, Faces, json } from "./fetched.js";
 import { Overlay } from "./overlay.js";
 import { Scene } from "./scene.js";
+import { chosen, side } from "./thumbnails.js";
 import { Toolbar } from "./toolbar.js";
 
 const GAP = 12; // px between views
 const NARROW = 620; // px of the map; below it, views are stacked
 export const FAR_REACH = 45; // px from the crosshair
 const SETTLE = 140; // ms after which a map that has stopped moving is drawn in full
-const MOST_FACES = 200; // thumbnails in sight at once; with more points in sight there are none
+const BUTTONS = 46; // px at the top of the map, where its buttons are
 const PIECE = 25000; // points of a selection's backdrop painted at once
 const PAUSE = 50; // ms between two pieces
 const PATIENCE = 4000; // ms for a lost context to come back
-const KEYS = "Arrows move · + − 0 zoom · Enter opens · Space pins a corner of an area, Enter closes it · M B L tools";
+const KEYS = "Arrows move · + − 0 zoom, A all · Enter opens · Space pins a corner of an area, Enter closes it · M B L tools";
 
 export class DrawnMap {
   constructor(root) {
@@ -28,6 +30,7 @@ export class DrawnMap {
     this.overlay = new Overlay(this.top);
     this.faces = new Faces(() => this.redrawTop());
     this.faces.of = (point) => this.who && this.data.thumbs && this.faces.at(this.thumb(point));
+    this.arrows = new Arrows(root, (view, corners) => this.goTo(view, corners));
     this.toolbar = new Toolbar(root, (group, name) => this.choose(group, name));
     this.card = this.add("div", "card");
     this.card.hidden = true;
@@ -82,7 +85,7 @@ export class DrawnMap {
       const wanted = [...data.views.map((view) => view.xy), data.shades];
       const fetched = await Promise.all(wanted.map(bytes));
       shades = new Uint8Array(fetched.pop());
-      places = fetched.map((buffer) => new Uint16Array(buffer));
+      places = fetched.map((buffer, v) => new (data.views[v].unit > 1 ? Uint16Array : Float32Array)(buffer));
     } catch (error) {
       if (turn === this.turn) this.say("The points could not be fetched; reload the page.", true);
       return;
@@ -98,7 +101,7 @@ export class DrawnMap {
       this.setColours(),
       this.layout(),
     ].some(Boolean);
-    this.toolbar.show(this.tool, this.mode, data.select);
+    this.showTools();
     this.top.classList.toggle("still", !data.select);
     if (changed) this.redraw();
     else this.redrawTop(); // an area was drawn before Python answered
@@ -142,6 +145,7 @@ export class DrawnMap {
     this.marked = count;
     this.scene.setMarked(marked);
     this.root.dataset.marked = String(count);
+    this.fetchFaces();
     return true;
   }
 
@@ -165,7 +169,7 @@ export class DrawnMap {
       if (turn !== this.turn || this.closed) return;
       this.who = { ids: new BigInt64Array(ids), labels: new Uint32Array(labels), names };
       this.views.forEach((view, v) => (view.names = places[v]));
-      this.findFaces();
+      this.fetchFaces();
       this.redrawTop();
       this.root.dataset.named = "yes";
     } catch (error) {
@@ -206,7 +210,8 @@ export class DrawnMap {
     this.views.forEach((view, v) => {
       const start = Math.round(v * (room / count + GAP));
       [view.left, view.top] = stacked ? [0, start] : [start, 0];
-      view.camera.resize(...(stacked ? [width, Math.floor(room / count)] : [Math.floor(room / count), height]));
+      const size = stacked ? [width, Math.floor(room / count)] : [Math.floor(room / count), height];
+      view.camera.resize(...size, view.top ? 0 : BUTTONS);
     });
     return changed;
   }
@@ -225,7 +230,9 @@ export class DrawnMap {
     this.topQueued = true;
     requestAnimationFrame(() => {
       this.topQueued = false;
-      if (!this.closed && this.views.length) this.overlay.draw(this);
+      if (this.closed || !this.views.length) return;
+      this.overlay.draw(this);
+      this.root.dataset.beyond = String(this.arrows.show(this.views));
     });
   }
 
@@ -287,10 +294,11 @@ export class DrawnMap {
     if (this.data.linked) this.views.forEach((other) => other === view || other.camera.like(view.camera));
     this.views.forEach((each) => cameras.set(each.key, each.camera));
     this.moving = this.views[0].places.length / 2 > this.budget;
+    this.findFaces();
     clearTimeout(this.settling);
     this.settling = setTimeout(() => {
       this.moving = false;
-      this.findFaces();
+      this.fetchFaces();
       this.redraw();
     }, SETTLE);
     if (this.crosshair) this.hover(view, view.camera.width / 2, view.camera.height / 2, FAR_REACH);
@@ -298,11 +306,17 @@ export class DrawnMap {
     this.redraw();
   }
 
+  // Which points are pictures now. While the map moves, those are drawn that have come before.
   findFaces() {
     for (const view of this.views) {
-      const few = this.data.thumbs && this.who && view.camera.zoom > 1.2 ? view.inSight(MOST_FACES) : null;
-      view.faces = few ?? [];
+      view.face = side(view, this.data.count);
+      view.faces = this.data.thumbs && this.who ? chosen(view, this.mask, view.face) : [];
     }
+  }
+
+  fetchFaces() {
+    this.findFaces();
+    this.faces.want(this.views.flatMap((view) => view.faces.map((point) => this.thumb(point))));
     this.root.dataset.faces = String(this.views[0].faces.length);
   }
 
@@ -318,8 +332,19 @@ export class DrawnMap {
     return [view, x - view.left, y - view.top];
   }
 
+  // The point that is meant by a place of the view: that of the picture there, or the nearest; -1 if there is none.
+  pointAt(view, px, py, reach) {
+    const reached = view.face / 2;
+    const shown = view.faces.filter((point) => {
+      const [x, y] = view.screenOf(point);
+      return Math.abs(px - x) <= reached && Math.abs(py - y) <= reached && this.faces.of(point);
+    });
+    return shown.at(-1) ?? view.nearest(px, py, reach);
+  }
+
   hover(view, px, py, reach) {
-    const point = view.nearest(px, py, reach);
+    const point = this.pointAt(view, px, py, reach);
+    this.top.title = point < 0 ? this.overlay.nameAt(view, px, py) : "";
     this.top.classList.toggle("over", point >= 0 && this.data.select && !this.drag);
     if (point === this.hovered) return;
     this.hovered = point;

@@ -26,23 +26,40 @@ export async function json(address) {
   return JSON.parse(new TextDecoder().decode(await bytes(address)));
 }
 
-// Thumbnails by address, loaded when first asked for.
+// Thumbnails by address.
 export class Faces {
   constructor(loaded) {
     this.loaded = loaded; // called whenever one has come
     this.images = new Map();
   }
 
-  // The image, or null while it is on its way or if there is none.
+  // The image, or null if it has not come, or if there is none.
   at(address) {
-    let image = this.images.get(address);
-    if (!image) {
-      image = new Image();
-      image.onload = this.loaded;
-      image.src = address;
-      this.images.set(address, image);
-      if (this.images.size > FACES) this.images.delete(this.images.keys().next().value);
+    const image = this.images.get(address);
+    return image?.complete && image.naturalWidth ? image : null;
+  }
+
+  // Fetch those that are not here, and give up on others that are still on their way.
+  want(addresses) {
+    const wanted = new Set(addresses);
+    for (const [address, image] of this.images) {
+      if (image.complete || wanted.has(address)) continue;
+      image.onload = null;
+      image.src = "";
+      this.images.delete(address);
     }
-    return image.complete && image.naturalWidth ? image : null;
+    for (const address of wanted) {
+      const image = this.images.get(address) ?? this.fetch(address);
+      this.images.delete(address);
+      this.images.set(address, image); // as the last that goes
+    }
+    while (this.images.size > Math.max(FACES, wanted.size)) this.images.delete(this.images.keys().next().value);
+  }
+
+  fetch(address) {
+    const image = new Image();
+    image.onload = this.loaded;
+    image.src = address;
+    return image;
   }
 }

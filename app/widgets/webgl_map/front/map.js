@@ -130,7 +130,7 @@ class PointMap extends DrawnMap {
       draft.mode = this.modeOf(event);
       this.take(draft);
     } else if (!drag.far && event.button === 0 && this.data.select) {
-      const point = drag.view.nearest(...drag.start, REACH);
+      const point = this.pointAt(drag.view, ...drag.start, REACH);
       if (point >= 0) this.open(point);
     }
   }
@@ -173,6 +173,7 @@ class PointMap extends DrawnMap {
     } else if (event.key === "+" || event.key === "=") this.choose("zoom", "in");
     else if (event.key === "-") this.choose("zoom", "out");
     else if (event.key === "0") this.choose("zoom", "fit");
+    else if (event.key.toLowerCase() === "a") this.choose("zoom", "all");
     else if ("mbl".includes(event.key.toLowerCase())) {
       this.choose("tool", { m: "move", b: "box", l: "lasso" }[event.key.toLowerCase()]);
     } else if (event.key >= "1" && event.key <= String(this.views.length)) {
@@ -207,7 +208,7 @@ class PointMap extends DrawnMap {
       return;
     }
     this.keys(true);
-    const point = view.nearest(...centre, FAR_REACH);
+    const point = this.pointAt(view, ...centre, FAR_REACH);
     if (point >= 0) this.open(point);
     else this.tell("No point is near the crosshair.");
   }
@@ -220,15 +221,29 @@ class PointMap extends DrawnMap {
     if (group === "tool" && this.data.select) this.tool = name;
     if (group === "mode") this.mode = name;
     this.top.dataset.tool = this.tool;
-    this.toolbar.show(this.tool, this.mode, this.data.select);
+    this.showTools();
     if (group !== "zoom") return;
     const view = this.active;
     if (name === "fit") this.views.forEach((each) => (each === view || this.data.linked) && this.fit(each));
+    else if (name === "all") this.views.forEach((each) => each.camera.all());
     else view.camera.zoomAt(view.camera.width / 2, view.camera.height / 2, name === "in" ? CLOSER : 1 / CLOSER);
     this.moved(view);
   }
 
-  // Show all points; if they are all in sight, those that are marked.
+  showTools() {
+    const { tool, mode, data } = this;
+    this.toolbar.show({ tool, mode, select: data.select, all: this.views.some((view) => view.outer.length) });
+  }
+
+  // From an arrow: show what lies between two corners of the plane, or the opening view.
+  goTo(view, corners) {
+    this.active = view;
+    if (corners) view.camera.frame(...corners);
+    else view.camera.fit();
+    this.moved(view);
+  }
+
+  // The opening view; if that is what is seen, those points that are marked.
   fit(view) {
     if (!this.marked || !view.camera.fitted) {
       view.camera.fit();

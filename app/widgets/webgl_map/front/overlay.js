@@ -2,8 +2,8 @@
 
 import { dots } from "./scene.js";
 
-const FACE = 30; // px of a thumbnail
-const APART = 0.7 * FACE; // px between the middles of two
+const EDGE = { plain: 2, marked: 3.5 }; // px around a picture
+const WIDEST = 190; // px of a name
 const NAMES = 45; // names on a million square pixels at zoom 1, if they find room
 const LIFT = 12; // px that a name stands above the middle of its crowd
 const NARROW = 480; // px of a view whose title would lie under the buttons
@@ -55,21 +55,24 @@ export class Overlay {
     pen.setLineDash([]);
   }
 
-  // Where two would cover each other, the first is drawn, and the other stays a dot.
+  // Pictures in the colours of their points; marked ones last, with a wider edge.
   faces(view, map) {
     const { pen } = this;
-    const taken = [];
-    for (const point of view.faces) {
-      const [x, y] = view.screenOf(point);
-      if (taken.some(([otherX, otherY]) => Math.abs(x - otherX) < APART && Math.abs(y - otherY) < APART)) continue;
+    const size = view.face;
+    for (const point of view.faces.toSorted((one, other) => map.mask[one] - map.mask[other])) {
       const image = map.faces.of(point);
       if (!image) continue;
-      taken.push([x, y]);
-      const edge = map.isFaded(point) ? map.data.hues.grey : map.data.palette[map.shades[point]];
-      pen.globalAlpha = map.isFaded(point) ? 0.45 : 1;
-      pen.fillStyle = edge;
-      pen.fillRect(x - FACE / 2 - 1.5, y - FACE / 2 - 1.5, FACE + 3, FACE + 3);
-      pen.drawImage(image, x - FACE / 2, y - FACE / 2, FACE, FACE);
+      const [x, y] = view.screenOf(point);
+      const faded = map.isFaded(point);
+      const edge = map.mask[point] ? EDGE.marked : EDGE.plain;
+      pen.globalAlpha = faded ? 0.45 : 1;
+      if (map.mask[point]) {
+        pen.fillStyle = map.colours.text;
+        pen.fillRect(x - size / 2 - edge - 1, y - size / 2 - edge - 1, size + 2 * edge + 2, size + 2 * edge + 2);
+      }
+      pen.fillStyle = faded ? map.data.hues.grey : map.data.palette[map.shades[point]];
+      pen.fillRect(x - size / 2 - edge, y - size / 2 - edge, size + 2 * edge, size + 2 * edge);
+      pen.drawImage(image, x - size / 2, y - size / 2, size, size);
     }
     pen.globalAlpha = 1;
   }
@@ -86,7 +89,8 @@ export class Overlay {
   // The point under the mouse, in every view: where did it go in the other one?
   hovered(view, map) {
     if (map.hovered < 0) return;
-    const radius = Math.max(dots(view.camera, map.data.count).size, 6) / 2 + 3;
+    const pictured = view.faces.includes(map.hovered) && map.faces.of(map.hovered);
+    const radius = pictured ? 0.75 * view.face : Math.max(dots(view.camera, map.data.count).size, 6) / 2 + 3;
     this.circle(view, view.planeOf(map.hovered), radius, map.colours.text, 1.6);
   }
 
@@ -103,19 +107,26 @@ export class Overlay {
     pen.lineWidth = 3;
     pen.strokeStyle = colours.ground;
     pen.fillStyle = colours.text;
-    for (const [name, planeX, planeY] of view.names) {
+    for (const [name, planeX, planeY, whole] of view.names) {
       if (taken.length >= most) break;
       const [x, below] = camera.toScreen(planeX, planeY);
       const y = below - LIFT;
       if (x < 0 || y < 0 || x > camera.width || y > camera.height) continue;
       if (!this.widths.has(name)) this.widths.set(name, pen.measureText(name).width);
-      const half = this.widths.get(name) / 2 + 6;
+      const half = Math.min(this.widths.get(name), WIDEST) / 2 + 6;
       if (taken.some(([otherX, otherY, other]) => Math.abs(x - otherX) < half + other && Math.abs(y - otherY) < 20)) continue;
-      taken.push([x, y, half]);
-      pen.strokeText(name, x, y);
-      pen.fillText(name, x, y);
+      taken.push([x, y, half, name === whole ? "" : whole]);
+      pen.strokeText(name, x, y, WIDEST);
+      pen.fillText(name, x, y, WIDEST);
     }
+    view.shownNames = taken;
     return taken.length;
+  }
+
+  // The whole name where a cut one is drawn, or "".
+  nameAt(view, px, py) {
+    const under = ([x, y, half]) => Math.abs(px - x) < half && Math.abs(py - y) < 10;
+    return view.shownNames?.find(under)?.[3] ?? "";
   }
 
   title(view, colours) {

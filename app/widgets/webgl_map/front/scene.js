@@ -41,7 +41,7 @@ export class Scene {
   constructor(canvas) {
     this.gl = canvas.getContext("webgl2", { antialias: false, depth: false, powerPreference: "high-performance" });
     if (!this.gl) throw new Error("no WebGL 2");
-    this.views = []; // Uint16Array of places, one a view
+    this.views = []; // places, a Uint16Array or a Float32Array a view
     this.shades = new Uint8Array(0);
     this.palette = [[154, 163, 175]];
     this.marked = new Uint32Array(0);
@@ -121,7 +121,7 @@ export class Scene {
     this.gl.bufferData(target, array, this.gl.STATIC_DRAW);
   }
 
-  // Draw every view. The state: boxes are {left, top, camera} in CSS pixels, `ratio` makes them pixels of the canvas;
+  // Draw every view. The state: boxes are MapBoxes, in CSS pixels, `ratio` makes them pixels of the canvas;
   // `dimmed` draws all but the marked points in `grey`; at most `most` points of each set.
   draw(state) {
     const { gl } = this;
@@ -209,16 +209,17 @@ export class Scene {
   // Let what is drawn next be points of view v, in its box of the canvas; tells how large and how opaque they are.
   aim({ boxes, ratio }, v) {
     const { gl, at } = this;
-    const { left, top, camera } = boxes[v];
+    const { left, top, camera, low, span } = boxes[v];
     const corner = [Math.round(left * ratio), gl.canvas.height - Math.round((top + camera.height) * ratio)];
     const extent = [Math.round(camera.width * ratio), Math.round(camera.height * ratio)];
     gl.viewport(...corner, ...extent);
     gl.scissor(...corner, ...extent);
     gl.bindBuffer(gl.ARRAY_BUFFER, this.placeBuffers[v]);
-    gl.vertexAttribPointer(0, 2, gl.UNSIGNED_SHORT, true, 0, 0);
+    const kind = this.views[v] instanceof Float32Array ? gl.FLOAT : gl.UNSIGNED_SHORT;
+    gl.vertexAttribPointer(0, 2, kind, true, 0, 0);
     const unit = [(2 * camera.scale) / camera.width, (2 * camera.scale) / camera.height];
-    gl.uniform2f(at.scale, camera.span[0] * unit[0], camera.span[1] * unit[1]);
-    gl.uniform2f(at.shift, (camera.low[0] - camera.x) * unit[0], (camera.low[1] - camera.y) * unit[1]);
+    gl.uniform2f(at.scale, span[0] * unit[0], span[1] * unit[1]);
+    gl.uniform2f(at.shift, (low[0] - camera.x) * unit[0], (low[1] - camera.y) * unit[1]);
     return dots(camera, this.views[v].length / 2);
   }
 

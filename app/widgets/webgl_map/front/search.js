@@ -1,17 +1,18 @@
-// Which points: the nearest to a place, those in a box, those in a polygon. Places are in steps of the two-byte axes.
+// Which points: the nearest to a place, those in a box, those in a polygon. Places are in steps of the axes.
 
-const CELLS = 256; // an axis of the grid; a cell is 256 steps wide
+const CELLS = 256; // an axis of the grid, over 0 to `unit`; what lies outside is in the cells at its edge
 const STRIPS = 512; // into which a polygon's edges are sorted by height
 
 // A grid over the points, so that a mouse move looks at those near it alone.
 export class Grid {
-  constructor(xy) {
+  constructor(xy, unit) {
     this.xy = xy;
+    this.perStep = CELLS / unit;
     const count = xy.length / 2;
     const cell = new Uint16Array(count);
     this.starts = new Uint32Array(CELLS * CELLS + 1);
     for (let i = 0; i < count; i++) {
-      cell[i] = (xy[2 * i + 1] >> 8) * CELLS + (xy[2 * i] >> 8);
+      cell[i] = this.cellOf(xy[2 * i + 1]) * CELLS + this.cellOf(xy[2 * i]);
       this.starts[cell[i] + 1]++;
     }
     for (let c = 0; c < CELLS * CELLS; c++) this.starts[c + 1] += this.starts[c];
@@ -20,12 +21,15 @@ export class Grid {
     for (let i = 0; i < count; i++) this.order[next[cell[i]]++] = i;
   }
 
+  cellOf(step) {
+    return Math.min(Math.max(Math.floor(step * this.perStep), 0), CELLS - 1);
+  }
+
   // Calls visit(point) for all points in a box, and may be told to stop by visit returning true.
   each(lowX, highX, lowY, highY, visit) {
     const { xy, order, starts } = this;
-    const left = Math.max(lowX, 0) >> 8;
-    const right = Math.min(highX, 65535) >> 8;
-    for (let line = Math.max(lowY, 0) >> 8; line <= Math.min(highY, 65535) >> 8; line++) {
+    const [left, right, last] = [this.cellOf(lowX), this.cellOf(highX), this.cellOf(highY)];
+    for (let line = this.cellOf(lowY); line <= last; line++) {
       for (let k = starts[line * CELLS + left]; k < starts[line * CELLS + right + 1]; k++) {
         const i = order[k];
         const x = xy[2 * i];

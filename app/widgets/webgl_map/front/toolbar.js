@@ -16,7 +16,8 @@ const MODES = [
 const ZOOMS = [
   ["in", "Closer (+)", "M9 4v10M4 9h10"],
   ["out", "Farther (−)", "M4 9h10"],
-  ["fit", "All points, or those that are selected (0)", "M3 7V3h4M11 3h4v4M15 11v4h-4M7 15H3v-4"],
+  ["fit", "The view as it opened, or those that are selected (0)", "M3 7V3h4M11 3h4v4M15 11v4h-4M7 15H3v-4"],
+  ["all", "All points, with those far off (A)", "All"],
 ];
 
 export class Toolbar {
@@ -41,7 +42,7 @@ export class Toolbar {
         button.type = "button";
         button.title = title;
         button.setAttribute("aria-label", title);
-        button.innerHTML = group === "mode" ? face : icon(`<path d="${face}"></path>`);
+        button.innerHTML = /^[A-Z][a-z]/.test(face) ? face : icon(`<path d="${face}"></path>`);
         button.onclick = () => chosen(group, name);
         this.buttons.set(`${group}-${name}`, button);
         box.append(button);
@@ -51,11 +52,13 @@ export class Toolbar {
     parent.append(this.element);
   }
 
-  show(tool, mode, select) {
+  // `all`: whether some points lie outside the opening view.
+  show({ tool, mode, select, all }) {
     for (const [key, button] of this.buttons) {
       const [group, name] = key.split("-");
       if (group !== "zoom") button.setAttribute("aria-pressed", String(name === (group === "tool" ? tool : mode)));
     }
     for (const box of this.element.children) box.hidden = !select && box.dataset.group !== "zoom";
+    this.buttons.get("zoom-all").hidden = !all;
   }
 }

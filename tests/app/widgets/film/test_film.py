@@ -1,6 +1,7 @@
 """What the film sends to the browser, and what it makes of the answers."""
 
 import base64
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -54,7 +55,23 @@ def test_all_moments_travel_in_two_bytes_an_axis(browser, shown):
     places = np.frombuffer(base64.b64decode(sent["xy"]), "<u2").reshape(MOMENTS, COUNT, 2) / 65535
     low = shown.xy.min(axis=(0, 1))
     assert np.allclose(low + places * sent["extent"], shown.xy, atol=1e-4)
+    assert sent["unit"] == 65535
     assert sent["ids"] == shown.ids.tolist() and sent["selected"] == [1, 4] and sent["followed"] == [([0], "a")]
+
+
+def test_a_few_far_off_leave_the_others_their_room_and_their_precision(browser, shown):
+    xy = np.random.default_rng(1).random((MOMENTS, 400, 2))
+    xy[:, 0] += 1e5
+    numbers = np.arange(400)
+    told(replace(shown, xy=xy, ids=numbers, classes=numbers % 2, colours=np.zeros((1, 400), int)))
+    places = np.frombuffer(base64.b64decode(browser.sent["xy"]), "<f4").reshape(MOMENTS, 400, 2)
+    assert browser.sent["unit"] == 1 and max(browser.sent["extent"]) <= 1
+    assert np.allclose(np.ptp(places[:, 1:], axis=(0, 1)), 1, atol=1e-5) and places[:, 0].min() > 1e4
+
+
+def test_a_film_in_which_nothing_moves_can_be_sent(browser, shown):
+    told(replace(shown, xy=np.zeros((MOMENTS, COUNT, 2))))
+    assert min(browser.sent["extent"]) > 0
 
 
 def test_until_somebody_does_something_the_film_rests_where_it_was_put(browser, shown):
