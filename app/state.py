@@ -15,6 +15,7 @@ import streamlit as st
 
 from app import address, pictures, selection, theme
 from app.widgets.copy_link import copy_link
+from app.widgets.names import shortened
 from app.widgets.selection_chip import selection_chip
 from bon_core import runs
 from bon_core.config import InputError
@@ -83,6 +84,20 @@ class View:
 
     def class_name(self, row: int) -> str:
         return self.snapshot.class_names[int(self.snapshot.labels[row])]
+
+    def short(self, label: int, most: int = 24) -> str:
+        """The name of a class, cut to `most` columns so that it differs from all others still."""
+        if most not in self._short:
+            self._short[most] = shortened(self.snapshot.class_names, most)
+        return self._short[most][int(label)]
+
+    def short_name(self, row: int, most: int = 24) -> str:
+        """The name of a sample's class, cut like `short`."""
+        return self.short(int(self.snapshot.labels[row]), most)
+
+    @cached_property
+    def _short(self) -> dict[int, list[str]]:
+        return {}
 
     def ids_of(self, rule: str) -> np.ndarray:
         """Ids of the split that a rule names; none if the text is no rule.

@@ -37,15 +37,15 @@ html, body, [data-testid="stApp"] {font-variant-numeric: tabular-nums}
 .portrait {display: flex; gap: 1rem; align-items: flex-start}
 .portrait img {width: 108px; height: 108px; border-radius: 7px; object-fit: contain; box-sizing: border-box;
   border: 1px solid rgba(128,128,128,.3)}
-.portrait b {font-size: 1.15rem; font-weight: 620}
+.portrait b {font-size: 1.15rem; font-weight: 620; overflow-wrap: anywhere; overflow: hidden; display: -webkit-box;
+  -webkit-box-orient: vertical; -webkit-line-clamp: 4}
 .portrait dl {display: grid; grid-template-columns: auto 1fr; gap: 0 .8rem; margin: .3rem 0 0; padding: 0;
   font-size: .82rem}
 .portrait dt {opacity: .7}
 .portrait dd {margin: 0; overflow-wrap: anywhere}
 .pair {display: flex; align-items: center; gap: .5rem; font-size: .9rem; line-height: 1.35}
-.pair img, .pair em {width: 52px; height: 52px; border-radius: 6px; flex: none; box-sizing: border-box;
+.pair img {width: 52px; height: 52px; border-radius: 6px; flex: none; box-sizing: border-box;
   border: 1px solid rgba(128,128,128,.3)}
-.pair em {display: grid; place-items: center; font-style: normal; font-size: .75rem; overflow: hidden}
 .pair b {font-weight: 620}
 .pair small {opacity: .66}
 .quiet {opacity: .66; font-size: .86rem; line-height: 1.45}
@@ -205,16 +205,23 @@ def portrait(name: str, facts: dict[str, str], picture: str | None) -> None:
     """One sample: its picture large (an address or data text), its class name, what is known of it."""
     image = f'<img src="{picture}" alt="{html.escape(name)}">' if picture else ""
     rows = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>" for key, value in facts.items())
-    st.html(f'<div class="portrait">{image}<div><b>{html.escape(name)}</b><dl>{rows}</dl></div></div>')
-
-
-def pair(names: tuple[str, str], pictures: list[str | None], times: int) -> None:
-    """Two classes that are taken for each other, side by side."""
-    images = "".join(
-        f'<img src="{picture}" alt="{html.escape(name)}">' if picture else f"<em>{html.escape(name)}</em>"
-        for name, picture in zip(names, pictures, strict=True)
+    st.html(
+        f'<div class="portrait">{image}<div><b title="{html.escape(name)}"><bdi>{html.escape(name)}</bdi></b>'
+        f"<dl>{rows}</dl></div></div>"
     )
-    words = f"<b>{html.escape(names[0])}</b> taken for <b>{html.escape(names[1])}</b>"
+
+
+def pair(names: tuple[str, str], shorts: tuple[str, str], pictures: list[str | None], times: int) -> None:
+    """Two classes that are taken for each other, side by side: whole names on hover, short ones to read."""
+    images = "".join(
+        f'<img src="{picture}" alt="{html.escape(name)}">'
+        for name, picture in zip(names, pictures, strict=True)
+        if picture
+    )
+    words = " taken for ".join(
+        f'<b title="{html.escape(name)}"><bdi>{html.escape(short)}</bdi></b>'
+        for name, short in zip(names, shorts, strict=True)
+    )
     st.html(
         f'<div class="pair">{images}<span>{words}<br><small>{count(times)} times</small></span></div>', width="stretch"
     )

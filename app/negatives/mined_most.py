@@ -54,6 +54,6 @@ def show(view: View) -> None:
     picked = class_pairs(view, pairs, key="most-mined")
     if picked is not None and picked < len(pairs):
         both = (pairs[picked].one, pairs[picked].other)
-        names = " and ".join(view.snapshot.class_names[label] for label in both)
+        names = " and ".join(view.short(label) for label in both)
         selection.put(view.ids[np.isin(np.asarray(view.snapshot.labels)[view.rows], both)], origin=names)
         st.rerun()

@@ -8,8 +8,10 @@ from app.analysis import miners
 from app.analysis.miners import Draws
 from app.state import View
 from app.widgets.gallery import gallery
+from app.widgets.names import apart
 from app.widgets.rank_gap import rank_gap
 
+HEADING = 40  # columns of a class's name in the heading
 DRAWS = 60  # of each miner for the anchor
 MOST_DRAWS = 1 << 30  # that can be asked for
 ANCHORS = 60  # from which the miners are compared in general
@@ -31,7 +33,7 @@ def show(view: View) -> None:
     draw = place.number("draw", lambda number: number < MOST_DRAWS, fallback=0, words="draw")
     left, right = st.columns([1, 3.2], gap="large")
     with left:
-        st.header(f"Anchor: {view.class_name(row)}", anchor=False)
+        st.header(f"Anchor: {theme.plain(apart(view.short_name(row, HEADING)))}", anchor=False)
         gallery(view, np.array([anchor]), key="anchor-picture", size=92, borders=["query"])
         with st.container(horizontal=True, gap="small"):
             st.button(

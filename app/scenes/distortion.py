@@ -82,7 +82,10 @@ def _point(view: View, row: int, torn: int, told: bool) -> None:
     with right:
         with st.container(horizontal=True, gap="small", vertical_alignment="center", wrap=False):
             gallery(view, snapshot.ids[[here]], key="lesson-point", size=56, borders=["query"])
-            st.html(f"<b>True neighbours</b> of {html.escape(view.class_name(here))}, nearest first", width="stretch")
+            st.html(
+                f"<b>True neighbours</b> of <bdi>{html.escape(view.short_name(here))}</bdi>, nearest first",
+                width="stretch",
+            )
         borders = ["right" if own else "wrong" for own in same]
         clicked = gallery(view, snapshot.ids[true], key="lesson-true", borders=borders, size=40)
         if told:

@@ -108,4 +108,5 @@ def _learners(view: View, division: dict | None, told: bool) -> None:
 @st.cache_data(max_entries=8, show_spinner=False)
 def _exemplars(_view: View, stamp: tuple) -> list[Exemplars]:
     clusters = np.asarray(_view.snapshot.clusters)[_view.rows].astype(np.int64)
-    return diagnostics.exemplars(cached.vectors(_view), clusters, _view.snapshot.learners, count=STRIP)
+    classes = np.asarray(_view.snapshot.labels)[_view.rows]
+    return diagnostics.exemplars(cached.vectors(_view), clusters, _view.snapshot.learners, count=STRIP, classes=classes)

@@ -17,6 +17,7 @@ from app.widgets.board import board
 from app.widgets.gallery import gallery
 from app.widgets.histogram import histogram
 from app.widgets.mini_map import mini_map
+from app.widgets.names import apart
 from app.widgets.plot import PLOT, Line, plot, ticks
 from bon_core.mining.codes import entropy
 
@@ -98,7 +99,9 @@ def _figures(view: View, table: BucketTable) -> None:
             (
                 theme.percent(newest.get("staleness")),
                 "stale codes",
-                "share of stored codes that were different when their sample was seen again, at the end of training",
+                "share of stored codes that were different when their sample was seen again, at the end of training."
+                " Many may be: the network moves between two visits, most often by a bit or two, so a stale code still"
+                " leads to samples that lie near. The entropy says whether the buckets serve.",
             ),
         ]
     )
@@ -227,7 +230,7 @@ def _bucket(view: View, table: BucketTable, code: int, rows: np.ndarray) -> None
         ]
     )
     _actions(view, rows, code)
-    listed = [f"{view.snapshot.class_names[names[i]]} × {counts[i]}" for i in order[:14]]
+    listed = [f"{apart(view.short(names[i]))} × {counts[i]}" for i in order[:14]]
     more = f" and {theme.count(len(names) - 14)} more" if len(names) > 14 else ""
     theme.quiet(" · ".join(listed) + more)
     place_of_class = np.argsort(order)  # by size, the largest class first

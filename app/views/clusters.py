@@ -123,7 +123,10 @@ def _exemplars(_view: View, stamp: tuple, clusterings_stamp: tuple) -> list[Exem
     if len(history) > 1 and _view.split == "train":
         previous = labels_at(_view.ids, history[-2]["ids"], history[-2]["aligned"])
         previous = np.where(previous < 0, clusters, previous)
-    return diagnostics.exemplars(cached.vectors(_view), clusters, _count(_view), count=STRIP, previous=previous)
+    classes = np.asarray(_view.snapshot.labels)[_view.rows]
+    return diagnostics.exemplars(
+        cached.vectors(_view), clusters, _count(_view), count=STRIP, previous=previous, classes=classes
+    )
 
 
 def _count(view: View) -> int:
@@ -166,7 +169,7 @@ def _classes(view: View, word: str) -> None:
     if cell is not None:
         label, cluster = cell
         inside = (view.snapshot.labels[view.rows] == label) & (view.snapshot.clusters[view.rows] == cluster)
-        origin = f"{view.snapshot.class_names[label]} in {word} {cluster}"
+        origin = f"{view.short(label)} in {word} {cluster}"
         selection.put(view.ids[inside], origin=origin)
         st.rerun()
 

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from app import cached, pictures, place, selection, state, theme
-from app.analysis.compare import ClassChange, Comparison, class_changes, superimpose
+from app.analysis.compare import ClassChange, Comparison, class_changes, superimpose, turns
 from app.pair import K, Pair, choose_other, pair_of
 from app.state import View
 from app.widgets import links
@@ -114,14 +114,25 @@ def _headline(pair: Pair) -> None:
         recall = tuple(float(side.mean()) for side in known)
         lines.insert(0, Line("Recall@1 in common", "Among samples and neighbours that both know", recall))
     versus(pair.names, lines, key="headline")
+    if len(pair.found.ids):
+        _chance(pair)
     if not comparable:
         theme.quiet("Where there is no difference, they were measured on different samples or by different rules.")
     elif one.get("protocol"):
         theme.quiet(f"{theme.count(len(pair.found.ids))} {pair.views[0].split} samples: {one['protocol']}.")
 
 
+def _chance(pair: Pair) -> None:
+    """Whether who turned right and wrong could be the toss of a coin."""
+    found = turns(pair.found)
+    theme.quiet(
+        f"{found.words} By McNemar's test, which takes each query for itself: a class tends to turn as a whole, so p is"
+        " larger than it says; and another seed is another chance."
+    )
+
+
 def _settings(pair: Pair) -> None:
-    """The settings that differ."""
+    """The settings that differ, and whether the difference can be put down to one."""
     one, other = map(_flat, pair.views)
     if not one or not other or pair.views[0].run.path == pair.views[1].run.path:
         return
@@ -131,6 +142,10 @@ def _settings(pair: Pair) -> None:
         return
     st.markdown("**Settings that differ**")
     settings(rows, key="settings")
+    if len(rows) > 1:
+        theme.quiet(f"{len(rows)} settings differ, so what was gained or lost cannot be put down to one of them.")
+    else:
+        theme.quiet("Nothing else differs.")
 
 
 def _flat(view: View) -> dict[str, object]:
@@ -369,10 +384,18 @@ def _changes(_pair: Pair, *stamps: tuple) -> list[ClassChange]:
 
 def _ends(pair: Pair, changes: list[ClassChange], title: str, *, key: str) -> None:
     st.markdown(f"**{title}**")
-    picked = rails(changes[:CLASSES], key=key) if changes else None
+    shown = [(change, _typical(pair, change)) for change in changes[:CLASSES]]
+    picked = rails(pair.views[0], shown, key=key) if shown else None
     if picked is not None:
         selection.put(pair.found.ids[pair.classes == picked], origin=f"class {picked}")
         st.rerun()
+
+
+def _typical(pair: Pair, change: ClassChange) -> int:
+    """The id of a sample of a class that turned the way the class did."""
+    places = np.flatnonzero(pair.classes == change.name)
+    turned = np.intersect1d(places, pair.found.turned(right=change.gain > 0))
+    return int(pair.found.ids[turned[0] if len(turned) else places[0]])
 
 
 main()

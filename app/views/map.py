@@ -180,11 +180,11 @@ def _focus_panel(view: View, focus: int, true: np.ndarray, near: np.ndarray) -> 
     theme.quiet(f"{agree} of {len(true)} agree: {words}. Blue edges are the same class, vermilion another.")
     with st.container(horizontal=True, gap="small"):
         if st.button("Select these", help="The sample and its true neighbours"):
-            selection.put(ids[[row, *true]], origin=f"neighbours of {view.class_name(row)}")
+            selection.put(ids[[row, *true]], origin=f"neighbours of {view.short_name(row)}")
             st.rerun()
         if st.button("Select its class"):
             label = int(labels[row])
-            selection.put(view.ids_of(f"class:{label}"), origin=f"class {view.class_name(row)}", rule=f"class:{label}")
+            selection.put(view.ids_of(f"class:{label}"), origin=f"class {view.short_name(row)}", rule=f"class:{label}")
             st.rerun()
         if st.button("Close", type="tertiary"):
             address.forget(FOCUS)

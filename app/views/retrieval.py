@@ -15,6 +15,7 @@ from app.widgets import links
 from app.widgets.class_pairs import class_pairs
 from app.widgets.gallery import gallery
 from app.widgets.mini_map import mini_map
+from app.widgets.names import apart
 from app.widgets.neighbour_strip import neighbour_strip
 from bon_core.commands import embed_image
 from bon_core.config import InputError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 FOUND = 16
+HEADING = 48  # columns of a class's name in the heading
 PAIRS = 24
 FAILURES = 48
 LARGEST_UPLOAD = 20  # MB
@@ -109,7 +111,7 @@ def _query(view: View) -> tuple[np.ndarray, int | None, int | None]:
     if vector is None:
         identity = _query_id(view)
         row = view.snapshot.position_of[identity]
-        st.header(f"Query: {view.class_name(row)}", anchor=False)
+        st.header(f"Query: {theme.plain(apart(view.short_name(row, HEADING)))}", anchor=False)
         gallery(view, np.array([identity]), key="query-picture", size=96, borders=["query"])
     with st.container(horizontal=True, gap="small"):
         st.button("Random", icon=":material/casino:", on_click=_random, args=(view,), key="query-random")
@@ -267,8 +269,7 @@ def _confusions(view: View) -> None:
     if place_of_pair is not None and place_of_pair < len(pairs):
         pair = pairs[place_of_pair]
         both = np.isin(np.asarray(view.snapshot.labels)[view.rows], (pair.one, pair.other))
-        names = view.snapshot.class_names
-        selection.put(view.ids[both], origin=f"{names[pair.one]} and {names[pair.other]}")
+        selection.put(view.ids[both], origin=f"{view.short(pair.one)} and {view.short(pair.other)}")
         _query_by(int(view.ids[pair.query]))
         st.rerun()
 

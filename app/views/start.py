@@ -25,6 +25,7 @@ ROOMS = (
     ("timeline", "Timeline", "the training as a film"),
 )
 PAIRS = 3
+NAME = 28  # columns of a class's name
 KINDS = ["zip", "npz", "parquet"]  # an .npy has its labels in another file, so it comes by its path
 
 
@@ -134,16 +135,20 @@ def _pair_row(view: View, number: int, pair: Confusion) -> None:
         ends = ends[::-1]
     faces = [pictures.picture(view, int(view.ids[place])) for place in ends]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False, key=f"pair-{number}"):
+        shorts = view.short(pair.one, NAME), view.short(pair.other, NAME)
         theme.pair(
-            names, [None if face is None else pictures.data_address(face, size=64) for face in faces], pair.count
+            names,
+            shorts,
+            [None if face is None else pictures.data_address(face, size=64) for face in faces],
+            pair.count,
         )
         if st.button(
             "Look",
             key=f"look-{number}",
-            help=f"Select all of {theme.plain(names[0])} and {theme.plain(names[1])} on the map",
+            help=f"Select all of {theme.plain(shorts[0])} and {theme.plain(shorts[1])} on the map",
         ):
             ids = np.concatenate([view.ids_of(f"class:{label}") for label in (pair.one, pair.other)])
-            selection.put(ids, origin=f"{names[0]} and {names[1]}")
+            selection.put(ids, origin=f"{shorts[0]} and {shorts[1]}")
             address.choose("at", int(view.ids[pair.query]))
             st.switch_page("views/map.py")
 

@@ -143,12 +143,12 @@ def _colours(view: View, recorded: dict[str, np.ndarray]) -> tuple[np.ndarray, t
 
 def _followed(view: View, recorded: dict[str, np.ndarray]) -> list[tuple[np.ndarray, str]]:
     """The classes whose way is drawn, as long as nothing is selected."""
-    labels, names = recorded["labels"], view.snapshot.class_names
+    labels = recorded["labels"]
     classes = st.multiselect(
         "Follow classes",
         np.unique(labels).tolist(),
         default=gathered(recorded["xy"], labels, count=FOLLOWED).tolist(),
-        format_func=lambda label: names[label],
+        format_func=view.short,
         max_selections=MOST_FOLLOWED,
         disabled=len(selection.ids()) > 0,
         help="The film draws the way of their samples, or that of the selection if there is one.",
@@ -159,7 +159,7 @@ def _followed(view: View, recorded: dict[str, np.ndarray]) -> list[tuple[np.ndar
     else:
         colouring(view).legend()
     if not len(selection.ids()):
-        return [(np.flatnonzero(labels == label), names[label]) for label in classes]
+        return [(np.flatnonzero(labels == label), view.short(label)) for label in classes]
     inside = int(np.isin(recorded["ids"], selection.ids()).sum())
     theme.quiet(f"{theme.count(inside)} of the {theme.count(len(selection.ids()))} selected samples are in the film.")
     return []

@@ -1,7 +1,8 @@
 """Boards: HTML drawn by Python whose parts can be clicked, and the sprite sheet that their pictures are cut from.
 
 An element with `data-pick="word"` answers to click, Enter and Space; the board then returns the word, once. Buttons in
-an element with `data-arrows` are one stop of the Tab key.
+an element with `data-arrows` are one stop of the Tab key. When the value of `data-top` changes, the page scrolls to
+its top.
 """
 
 import html
@@ -15,6 +16,7 @@ from app import cached
 from app.state import View
 
 COLUMNS = 20  # pictures a line of a sheet
+TILE = 16  # columns of a name in the place of a picture
 SHEET = re.compile(r"--sheet:(url\(data:[^)]*\));")
 
 CSS = """
@@ -28,9 +30,10 @@ CSS = """
   background-repeat: no-repeat; background-image: var(--sheet);
   background-size: calc(var(--size) * var(--columns)) auto;
   box-sizing: border-box; vertical-align: middle; flex: none; box-shadow: inset 0 0 0 1px rgba(128,128,128,.16)}
-.board .word {display: inline-grid; place-items: center; width: var(--size); height: var(--size); border-radius: 4px;
-  background: var(--st-secondary-background-color); font-size: 11px; overflow: hidden; overflow-wrap: anywhere;
-  text-align: center; vertical-align: middle; flex: none; box-sizing: border-box}
+.board .word {display: inline-grid; place-items: center; min-width: var(--size); max-width: 8.5em; height: var(--size);
+  border-radius: 4px; background: var(--st-secondary-background-color); font-size: 11px; line-height: 1.2;
+  padding: 0 5px; overflow: hidden; text-align: center; vertical-align: middle; flex: none; box-sizing: border-box}
+.board .word > bdi {max-width: 100%; overflow: hidden; text-overflow: ellipsis}
 .board .dim {opacity: .66}
 """
 ARROWS = """
@@ -71,12 +74,21 @@ const arrows = (field) => {
 JS = (
     ARROWS
     + """
+// Scroll whatever scrolls around a board to its top.
+const toTop = (board) => {
+  for (let part = board.getRootNode().host ?? board; part; part = part.parentElement) {
+    if (part.scrollTop > 0) part.scrollTop = 0;
+  }
+};
 export default function ({ parentElement, data, setTriggerValue }) {
   const board = parentElement.querySelector(".board");
   if (board.dataset.drawn !== data.drawn) {
     const parts = () => [...board.querySelectorAll("[data-pick]")];
     const focused = parts().indexOf(board.getRootNode().activeElement);
+    const top = () => board.querySelector("[data-top]")?.dataset.top;
+    const before = top();
     board.innerHTML = data.html;
+    if (before !== undefined && top() !== before) toTop(board);
     board.dataset.drawn = data.drawn;
     board.querySelectorAll("[data-arrows]").forEach(arrows);
     if (focused >= 0) (parts()[focused] ?? parts().at(-1))?.focus();
@@ -156,7 +168,8 @@ class Sheet:
         name = self.view.class_name(row)
         words = text(f"{name} · id {identity}" if title is None else title)
         if self.sprite is None:
-            return f'<{tag} class="word" style="{style}" title="{words}" aria-label="{words}">{text(name)}</{end}>'
+            tile = f"<bdi>{text(self.view.short_name(row, TILE))}</bdi>"
+            return f'<{tag} class="word" style="{style}" title="{words}" aria-label="{words}">{tile}</{end}>'
         line, column = divmod(self.place[identity], self.columns)
         at = f"background-position:calc(var(--size) * {-column}) calc(var(--size) * {-line})"
         return f'<{tag} class="face" style="{at};{style}" title="{words}" aria-label="{words}"></{end}>'

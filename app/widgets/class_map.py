@@ -6,8 +6,11 @@ import numpy as np
 
 from app import theme
 from app.widgets.board import board, text, two_numbers
+from app.widgets.names import shortened
 
 NAMED = 60  # classes whose names can be read below the columns
+NAME = 16  # columns of a name
+LETTERS = 100  # that find room side by side
 ROW = 34  # px
 
 CSS = """
@@ -18,8 +21,9 @@ CSS = """
 .board .classes button {border-radius: 3px; min-width: 0;
   background: color-mix(in srgb, var(--hue) var(--share), transparent)}
 .board .classes button:hover, .board .classes button:focus-visible {z-index: 2}
-.classes .name {font-size: 13px; text-align: center; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
-  min-width: 0}
+.classes .name {font-size: 12px; line-height: 1; min-width: 0; max-height: 8.5em; padding-top: 4px;
+  justify-self: center; writing-mode: vertical-rl; overflow: hidden; text-overflow: ellipsis; white-space: nowrap}
+.classes .name.level {writing-mode: horizontal-tb; max-width: 100%}
 """
 
 
@@ -53,9 +57,12 @@ def class_map(
                 f' style="grid-area:{k + 1}/{p + 2};--share:{6 + 94 * shares[p, k]:.0f}%"></button>'
             )
     if many <= NAMED:
+        shorts = shortened(names, NAME)
+        level = " level" if many * max(map(len, shorts)) <= LETTERS else ""  # else they stand upright
         cells += [
-            f'<span class="name" style="grid-area:{clusters + 1}/{p + 2}" title="{text(name)}">{text(name)}</span>'
-            for p, name in enumerate(names)
+            f'<span class="name{level}" style="grid-area:{clusters + 1}/{p + 2}" title="{text(name)}">'
+            f"<bdi>{text(short)}</bdi></span>"
+            for p, (short, name) in enumerate(zip(shorts, names, strict=True))
         ]
     grid = f"grid-template:repeat({clusters},{ROW}px)/max-content repeat({many},minmax(0,1fr));--hue:{theme.BLUE}"
     picked = board(

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import cached, selection, theme
 from app.state import View
-from app.widgets.board import ARROWS
+from app.widgets.board import ARROWS, TILE
 
 SPRITE_COLUMNS = 20
 MOST = 400
@@ -21,8 +21,10 @@ CSS = """
 .grid button:hover, .grid button:focus-visible {background: color-mix(in srgb, var(--st-primary-color) 20%, #0000)}
 .grid button:focus-visible {outline: 2px solid var(--st-primary-color)}
 .grid .picture {height: var(--h); border-radius: 3px; background-color: #fff; background-repeat: no-repeat}
+.grid .tile {width: auto; min-width: var(--w); max-width: 9em}
 .grid .word {height: var(--h); border-radius: 3px; background: var(--st-secondary-background-color); display: grid;
-  place-items: center; overflow: hidden; overflow-wrap: anywhere; font-size: 12px}
+  place-items: center; overflow: hidden; font-size: 12px; line-height: 1.2; padding: 0 5px}
+.grid .word bdi {max-width: 100%; overflow: hidden; text-overflow: ellipsis}
 .grid .caption {display: block; opacity: .75; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
   font-variant-numeric: tabular-nums; padding-top: 2px}
 """
@@ -51,8 +53,9 @@ export default function ({ parentElement, data, setTriggerValue }) {
       const line = (place - column) / data.columns;
       face.style.backgroundPosition = `${-column * data.size}px ${-line * data.size}px`;
     } else {
+      button.className = "tile";
       face.className = "word";
-      face.textContent = item.word;
+      face.appendChild(document.createElement("bdi")).textContent = item.word;
     }
     button.append(face);
     if (item.caption) {
@@ -104,7 +107,7 @@ def gallery(
         {
             "id": str(int(ids[place])),
             "title": f"{view.class_name(row)} · id {int(ids[place])}",
-            "word": view.class_name(row),
+            "word": view.short_name(row, TILE),
             "caption": captions[place] if captions is not None else "",
             "edge": BORDERS.get(borders[place], borders[place]) if borders is not None else "transparent",
         }

@@ -36,6 +36,11 @@ def shortened(names: Sequence[str], most: int) -> list[str]:
     return found
 
 
+def apart(name: str) -> str:
+    """A name that keeps to itself in a sentence of another direction: Hebrew between English words and numbers."""
+    return name if name.isascii() else f"\u2068{name}\u2069"
+
+
 def _start(name: str, most: int) -> str:
     return name if _width(name) <= most else _head(name, most - 1).rstrip() + CUT
 

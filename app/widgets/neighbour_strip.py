@@ -7,6 +7,8 @@ from app.analysis.retrieval import Neighbour
 from app.state import View
 from app.widgets.board import Sheet, board, text
 
+NAME = 12  # columns of a class's name
+
 CSS = """
 .found {display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); gap: 10px 8px}
 .one {border: 1px solid rgba(128,128,128,.2); border-radius: 8px; padding: 8px; display: grid; gap: 4px;
@@ -39,8 +41,8 @@ def neighbour_strip(
         shade, mark = {True: (theme.RIGHT, "✓"), False: (theme.WRONG, "✗"), None: ("rgba(128,128,128,.4)", "")}[right]
         face = sheet.face(identity, pick=str(identity), style=f"box-shadow:0 0 0 3px {shade}")
         cards.append(
-            f'<div class="one">{face}<span class="name">{text(view.class_name(row))}'
-            f' <span class="mark" style="color:{shade}">{mark}</span></span>'
+            f'<div class="one">{face}<span class="name"><bdi title="{text(view.class_name(row))}">'
+            f'{text(view.short_name(row, NAME))}</bdi> <span class="mark" style="color:{shade}">{mark}</span></span>'
             f'<span class="dim">d {neighbour.distance:.3f}</span>{_parts(neighbour, reach)}</div>'
         )
     picked = board(f'<div class="found" style="{sheet.style}">{"".join(cards)}</div>', key=key, css=CSS)

@@ -31,5 +31,5 @@ def scene_rail(labels: Sequence[str], now: int, *, key: str) -> int | None:
             f'<li class="{kind}"><button type="button" data-pick="{number}" aria-label="{text(words)}"{current}>'
             f'<b>{number + 1}</b><span class="words">{text(label)}</span></button></li>'
         )
-    picked = board(f'<ol class="rail">{"".join(steps)}</ol>', key=key, css=CSS)
+    picked = board(f'<ol class="rail" data-top="{now}">{"".join(steps)}</ol>', key=key, css=CSS)
     return None if picked is None else int(picked)

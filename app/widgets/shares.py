@@ -7,11 +7,14 @@ import numpy as np
 import streamlit as st
 
 from app import theme
+from app.widgets.names import shortened
+
+NAME = 24  # columns
 
 CSS = """<style>
 .shares {display: grid; grid-template-columns: minmax(3.2rem, max-content) 1fr max-content; gap: .18rem .7rem;
   align-items: center; font-size: .84rem; margin: -.3rem 0 .5rem}
-.shares span {overflow: hidden; text-overflow: ellipsis; white-space: nowrap; max-width: 12rem}
+.shares span {overflow: hidden; text-overflow: ellipsis; white-space: nowrap; max-width: 12.5rem}
 .shares i {height: .78rem; border-radius: 2px; min-width: 2px}
 .shares b {font-weight: 500; opacity: .7; text-align: right}
 </style>"""
@@ -21,11 +24,12 @@ def shares(title: str, values: np.ndarray, name: Callable[[int], str], *, most: 
     """Bars of the `most` commonest of `values` (n,), each under its name, and how many different ones there are."""
     numbers, counts = np.unique(values, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:most]
+    names = [name(int(numbers[k])) for k in order]
     cells = "".join(
-        f"<span>{html.escape(name(int(numbers[k])))}</span>"
+        f'<span title="{html.escape(whole)}"><bdi>{html.escape(short)}</bdi></span>'
         f'<i style="width:{100 * counts[k] / counts[order[0]]:.1f}%;background:{theme.BLUE}"></i>'
         f"<b>{theme.count(counts[k])}</b>"
-        for k in order
+        for k, whole, short in zip(order, names, shortened(names, NAME), strict=True)
     )
     st.markdown(f"**{title}** · {theme.count(len(numbers))}")
     st.html(f'{CSS}<div class="shares">{cells}</div>')

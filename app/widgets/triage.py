@@ -3,6 +3,7 @@
 Verdicts are kept with the run, by sample.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ import streamlit as st
 from app import address, kept, place, selection, theme
 from app.state import View
 from app.widgets.board import Sheet, board, text
+from app.widgets.names import apart
 from app.widgets.take_away import take_away
 from bon_core.config import InputError
 from bon_core.retrieval.suspicion import Suspicion
@@ -21,6 +23,7 @@ MINE = "verdicts-of-mine"  # in the session
 VERDICTS = {"1": "label error", "2": "true look-alike", "3": "fine"}
 SHADES = {"label error": theme.VERMILION, "true look-alike": theme.ORANGE, "fine": theme.GREEN}
 PAGE = 40  # suspects in the gallery at once
+NAME, HEADING = 9, 40  # columns of a class's name in the gallery and in the heading
 KIN = 8  # pictures of each of the two classes
 
 CSS = """
@@ -28,12 +31,13 @@ CSS = """
 .suspect .big {--size: 132px !important; grid-row: 1 / 3}
 .suspect .big .face, .suspect .big .word {border: 1px solid rgba(128,128,128,.3)}
 .suspect .kin {display: grid; gap: 3px; --size: 40px !important}
-.suspect .kin b {font-weight: 620; font-size: 14px}
+.suspect .kin b {font-weight: 620; font-size: 14px; overflow-wrap: anywhere; display: -webkit-box; overflow: hidden;
+  -webkit-box-orient: vertical; -webkit-line-clamp: 2}
 .suspect .kin div {display: flex; flex-wrap: wrap; gap: 3px}
 @media (max-width: 560px) {.suspect .big {--size: 96px !important} .suspect .kin {--size: 30px !important}}
 """
 RANKED_CSS = """
-.ranked {display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); gap: 6px}
+.ranked {display: grid; grid-template-columns: repeat(auto-fill, minmax(128px, 1fr)); gap: 6px}
 .board .ranked button {border: 1px solid rgba(128,128,128,.22); border-left: 4px solid var(--said); padding: 4px 5px;
   border-radius: 6px; display: grid; grid-template-columns: auto 1fr; gap: 0 7px; align-items: center}
 .board .ranked .here {outline: 2px solid var(--st-primary-color); outline-offset: 1px}
@@ -126,14 +130,16 @@ def triage(view: View, found: Suspicion, listed: np.ndarray) -> None:
 def _suspect(view: View, found: Suspicion, listed: np.ndarray, at: int) -> None:
     row = int(listed[at])
     label, other = view.class_name(view.rows[row]), view.snapshot.class_names[found.suspected[row]]
-    st.header(f"Labelled {label}. Is it {other}?", anchor=False)
+    short = [apart(view.short(number, HEADING)) for number in (_label(view, row), found.suspected[row])]
+    st.header(f"Labelled {theme.plain(short[0])}. Is it {theme.plain(short[1])}?", anchor=False)
     groups = [
         (name, _kin(view, row, number)) for name, number in ((label, _label(view, row)), (other, found.suspected[row]))
     ]
     ids = view.ids
     sheet = Sheet(view, [ids[row], *(ids[kin] for _, rows in groups for kin in rows)], size=40)
     strips = "".join(
-        f'<div class="kin"><b>{text(name)}</b><div>{"".join(sheet.face(ids[kin]) for kin in rows)}</div></div>'
+        f'<div class="kin"><b title="{text(name)}"><bdi>{text(name)}</bdi></b>'
+        f"<div>{''.join(sheet.face(ids[kin]) for kin in rows)}</div></div>"
         for name, rows in groups
     )
     board(
@@ -141,7 +147,7 @@ def _suspect(view: View, found: Suspicion, listed: np.ndarray, at: int) -> None:
         key="suspect-board",
         css=CSS,
     )
-    theme.quiet(_evidence(view, found, row, label, other))
+    theme.quiet(_evidence(view, found, row, *short))
 
 
 def _kin(view: View, row: int, label: int) -> np.ndarray:
@@ -221,14 +227,15 @@ def _ranked(view: View, found: Suspicion, listed: np.ndarray, at: int, verdicts:
     cards = []
     for number, (row, identity) in enumerate(zip(shown, ids, strict=True)):
         label, other = view.class_name(view.rows[row]), view.snapshot.class_names[found.suspected[row]]
+        shorts = [view.short(number, NAME) for number in (_label(view, row), found.suspected[row])]
         said = verdicts.said.get(identity)
         words = f"{first + number + 1}. labelled {label}, perhaps {other}" + (f": {said}" if said else "")
         here, shade = "here" if first + number == at else "", SHADES.get(said, "rgba(128,128,128,.22)")
         cards.append(
             f'<button type="button" class="{here}" style="--said:{shade}" data-pick="{identity}" title="{text(words)}"'
             f' aria-label="{text(words)}">'
-            f'{sheet.face(identity)}<span class="labels"><span class="dim">{text(label)}</span>'
-            f"<b>→ {text(other)}</b></span></button>"
+            f'{sheet.face(identity)}<span class="labels"><span class="dim"><bdi>{text(shorts[0])}</bdi></span>'
+            f"<b>→ <bdi>{text(shorts[1])}</bdi></b></span></button>"
         )
     picked = board(f'<div class="ranked" style="{sheet.style}">{"".join(cards)}</div>', key="suspects", css=RANKED_CSS)
     theme.legend(
@@ -258,9 +265,11 @@ def as_table(view: View, found: Suspicion, listed: np.ndarray, verdicts: Verdict
     others = np.flatnonzero(np.isin(view.ids, list(verdicts.said)))
     rows = np.concatenate([listed, np.setdiff1d(others, listed)])
     names = np.array(view.snapshot.class_names)
-    return {
+    positions = view.rows[rows]
+    known = {name: np.array(values)[codes[positions]] for name, (codes, values) in view.snapshot.fields.items()}
+    table = {
         "id": view.ids[rows],
-        "label": names[np.asarray(view.snapshot.labels)[view.rows[rows]]],
+        "label": names[np.asarray(view.snapshot.labels)[positions]],
         "suspected": names[found.suspected[rows]],
         "verdict": np.array([verdicts.said.get(int(identity), "") for identity in view.ids[rows]]),
         "score": found.score[rows],
@@ -268,4 +277,12 @@ def as_table(view: View, found: Suspicion, listed: np.ndarray, verdicts: Verdict
         "excess": found.excess[rows],
         "times_met": found.met[rows],
         "times_nearer_than_own_class": found.harder[rows],
+        "nearest_of_suspected": view.ids[found.witness[rows]],
     }
+    file = {"file": known.pop("file")} if "file" in known else {}
+    return {"id": table.pop("id"), **file, **table, **{_free(name, table): column for name, column in known.items()}}
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """A name for a column of the data set beside those of the list."""
+    return f"field_{name}" if name in taken or name == "id" else name

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 from app import theme
 from app.analysis.compare import ClassChange
-from app.widgets.board import board, text
+from app.state import View
+from app.widgets.board import Sheet, board, text
+from app.widgets.names import shortened
 
 HUES = (theme.BLUE, theme.ORANGE)  # of the first and the second, wherever they are told apart
 GAIN, LOSS = theme.GREEN, theme.VERMILION
+NAME = 17  # columns of a class's name
 STILL = 0.05  # points; less is no difference
 
 CSS = f"""
@@ -28,7 +31,7 @@ CSS = f"""
 .columns i {{display: block; background: {theme.BLUE}; border-radius: 2px 2px 0 0; min-height: 1px; margin-bottom: 4px}}
 .columns + div {{font-size: 12px; text-align: center; opacity: .72; padding-top: 2px}}
 .rails {{display: grid; gap: 2px}}
-.rails button {{display: grid; grid-template-columns: minmax(40px, 130px) 1fr 40px; gap: 12px; align-items: center;
+.rails button {{display: grid; grid-template-columns: auto minmax(40px, 130px) 1fr 40px; gap: 12px; align-items: center;
   width: 100%; padding: 3px 4px}}
 .rails .what {{font-weight: 620; white-space: nowrap; overflow: hidden; text-overflow: ellipsis}}
 .rails .by {{text-align: right}}
@@ -87,10 +90,15 @@ def columns(counts: Sequence[int], *, title: str, key: str) -> None:
     )
 
 
-def rails(changes: Sequence[ClassChange], *, key: str) -> str | None:
-    """A class a row, its recall from the first to the second on a rail from 0 to 100 %; the name just clicked."""
+def rails(view: View, changes: Sequence[tuple[ClassChange, int]], *, key: str) -> str | None:
+    """A class a row: a picture, its name, its recall from the first to the second on a rail from 0 to 100 %.
+
+    `changes` are (how a class fared, id of a sample of it in `view`). Returns the name just clicked, or None.
+    """
+    sheet = Sheet(view, [identity for _, identity in changes], size=28)
+    shorts = shortened([change.name for change, _ in changes], NAME)
     rows = []
-    for change in changes:
+    for (change, identity), short in zip(changes, shorts, strict=True):
         low, high = sorted(change.recall)
         shade = GAIN if change.gain > 0 else LOSS
         dots = "".join(
@@ -101,11 +109,12 @@ def rails(changes: Sequence[ClassChange], *, key: str) -> str | None:
         rows.append(
             f'<button type="button" data-pick="{text(change.name)}"'
             f' title="{text(f"{change.name}: {before} to {after} of {change.count} samples")}">'
-            f'<span class="what">{text(change.name)}</span><span class="rail">'
+            f"{sheet.face(identity) if sheet.sprite else '<span></span>'}"
+            f'<span class="what"><bdi>{text(short)}</bdi></span><span class="rail">'
             f'<u style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%;background:{shade}"></u>{dots}</span>'
             f'<span class="by">{100 * change.gain:+.0f}</span></button>'
         )
-    return board(f'<div class="rails">{"".join(rows)}</div>', key=key, css=CSS)
+    return board(f'<div class="rails" style="{sheet.style}">{"".join(rows)}</div>', key=key, css=CSS)
 
 
 def _gain(line: Line) -> str:

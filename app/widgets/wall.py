@@ -46,12 +46,12 @@ def wall(view: View, anchor: int, found: Negatives, *, told: bool, key: str) -> 
         words = f"{name} · at {found.distance[place]:.2f}{', still teaches' if told and teaches else ''}"
         face = sheet.face(ids[place], pick=str(ids[place]), title=words)
         faces.append(face.replace('class="', f'class="{kind} ', 1))
-    name = view.class_name(view.rows[anchor])
+    name = view.short_name(view.rows[anchor])
     more = f'<div class="dim">and {len(found.row) - MOST:,} more</div>' if len(found.row) > MOST else ""
     share = 1 / np.sqrt(max(len(places), 1))  # of the side of a square wall
     picked = board(
         f'<div class="scene" style="{sheet.style};--lit:{theme.VERMILION}"><div class="ends">'
-        f"<div>{sheet.face(ends[0])}<b>anchor</b> {text(name)}</div>"
+        f"<div>{sheet.face(ends[0])}<b>anchor</b> <bdi>{text(name)}</bdi></div>"
         f'<div>{sheet.face(ends[1])}positive<br><span class="dim">at {found.d_ap:.2f}</span></div></div>'
         f'<div><div class="wall" data-arrows style="--share:{share:.4f}">{"".join(faces)}</div>{more}</div></div>',
         key=key,

@@ -122,10 +122,12 @@ def exemplars(
     *,
     count: int = 12,
     previous: np.ndarray | None = None,
+    classes: np.ndarray | None = None,
 ) -> list[Exemplars]:
     """Up to `count` exemplars of each kind for each of K clusters, from the clusters' means in `vectors` (N, D).
 
-    `previous` (N,) are the labels before, aligned; without it there are no newcomers.
+    `previous` (N,) are the clusters before, aligned; without it there are no newcomers. With `classes` (N,) no class
+    comes twice before each has come once: what lies nearest to a mean is often all of one class.
     """
     means, sizes = cluster_means(vectors, clusters, num_clusters)
     found = []
@@ -137,5 +139,17 @@ def exemplars(
         central = members[np.argsort(own, kind="stable")]
         lead = squared.min(axis=1) - own
         new = central[:0] if previous is None else central[previous[central] != name]
-        found.append(Exemplars(central[:count], members[np.argsort(lead, kind="stable")[:count]], new[:count]))
+        border = members[np.argsort(lead, kind="stable")]
+        kinds = (central, border, new) if classes is None else (_varied(p, classes) for p in (central, border, new))
+        found.append(Exemplars(*(kind[:count] for kind in kinds)))
     return found
+
+
+def _varied(positions: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Positions in order, the first of each class before the second of any."""
+    numbers = classes[positions]
+    order = np.argsort(numbers, kind="stable")
+    starts = np.searchsorted(numbers[order], numbers[order])
+    nth = np.empty(len(positions), np.int64)
+    nth[order] = np.arange(len(positions)) - starts
+    return positions[np.argsort(nth, kind="stable")]

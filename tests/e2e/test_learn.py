@@ -152,3 +152,20 @@ def test_the_point_of_the_scene_is_the_point_of_the_map(page, server):
     page.wait_for_url("**/map?**")
     assert f"at={point}" in page.url
     page.wait_for_url("**colour=map+trust**")
+
+
+def test_the_next_scene_opens_at_its_title(page, server):
+    """On a low screen the button that leads on lies below the fold."""
+    page.set_viewport_size({"width": 1000, "height": 500})
+    page.goto(f"{server.address}/learn?scene=margin")
+    for number in range(len(TITLES) - 1):
+        at_scene(page, number)
+        settled(page, number)
+        page.get_by_role("button", name="Next").scroll_into_view_if_needed()
+        assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") > 0
+        page.get_by_role("button", name="Next").click()
+        at_scene(page, number + 1)
+        settled(page, number + 1)
+        title = page.get_by_role("heading", name=TITLES[number + 1])
+        box = title.bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 500

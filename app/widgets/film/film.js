@@ -476,8 +476,8 @@ class Film {
     const [x, y] = [this.x(this.now[2 * point]), this.y(this.now[2 * point + 1])];
     const { clientWidth: width } = this.part(".stage");
     tip.style.top = `${Math.max(y - 40, 0)}px`;
-    tip.style.left = x > width - 190 ? "auto" : `${x + 14}px`;
-    tip.style.right = x > width - 190 ? `${width - x + 14}px` : "auto";
+    tip.style.left = x > width - 290 ? "auto" : `${x + 14}px`;
+    tip.style.right = x > width - 290 ? `${width - x + 14}px` : "auto";
   }
 }
 

@@ -1,9 +1,11 @@
 """Comparing two embeddings: hand-worked cases, and a slow twin with sets."""
 
+import math
+
 import numpy as np
 import pytest
 
-from app.analysis.compare import Side, class_changes, compare, superimpose
+from app.analysis.compare import Comparison, Side, class_changes, compare, superimpose, turns
 
 
 def side(ids, classes, neighbours) -> Side:
@@ -113,3 +115,29 @@ def test_a_map_of_one_place_stays():
     xy = np.ones((5, 2))
     back, fit = superimpose(xy, np.arange(5), np.random.default_rng(0).standard_normal((5, 2)))
     assert np.array_equal(back, xy) and fit == 0
+
+
+def weighed(right: int, wrong: int):
+    before = np.repeat([0.0, 1.0, 1.0, np.nan], [right, wrong, 5, 3]).astype(np.float32)
+    after = np.repeat([1.0, 0.0, 1.0, 1.0], [right, wrong, 5, 3]).astype(np.float32)
+    ids = np.arange(len(before))
+    return turns(Comparison(ids, (ids, ids), (before, after), before))
+
+
+@pytest.mark.parametrize(("right", "wrong"), [(414, 350), (350, 414), (0, 9), (9, 0), (5, 4), (1, 0), (7, 7), (60, 20)])
+def test_mcnemars_mid_p_is_that_of_the_binomial_law(right, wrong):
+    """Twice the chance of fewer, and that of as many once."""
+    n, fewer = right + wrong, min(right, wrong)
+    chance = [math.comb(n, k) / 2**n for k in range(n + 1)]
+    expected = min(2 * sum(chance[:fewer]) + chance[fewer], 1)
+    found = weighed(right, wrong)
+    assert (found.right, found.wrong) == (right, wrong)
+    assert found.p == pytest.approx(expected, rel=1e-9)
+
+
+def test_what_turned_is_said_in_plain_words():
+    assert weighed(414, 350).words == "414 queries got right, 350 got wrong: more than chance, p = 0.02."
+    assert weighed(1, 4).words == "1 query got right, 4 got wrong: could be chance, p = 0.22."
+    assert weighed(400, 100).words.endswith("more than chance, p < 0.001.")
+    assert weighed(60, 33).words.endswith("more than chance, p = 0.005.")
+    assert weighed(0, 0).words == "No query turned right or wrong."

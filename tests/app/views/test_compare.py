@@ -1,6 +1,7 @@
 """A visit to Compare: two runs, two checkpoints, links to what is gone, sets that share little or nothing."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -180,6 +181,21 @@ def test_settings_that_differ_are_listed(visit, other_run):
     (other_run.path / "config.json").write_text(changed.to_json(), encoding="utf-8")
     app = visit("compare", run="tiny", other="other")
     assert "Settings that differ" in words(app) and "uniform" in headline(app)
+    assert "Nothing else differs." in words(app)
+
+
+def test_a_gain_is_not_put_down_to_one_of_two_settings(visit, other_run):
+    config = other_run.config
+    division = replace(config.division, learners=config.division.learners + 1)
+    changed = replace(config, mining=replace(config.mining, miner="uniform"), division=division)
+    (other_run.path / "config.json").write_text(changed.to_json(), encoding="utf-8")
+    text = words(visit("compare", run="tiny", other="other"))
+    assert "2 settings differ, so what was gained or lost cannot be put down to one of them." in text
+
+
+def test_what_turned_is_weighed_against_chance(visit, other_run):
+    text = words(visit("compare", run="tiny", other="other"))
+    assert re.search(r"\d+ quer(y|ies) got right, \d+ got wrong: (more than|could be) chance, p [=<] [\d.]+\.", text)
 
 
 @pytest.mark.parametrize("shade", ["neighbours kept", "what changed"])

@@ -189,6 +189,25 @@ def test_the_table_holds_every_suspect_and_its_verdict(recorded):
     assert all(len(column) == 6 for column in table.values())
 
 
+def test_the_table_names_the_file_of_each_suspect_and_what_else_the_data_says(recorded):
+    view = View(recorded, recorded.snapshot(), "train", "cluster")
+    found = suspicion(
+        np.asarray(view.snapshot.labels)[view.rows],
+        np.searchsorted(view.rows, np.asarray(view.snapshot.neighbours)[view.rows]),
+        np.asarray(view.snapshot.neighbour_distances)[view.rows],
+    )
+    count = len(view.snapshot)
+    files, codes = [f"train/{number}.png" for number in range(count)], np.arange(count)
+    view.snapshot.__dict__["fields"] = {"file": (codes, files), "score": (codes, [str(code) for code in codes])}
+    listed = np.argsort(-found.score)[:5]
+    table = as_table(view, found, listed, Verdicts({}))
+    assert list(table)[:3] == ["id", "file", "label"]
+    assert table["file"].tolist() == [files[row] for row in view.rows[listed]]
+    assert table["field_score"].tolist() == [str(row) for row in view.rows[listed]]
+    assert np.allclose(table["score"], found.score[listed]), "a column of the data set replaces none of the list's"
+    assert table["nearest_of_suspected"].tolist() == view.ids[found.witness[listed]].tolist()
+
+
 def test_a_run_without_records_compares_miners_and_lists_suspects(visit, tiny_run):
     app = visit("negatives")
     assert "Anchor: " in words(app)
@@ -221,7 +240,8 @@ def pairs_of(app) -> list[str]:
     """The names of the pairs of classes on the page, as "A ↔ B 4 times", most first."""
     boards = [json.loads(element.proto.json or "{}").get("html", "") for element in app.get("bidi_component")]
     html = next(html for html in boards if 'class="pairs"' in html)
-    return [f"{one} {times}" for one, times in re.findall(r'class="names">(.*?)</span>.*?class="dim">(.*?)<', html)]
+    found = re.findall(r"<bdi>(.*?)</bdi>.*?↔ <bdi>(.*?)</bdi>.*?class=\"dim\">(.*?)<", html)
+    return [f"{one} ↔ {other} {times}" for one, other, times in found]
 
 
 def test_the_pairs_mined_most_are_counted_over_all_recorded_steps(visit, recorded):

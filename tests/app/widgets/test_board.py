@@ -1,5 +1,6 @@
 """Boards: what reaches the browser."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -32,3 +33,13 @@ def test_two_sheets_stay_where_they_are(drawn):
 
 def test_words_are_escaped():
     assert board.text('<b title="x">') == "&lt;b title=&quot;x&quot;&gt;"
+
+
+def test_a_tile_without_a_picture_has_a_cut_name_and_the_whole_on_hover(view, monkeypatch):
+    long = tuple(f"a name of a class that is long indeed {number}" for number in range(len(view.snapshot.class_names)))
+    monkeypatch.setattr(board.cached, "sprite", lambda *_: None)
+    view.snapshot.meta["class_names"] = list(long)
+    sheet = board.Sheet(view, view.ids[:1])
+    tile, whole = sheet.face(view.ids[0]), view.class_name(view.rows[0])
+    name = re.search("<bdi>(.*)</bdi>", tile)[1]
+    assert whole in tile and len(name) <= board.TILE and name[-2:] == whole[-2:] and "overflow-wrap" not in board.CSS

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from app.widgets import class_map as module
-from app.widgets.class_map import NAMED, class_map
+from app.widgets.class_map import NAME, NAMED, class_map
 
 COUNTS = np.array([[3, 1], [0, 5], [2, 2]])
 
@@ -26,10 +26,18 @@ def test_a_cell_is_where_its_class_and_cluster_are_and_as_strong_as_its_share(dr
 def test_names_are_left_out_where_they_could_not_be_read(drawn):
     for many in (NAMED, NAMED + 1):
         class_map(np.ones((many, 1), int), range(many), ["A"] * many, "learner", key="c")
-    assert [html.count('class="name"') for html in drawn] == [NAMED, 0]
+    assert [html.count('class="name') for html in drawn] == [NAMED, 0]
 
 
 def test_a_pick_is_answered_with_class_and_cluster(monkeypatch):
     for answer, expected in (("40:1", (40, 1)), (None, None)):
         monkeypatch.setattr(module, "board", lambda *_, answer=answer, **__: answer)
         assert class_map(COUNTS, [7, 8, 40], ["A", "B", "C"], "learner", key="c") == expected
+
+
+def test_names_too_long_for_their_columns_stand_upright_and_keep_what_differs(drawn):
+    names = [f"a rather long name that ends in {number:02}" for number in range(40)]
+    class_map(np.ones((40, 1), int), range(40), names, "learner", key="c")
+    shown = re.findall(r'class="name" [^>]*title="([^"]+)"><bdi>([^<]+)</bdi>', drawn[0])
+    assert [whole for whole, _ in shown] == names
+    assert len({short for _, short in shown}) == 40 and max(len(short) for _, short in shown) <= NAME

@@ -40,9 +40,11 @@ def test_columns_are_shares_of_the_highest(drawn):
     columns([0, 0], title="none", key="c")  # nothing to divide by
 
 
-def test_a_rail_runs_from_the_first_to_the_second(drawn):
-    rails([ClassChange("A", 12, (0.25, 0.75)), ClassChange("B", 3, (1.0, 0.5))], key="r")
+def test_a_rail_runs_from_the_first_to_the_second_beside_a_picture(view, drawn):
+    one, other = view.ids[:2].tolist()
+    rails(view, [(ClassChange("A", 12, (0.25, 0.75)), one), (ClassChange("B", 3, (1.0, 0.5)), other)], key="r")
     up, down = re.findall(r'<u style="left:([\d.]+)%;width:([\d.]+)%;background:(#\w+)"', drawn[0])
     assert up == ("25.0", "50.0", GAIN) and down == ("50.0", "50.0", LOSS)
     assert "A: 25 % to 75 % of 12 samples" in drawn[0] and ">+50<" in drawn[0] and ">-50<" in drawn[0]
     assert re.findall('data-pick="(.)"', drawn[0]) == ["A", "B"]
+    assert drawn[0].count('class="face"') == 2

@@ -106,3 +106,21 @@ def test_exemplars_on_a_line():
     assert right.centre.tolist() == [4, 3] and right.border.tolist() == [3, 4] and right.newcomers.tolist() == []
     assert empty.centre.tolist() == empty.border.tolist() == empty.newcomers.tolist() == []
     assert exemplars(vectors, clusters, 2)[0].newcomers.tolist() == []
+
+
+def test_exemplars_show_each_class_before_any_twice():
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 6, 400)
+    vectors = rng.standard_normal((400, 4)).astype(np.float32) * (
+        1 + classes[:, None]
+    )  # the first class lies in the middle
+    clusters = rng.integers(0, 2, 400)
+    previous = rng.integers(0, 2, 400)
+    plain = exemplars(vectors, clusters, 2, count=400, previous=previous)
+    varied = exemplars(vectors, clusters, 2, count=12, previous=previous, classes=classes)
+    for whole, some in zip(plain, varied, strict=True):
+        for kind in ("centre", "border", "newcomers"):
+            order, shown = getattr(whole, kind), getattr(some, kind)
+            assert len(shown) == 12 and np.bincount(classes[shown]).tolist() == [2] * 6
+            for number in range(6):  # of each class the most telling ones
+                assert shown[classes[shown] == number].tolist() == order[classes[order] == number][:2].tolist()
