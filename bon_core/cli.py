@@ -35,6 +35,7 @@ SECTIONS = {  # of RunConfig: title, class, what each option does
             "path": "where a named set lies, if not in data/cache",
             "image_size": "resize images to this many pixels",
             "holdout": "share of training classes to evaluate on instead of the test classes, for tuning",
+            "class_level": "folders and zips: which folder names the class, 1 the first, 2 the second; default: 1",
         },
     ),
     "network": (

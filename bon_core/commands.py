@@ -5,10 +5,8 @@ Each returns a dict for people and for --json.
 
 import shutil
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,11 +20,17 @@ from bon_core.embeddings import EmbeddingSet
 from bon_core.evaluation import held_out
 from bon_core.experiment import CLUSTERS_TO_LOOK_AT, WEIGHTS
 from bon_core.files import check_regular, opened, path_of, reason_of, whole_file
+from bon_core.intake import tell
 from bon_core.retrieval.negatives import hardness_of
 from bon_core.runs import Run, Status
 from bon_core.slices import block_masks
 from bon_core.snapshot import Snapshot
 from bon_core.survey import Progress, fitted_division, fitted_hashing, measure, take
+
+KNOWN = {  # what the views and exports know of each sample
+    *("id", "class", "split", "x", "y", "trust", "bucket", "bit", "cluster", "correct", "hardness", "nearest"),
+    "nearest_distance",
+}
 
 
 def evaluate(name: str, *, data: str | None, device: str) -> dict[str, Any]:
@@ -35,6 +39,7 @@ def evaluate(name: str, *, data: str | None, device: str) -> dict[str, Any]:
     images = _images_for(run, data)
     part = images.part(held_out(run.config) if data is None else "test")
     found = measure(_embedding_set(run, part, device))
+    tell(images.told)
     return {"run": name, "data": images.name, "split": SPLIT_NAMES[part.split[0]], **found}
 
 
@@ -55,6 +60,7 @@ def embed(name: str, *, data: str | None, out: str, device: str) -> dict[str, An
             np.savez_compressed(temporary, vectors=embeddings.vectors, **columns)
     else:
         write_table(path, columns | {"vector": embeddings.vectors})
+    tell(images.told)
     return {
         "run": name,
         "data": images.name,
@@ -69,6 +75,7 @@ def snapshot_embeddings(name: str, file: str) -> dict[str, Any]:
     path = runs.new_path(name)  # refuse a bad name before the file is read
     embeddings, split = load_vectors(file)
     shot = run_of_embeddings(path, embeddings, split, data=Path(file).name)
+    tell(embeddings.intake)
     return {
         "run": name,
         "samples": len(embeddings),
@@ -83,17 +90,17 @@ def run_of_embeddings(
     split: np.ndarray,
     *,
     data: str,
-    fields: Mapping[str, np.ndarray] = MappingProxyType({}),
     images: ImageSet | None = None,
     digest: str | None = None,
     progress: Progress = lambda share, text: None,
 ) -> Snapshot:
     """Make the run directory `path` of embeddings as they are; it is there when all is done, or not at all.
 
-    data : where they come from, for the views; fields : text columns (N,) to colour by; images : with the same ids;
-    digest : of the input, to know it again
+    data : where they come from, for the views; images : with the same ids; digest : of the input, to know it again.
+    A field named as something that the views know of every sample is called "given NAME".
     """
     vectors = embeddings.vectors
+    fields = {f"given {name}" if name in KNOWN else name: column for name, column in embeddings.fields.items()}
     with runs.made(path, RunConfig()) as run:
         if images is not None:
             images.save(run.path / runs.IMAGES)
@@ -112,6 +119,7 @@ def run_of_embeddings(
                 "data": data,
                 "baseline": None,
                 "digest": digest,
+                "intake": embeddings.intake.sentence() if embeddings.intake else "",
             },
             indexes=runs.indexes_folder(),
             progress=progress,
@@ -213,7 +221,8 @@ def points(shot: Snapshot) -> dict[str, np.ndarray]:
         "nearest": shot.ids[shot.neighbours[:, 0]],
         "nearest_distance": shot.neighbour_distances[:, 0].astype(np.float32),
     }
-    return plain | {field: np.array(names)[codes] for field, (codes, names) in shot.fields.items()}
+    texts = {field: np.array(names, dtype=object)[codes] for field, (codes, names) in shot.fields.items()}
+    return plain | texts | shot.numbers
 
 
 def embed_image(run: Run, image: Any) -> np.ndarray:
@@ -276,7 +285,7 @@ def _images_for(run: Run, data: str | None) -> ImageSet | VectorSet:
     if data is None:
         return trained_on
     size = trained_on.size if isinstance(trained_on, ImageSet) else None
-    other = load_data(replace(own, name=data, path=None, image_size=size, holdout=0.0))
+    other = load_data(replace(own, name=data, path=None, image_size=size, holdout=0.0, class_level=None))
     check(
         type(other) is type(trained_on) and other.channels == trained_on.channels,
         f"{data} has {other.UNIT} of {other.channels} channel(s) or values, but {run.name} was trained on"
@@ -312,7 +321,7 @@ def write_table(path: Path, columns: dict[str, np.ndarray], ready: dict[str, Any
 
 
 def lists(values: np.ndarray) -> Any:
-    """(N, D) as a pyarrow column of N lists of D."""
+    """(N, D) as a pyarrow column of N lists of D; lists of a fixed size have no offsets, which N x D could overflow."""
     import pyarrow as pa
 
-    return pa.ListArray.from_arrays(np.arange(len(values) + 1, dtype=np.int32) * values.shape[1], values.ravel())
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])

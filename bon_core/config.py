@@ -55,6 +55,7 @@ class DataConfig:
     path: str | None = None  # where a named set lies on disk, if not in data/cache
     image_size: int | None = None  # pixels; None keeps the set's own size
     holdout: float = 0.0  # share of the *training* classes set aside, to tune settings on
+    class_level: int | None = None  # which folder of an image's path is its class; None: the first
 
     def __post_init__(self) -> None:
         check(bool(self.name), "The data set's name is empty; name a set such as glyphs, or a path.")
@@ -65,6 +66,11 @@ class DataConfig:
         check(
             0 <= self.holdout <= 0.5,
             f"Hold-out is {self.holdout}, but at most half of the training classes can be held out; give 0 to 0.5.",
+        )
+        check(
+            self.class_level is None or 1 <= self.class_level <= 20,
+            f"The class level is {self.class_level}, but folders are counted from 1; give 1 for the first, 2 for the"
+            " second.",
         )
 
 

@@ -1,14 +1,16 @@
 """The one value that flows from a network (or a file) to everything that looks at an embedding space."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from bon_core.config import InputError
+from bon_core.config import InputError, check
 from bon_core.files import scratch
+from bon_core.intake import Intake
 
 UNIT_TOLERANCE = 1e-3
+SAME_LENGTH = 0.05  # lengths that differ by a smaller share than this count as equal
 BLOCK = 65536  # rows worked on at once, so that a memory map stays on disk
 
 
@@ -22,6 +24,8 @@ class EmbeddingSet:
     labels : (N,) int64, values in [0, P)
     ids : (N,) int64, unique and stable: they survive sub-setting and name a sample in links
     class_names : P strings
+    fields : further columns, each (N,) text or numbers
+    intake : what was read, where they come out of a file or from a caller
 
     Raises
     ------
@@ -33,13 +37,11 @@ class EmbeddingSet:
     labels: np.ndarray
     ids: np.ndarray
     class_names: tuple[str, ...]
+    fields: Mapping[str, np.ndarray] = field(default_factory=dict)
+    intake: Intake | None = None
 
     def __post_init__(self) -> None:
-        if self.vectors.ndim != 2 or 0 in self.vectors.shape:
-            raise InputError(
-                f"Embeddings have shape {self.vectors.shape}, but must be (samples, width) with at least one of each;"
-                " save one row a sample."
-            )
+        check_vectors(self.vectors)
         kinds = [(self.vectors.dtype, np.float32), (self.labels.dtype, np.int64), (self.ids.dtype, np.int64)]
         if any(found != wanted for found, wanted in kinds):
             raise InputError(
@@ -76,8 +78,12 @@ class EmbeddingSet:
         *,
         ids: np.ndarray | None = None,
         class_names: Sequence[str] | None = None,
+        fields: Mapping[str, np.ndarray] | None = None,
+        intake: Intake | None = None,
     ) -> "EmbeddingSet":
         """Normalise raw vectors (N, D) of any float type, and number samples and classes where no names are given.
+
+        An `intake` is kept, with a note where the vectors' lengths differ, as these are lost here.
 
         Raises
         ------
@@ -85,17 +91,16 @@ class EmbeddingSet:
             If a row is not finite or is all zeros (it has no direction), or anything the class itself refuses.
         """
         vectors = np.asarray(vectors)
-        if vectors.ndim != 2 or 0 in vectors.shape or vectors.dtype.kind not in "fiu":
-            raise InputError(
-                f"Embeddings are {vectors.dtype} of shape {vectors.shape}, but must be numbers, (samples, width),"
-                " with at least one of each; save them as float32, one row a sample."
-            )
+        check_vectors(vectors)
         labels, names = numbered(np.asarray(labels), class_names)
+        unit, lengths = _unit(vectors)
         return cls(
-            vectors=_unit(vectors),
+            vectors=unit,
             labels=labels,
             ids=np.arange(len(vectors), dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64),
             class_names=names,
+            fields=fields or {},
+            intake=intake and intake.noting(about_lengths(lengths)),
         )
 
     def __len__(self) -> int:
@@ -108,6 +113,8 @@ class EmbeddingSet:
             labels=self.labels[positions],
             ids=self.ids[positions],
             class_names=self.class_names,
+            fields={name: column[positions] for name, column in self.fields.items()},
+            intake=self.intake,
         )
 
 
@@ -132,41 +139,71 @@ def numbered(labels: np.ndarray, class_names: Sequence[str] | None = None) -> tu
     return labels.astype(np.int64), tuple(class_names)
 
 
+def check_vectors(vectors: np.ndarray, what: str = "Embeddings") -> None:
+    """Raise InputError unless `vectors` are real numbers of two dimensions, (N, D). The one check at every door."""
+    check(
+        vectors.ndim == 2 and 0 not in vectors.shape and vectors.dtype.kind in "fiu",
+        f"{what} are {vectors.dtype} of shape {vectors.shape}, but must be real numbers, (samples, width), with at"
+        " least one of each; save them as float32, one row a sample.",
+    )
+
+
 def check_directions(bad: np.ndarray) -> None:
-    """Raise InputError if a row (N,) bool has no direction, or none that float32 can hold."""
+    """Raise InputError if a row (N,) bool has no direction that float32 can hold."""
     if bad.any():
         raise InputError(
-            f"Embedding {int(np.argmax(bad))} (and {int(bad.sum()) - 1} more) holds NaN, infinity or only zeros,"
-            " but every row must have a direction; drop such rows."
+            f"Embedding {int(np.argmax(bad))} (and {int(bad.sum()) - 1} more) holds NaN, infinity or only zeros in"
+            " float32, but every row must have a direction; drop such rows."
         )
 
 
-def without_direction(vectors: np.ndarray) -> np.ndarray:
-    """Which rows (N,) bool of `vectors` (N, D), possibly a memory map, are not finite in float32 or only zeros."""
-    bad = np.zeros(len(vectors), dtype=bool)
-    for start in range(0, len(vectors), BLOCK):
-        with np.errstate(over="ignore"):
-            block = np.asarray(vectors[start : start + BLOCK], dtype=np.float32)
-        bad[start : start + BLOCK] = ~(np.isfinite(block).all(axis=1) & block.any(axis=1))
-    return bad
+def about_lengths(lengths: np.ndarray) -> str:
+    """A note if the vectors' lengths (N,) differ, which distances between directions do not show; else empty."""
+    low, high = float(lengths.min()), float(lengths.max())
+    if high - low <= SAME_LENGTH * high:
+        return ""
+    return f"the vectors have different lengths ({low:.3g} to {high:.3g}); distances here are between their directions"
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows (N, D) of any type, possibly a memory map, as float32 of length 1; block by block, to need little beside."""
-    kind = np.float64 if vectors.dtype.kind == "f" and vectors.dtype.itemsize > 4 else np.float32
-    unit, bad = scratch(vectors.shape), np.zeros(len(vectors), dtype=bool)
+def directions(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows (N,) bool of `vectors` (N, D), possibly a memory map, have no direction in float32; and the length of
+    each (N,) float64.
+    """
+    bad, lengths = np.zeros(len(vectors), dtype=bool), np.empty(len(vectors))
     for start in range(0, len(vectors), BLOCK):
-        block, bad[start : start + BLOCK] = _of_moderate_length(np.asarray(vectors[start : start + BLOCK], dtype=kind))
-        with np.errstate(invalid="ignore", divide="ignore"):  # rows without a direction, refused below
-            unit[start : start + BLOCK] = block / np.linalg.norm(block, axis=1, keepdims=True)
+        rows = slice(start, start + BLOCK)
+        block, scale, bad[rows] = _scaled(np.asarray(vectors[rows]))
+        with np.errstate(invalid="ignore", over="ignore"):  # rows without a direction
+            lengths[rows] = np.linalg.norm(block, axis=1) * scale
+    return bad, lengths
+
+
+def _unit(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (N, D) of any type, possibly a memory map, as float32 of length 1, and the lengths (N,) float64 that they
+    had; block by block, to need little beside.
+    """
+    unit, bad, lengths = scratch(vectors.shape), np.zeros(len(vectors), dtype=bool), np.empty(len(vectors))
+    for start in range(0, len(vectors), BLOCK):
+        rows = slice(start, start + BLOCK)
+        block, scale, bad[rows] = _scaled(np.asarray(vectors[rows]))
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # rows without a direction, refused below
+            norms = np.linalg.norm(block, axis=1)
+            unit[rows] = block / norms[:, None]
+            lengths[rows] = norms * scale
     check_directions(bad)
-    return unit
+    return unit, lengths
 
 
-def _of_moderate_length(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (N, D) whose squares neither overflow nor vanish, and which rows (N,) have no direction."""
-    largest = np.abs(vectors).max(axis=1, initial=0)
-    bad = ~(np.isfinite(largest) & (largest > 0))
+def _scaled(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray | float, np.ndarray]:
+    """Rows (N, D) as floats whose squares neither overflow nor vanish, what they were divided by (N,), and which of
+    them (N,) have no direction in float32, whatever type they are of.
+    """
+    wide = vectors.dtype.kind == "f" and vectors.dtype.itemsize > 4
+    vectors = vectors.astype(np.float64 if wide else np.float32, copy=False)
+    largest = np.abs(vectors).max(axis=1, initial=0).astype(np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        as_float32 = largest.astype(np.float32)
+    bad = ~(np.isfinite(as_float32) & (as_float32 > 0))
     if bad.any() or (largest.max(initial=1) < 1e15 and largest.min(initial=1) > 1e-15):
-        return vectors, bad
-    return vectors / largest[:, None], bad
+        return vectors, 1.0, bad
+    return vectors / largest[:, None].astype(vectors.dtype), largest, bad

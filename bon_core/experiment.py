@@ -23,6 +23,7 @@ from bon_core.datasets.image_set import TRAIN
 from bon_core.embeddings import EmbeddingSet
 from bon_core.evaluation import Data, Evaluator, drawn_rows, evaluated, held_out, untrained
 from bon_core.files import sweep, whole_file
+from bon_core.intake import counted, tell
 from bon_core.retrieval.neighbours import NeighbourTable
 from bon_core.runs import Run
 from bon_core.snapshot import Snapshot
@@ -60,6 +61,7 @@ def train(name: str, config: RunConfig, *, queue: bool = False, command: str = "
         for part in ("train", held_out(config)):
             images.part(part)  # both must be there before a run is
         _check_batch(config, images.part("train"))
+        tell(images.told)
         run = runs.create(name, config, command=command)
         with run.claimed():
             return _train(run, config, images, ranks, queue=queue)
@@ -104,6 +106,11 @@ def settled(config: RunConfig, data: Data) -> RunConfig:
 
 def _check_batch(config: RunConfig, train_set: Data) -> None:
     usable = int((np.bincount(train_set.labels) >= 2).sum())
+    check(
+        usable >= 2,
+        f"{counted(usable, 'classes')} for training with two samples or more cannot fill a batch, which needs 2; add"
+        " classes or samples, or leave --holdout out.",
+    )
     check(
         config.mining.classes <= usable,
         f"A batch takes {config.mining.classes} classes, but only {usable} training classes have two images or more;"
@@ -275,6 +282,7 @@ def _take_snapshot(run: Run, images: Data, *, device: str) -> dict[str, Any]:
             "epoch": trainer.step / trainer.steps_per_epoch,
             "origin": "trained",
             "data": images.name,
+            "intake": images.told.sentence(),
             "baseline": _baseline(run, evaluated(config, images)),
             "drawn_from": len(images) if len(shown) < len(images) else None,
         },

@@ -41,6 +41,7 @@ ARRAYS = {  # name: (dtype, rank)
     "masks": (np.float32, 2),  # (K, D) what each learner sees of the embedding
 }
 FIELD_PREFIX = "field-"
+NO_VALUE = "no value"  # the category of a number that is not there
 META = {  # what views take for granted in meta.json
     "version": int,
     "samples": int,
@@ -119,7 +120,7 @@ class Snapshot:
 
     @cached_property
     def fields(self) -> dict[str, tuple[np.ndarray, list[str]]]:
-        """What the data set knows of each sample: name -> (codes (N,), categories)."""
+        """What the data set knows of each sample: name -> (codes (N,), categories); those of numbers are ascending."""
         found = {name: (self._read(FIELD_PREFIX + key), names) for name, key, names in self.meta["fields"]}
         for name, (codes, names) in found.items():
             check(
@@ -128,6 +129,13 @@ class Snapshot:
                 " with: snapshot.",
             )
         return found
+
+    @cached_property
+    def numbers(self) -> dict[str, np.ndarray]:
+        """Those fields that are of numbers: name -> (N,) float64, NaN where there is none."""
+        listed = self.meta.get("numbers")
+        names = [name for name in self.fields if name in (listed if isinstance(listed, list) else [])]
+        return {name: _floats(self.fields[name][1])[self.fields[name][0]] for name in names}
 
     @cached_property
     def position_of(self) -> dict[int, int]:
@@ -216,6 +224,21 @@ def _texts_of(field: Any) -> list[Any]:
     return [None]
 
 
+def _categories(values: np.ndarray) -> list[str]:
+    """Different values of a field as text."""
+    if values.dtype.kind != "f":
+        return [str(value) for value in values.tolist()]
+    return [NO_VALUE if np.isnan(value) else str(value) for value in values]
+
+
+def _floats(categories: list[str]) -> np.ndarray:
+    """The numbers that categories stand for, (P,) float64; NaN for what is none."""
+    try:
+        return np.array([np.nan if name == NO_VALUE else float(name) for name in categories])
+    except ValueError:
+        return np.full(len(categories), np.nan)
+
+
 def write(
     path: Path,
     arrays: Mapping[str, np.ndarray],
@@ -229,7 +252,7 @@ def write(
     arrays
         Every name in ARRAYS; converted to its dtype.
     fields
-        name -> (N,) str, kept as codes and categories.
+        name -> (N,) text or numbers, kept as codes and categories.
     meta
         JSON values; must hold step, epoch, class_names, learners, metrics and what the views ask for.
     """
@@ -239,11 +262,18 @@ def write(
     with whole_folder(path) as temporary:
         listed = []
         for number, (name, values) in enumerate(fields.items()):
-            names, codes = np.unique(np.asarray(values).astype(str), return_inverse=True)
+            found, codes = np.unique(np.asarray(values), return_inverse=True)
             np.save(temporary / f"{FIELD_PREFIX}{number}.npy", codes.astype(np.int32))
-            listed.append((name, str(number), names.tolist()))
+            listed.append((name, str(number), _categories(found)))
         for name, (kind, _) in ARRAYS.items():
             np.save(temporary / f"{name}.npy", np.asarray(arrays[name]).astype(kind))
-        whole_meta = {"version": VERSION, "samples": len(arrays["ids"]), "fields": listed, **meta}
+        numbers = [name for name, values in fields.items() if np.asarray(values).dtype.kind in "iuf"]
+        whole_meta = {
+            "version": VERSION,
+            "samples": len(arrays["ids"]),
+            "fields": listed,
+            "numbers": numbers,
+            **meta,
+        }
         (temporary / "meta.json").write_text(json.dumps(whole_meta, ensure_ascii=False), encoding="utf-8")
     return Snapshot.open(path)

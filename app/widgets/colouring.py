@@ -10,6 +10,7 @@ from app.state import View
 from bon_core.mining.codes import bits_of
 
 STEPS = 24  # of a continuous colour
+MOST_NAMED = 24  # categories that get a colour and a legend of their own: the hues, then darker, then lighter ones
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,9 @@ def colouring(view: View, name: str | None = None, *, bit: int = 0) -> Colouring
         word = "learner" if snapshot.meta["clusters_origin"] == "learners" else "cluster"
         return _categories(word, clusters, [f"{word} {k}" for k in range(clusters.max(initial=0) + 1)])
     if name == "class":
-        return _repeating("class", np.asarray(snapshot.labels)[rows], "classes")
+        labels = np.asarray(snapshot.labels)[rows]
+        few = len(snapshot.class_names) <= MOST_NAMED
+        return _categories(name, labels, snapshot.class_names) if few else _repeating(name, labels, "classes")
     if name == "bucket":
         return _repeating("bucket", np.asarray(snapshot.codes)[rows], "buckets")
     if name == "bit":
@@ -96,16 +99,41 @@ def colouring(view: View, name: str | None = None, *, bit: int = 0) -> Colouring
         return Colouring("trust", values, tuple(reversed(theme.DIVERGING)), domain=(0, 1), ends=ends)
     codes, names = snapshot.fields[name]
     codes = np.asarray(codes)[rows]
-    if len(names) <= len(theme.HUES):
+    if name in snapshot.numbers and len(names) > len(theme.HUES):
+        return _ramp(name, snapshot.numbers[name][rows])
+    if len(names) <= MOST_NAMED:
         return _categories(name, codes, names)
     return _repeating(name, codes, f"values of {name}")
 
 
 def _categories(title: str, values: np.ndarray, names: list[str], colours: tuple[str, ...] = ()) -> Colouring:
-    colours = colours or tuple(theme.hue(number) for number in range(max(len(names), 1)))
+    colours = colours or _distinct(len(names))
     counts = np.bincount(values, minlength=len(names))
     entries = tuple((colours[k], name, int(counts[k])) for k, name in enumerate(names) if counts[k])
     return Colouring(title, values.astype(np.int16), colours, entries, names=tuple(names))
+
+
+def _distinct(count: int) -> tuple[str, ...]:
+    """A colour for each of up to MOST_NAMED categories."""
+    hues = [*theme.HUES, *(_mixed(hue, 0, 0.45) for hue in theme.HUES), *(_mixed(hue, 255, 0.5) for hue in theme.HUES)]
+    return tuple(hues[: max(count, 1)])
+
+
+def _mixed(colour: str, grey: int, share: float) -> str:
+    """A colour with a share of black (0) or white (255)."""
+    parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#{:02X}{:02X}{:02X}".format(*(round((1 - share) * part + share * grey) for part in parts))
+
+
+def _ramp(title: str, values: np.ndarray) -> Colouring:
+    """Numbers (n,), from the 1st to the 99th percentile; those that are not there get the colour of the middle."""
+    there = values[np.isfinite(values)]
+    low, high = (float(end) for end in np.quantile(there, [0.01, 0.99])) if len(there) else (0.0, 1.0)
+    high = high if high > low else low + 1
+    gone = len(values) - len(there)
+    more = f"; {theme.count(gone)} have none and the colour of the middle" if gone else ""
+    filled = np.where(np.isfinite(values), values, (low + high) / 2).astype(np.float32)
+    return Colouring(title, filled, theme.SEQUENTIAL, domain=(low, high), ends=(f"{low:.4g}", f"{high:.4g}{more}"))
 
 
 def _repeating(title: str, values: np.ndarray, plural: str) -> Colouring:

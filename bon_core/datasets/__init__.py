@@ -7,7 +7,9 @@ from pathlib import Path
 from bon_core.config import DataConfig, InputError, check
 from bon_core.datasets import folder, glyphs, huggingface, omniglot
 from bon_core.datasets.here import is_here
+from bon_core.datasets.image_files import SUFFIXES
 from bon_core.datasets.image_set import ImageSet
+from bon_core.datasets.remedies import data_remedy
 from bon_core.datasets.sizes import resized
 from bon_core.datasets.splits import hold_out
 from bon_core.datasets.vector_set import VectorSet
@@ -42,6 +44,7 @@ def load_data(data: DataConfig) -> ImageSet | VectorSet:
     if data.name in NAMED_SETS or huggingface.named(data.name) or not holds_vectors(path_of(data.name)):
         return load_images(data)
     check(data.image_size is None, f"{data.name} holds vectors, which have no image size; leave --image-size out.")
+    check(data.class_level is None, f"{data.name} has no folders of classes; leave --class-level out.")
     vectors = load_vector_set(data.name)
     return hold_out(vectors, data.holdout, HOLD_OUT_SEED) if data.holdout > 0 else vectors
 
@@ -64,7 +67,12 @@ def load_images(data: DataConfig) -> ImageSet:
     elif huggingface.named(data.name):
         images = huggingface.load(data.name, data.image_size)
     else:
-        images = _load_path(path_of(data.name), data.image_size)
+        images = _load_path(path_of(data.name), data)
+    folders = data.name not in NAMED_SETS and path_of(data.name).suffix.lower() != ".npz"
+    check(
+        data.class_level is None or (folders and not huggingface.named(data.name)),
+        f"{data.name} has no folders of classes; leave --class-level out.",
+    )
     return hold_out(images, data.holdout, HOLD_OUT_SEED) if data.holdout > 0 else images
 
 
@@ -76,20 +84,18 @@ def lasting_name(name: str) -> str:
     return ",".join([f"{start}{path_of(place).resolve()}", *options]) if here else name
 
 
-def _load_path(path: Path, image_size: int | None) -> ImageSet:
+def _load_path(path: Path, data: DataConfig) -> ImageSet:
     if path.is_dir() or (path.is_file() and path.suffix.lower() == ".zip"):
-        return folder.load(path, image_size)
+        return folder.load(path, data.image_size, data.class_level)
     if path.is_file() and path.suffix.lower() == ".npz":
         check(
             not holds_vectors(path),
             f"{path} holds vectors and is not an image set; name it where vectors are asked for.",
         )
-        return resized(ImageSet.load(path), image_size)
+        return resized(ImageSet.load(path), data.image_size)
     if path.is_file():
-        raise InputError(
-            f"{path} is neither a folder nor a .zip nor an .npz file; put the images into a folder with a sub-folder"
-            " for each class."
-        )
+        picture = path.suffix.lower() in SUFFIXES
+        raise InputError(f"{path} is neither a folder nor a .zip nor an .npz file; {data_remedy(path, picture)}.")
     raise InputError(
         f"There is no data set {str(path)!r}: it is neither one of {', '.join(NAMED_SETS)} nor a path that exists;"
         " name a set, or check the path."

@@ -2,60 +2,92 @@
 
 import collections
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from bon_core.config import InputError, check
-from bon_core.datasets.image_files import ImageFile, image_files
+from bon_core.datasets.class_folders import ClassFolders, Place, class_folders, notes
+from bon_core.datasets.image_files import FORMATS, OTHER, ImageFile, Listing, image_files
 from bon_core.datasets.image_set import ImageSet
-from bon_core.datasets.labelled import SPLIT_NAMES, TEST, TRAIN, VALIDATION
+from bon_core.datasets.labelled import SPLIT_NAMES
 from bon_core.datasets.picture_files import PictureFiles
 from bon_core.datasets.splits import SPLIT_SEED, TEST_SHARE, class_disjoint
 from bon_core.files import reason_of
+from bon_core.intake import Intake, counted, listed
 
 if TYPE_CHECKING:
     from PIL import Image
 
 IMAGE_SIZE = 64  # pixels, unless asked otherwise
-PART_FOLDERS = {"train": TRAIN, "test": TEST, "validation": VALIDATION, "val": VALIDATION}
 MOST_IMAGES = 5_000_000
 MOST_MEMORY = 2 << 30  # bytes of all images at their final size; of a folder with more, they stay on disk
 MOST_FILES = 64 << 30  # bytes of all image files in a zip, unpacked
 LOOKED_AT = 256  # images that stay on disk: how many of them say whether all are grey
 MOST_FILE = 512 << 20  # bytes of one image file, unpacked
 MOST_PIXELS = 80_000_000  # of one image as stored; a small file can claim to hold a huge picture
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # whatever a file is called; for others Pillow may run
-# another program, as Ghostscript for PostScript
-Place = tuple[int | None, str]  # part (None: not given) and class of an image
+LOOSE = "images outside of class folders"
 
 
-def load(path: str | Path, image_size: int | None = None) -> ImageSet:
+def load(path: str | Path, image_size: int | None = None, class_level: int | None = None) -> ImageSet:
     """Read every image below `path`, cut to its central square and resized.
 
-    Without train/ and test/ (or val/), half the classes (by a fixed seed) are the test part; so they are where most
-    classes are in several parts, as in a set made for classification. A single folder around everything is passed
-    through. The set is grey if every image is. The field "file" keeps each image's path. Where all images take
-    more than MOST_MEMORY, they stay on disk as PictureFiles, and a damaged one is noticed when its turn comes.
+    Without train/ and test/ (or val/, or as people call them), half the classes (by a fixed seed) are the test part; so
+    they are where most classes are in several parts, as in a set made for classification. A single folder around
+    everything is passed through. The set is grey if every image is. The field "file" keeps each image's path. Where all
+    images take more than MOST_MEMORY, they stay on disk as PictureFiles, and a damaged one is noticed when its turn
+    comes.
 
     Parameters
     ----------
     path : a folder, or a .zip of one
     image_size : pixels a side; IMAGE_SIZE if None
+    class_level : which folder is the class, counted from 1 below the parts; None: the first
 
     Raises
     ------
     InputError
-        If there are fewer than two classes or no class with two images, two parts share a few classes, a file cannot be
-        read as an image, or a limit above is exceeded; also what `image_files` refuses.
+        If it is not clear what are parts and classes, there are fewer than two classes or no class with two images,
+        two parts share a few classes, a file cannot be read as an image, or a limit above is exceeded; also what
+        `image_files` refuses.
     """
     path = Path(path)
-    with image_files(path) as files:
-        places = _places(path, [file.name for file in files])
-        name = path.resolve().name.removesuffix(".zip")
-        return assemble(name, path, files, places, image_size or IMAGE_SIZE, lasting=path.is_dir())
+    with image_files(path) as listing:
+        names = [file.name for file in listing.files]
+        layout = class_folders(path, names, class_level)
+        found = {name: layout.place(name) for name in names}
+        places = {name: place for name, place in found.items() if place is not None}
+        check(
+            bool(places) or layout.level == 1,
+            f"No image of {path} lies in {layout.level} folders; give a smaller --class-level.",
+        )
+        return assemble(
+            path.resolve().name.removesuffix(".zip"),
+            path,
+            listing.files,
+            places,
+            image_size or IMAGE_SIZE,
+            lasting=path.is_dir(),
+            intake=_intake(listing, layout, places, asked=class_level is not None),
+        )
+
+
+def _intake(listing: Listing, layout: ClassFolders, places: Mapping[str, Place], *, asked: bool) -> Intake:
+    """What the folders say, and what was passed over; counts come later."""
+    classes = {class_name for _, class_name in places.values()}
+    read = {place for _, place in filter(None, map(layout.place, listing.passed_over.get(OTHER, [])))}
+    unread = sorted(read - classes)
+    return Intake(
+        took="",
+        source=f"parts from the folders {listed(sorted(layout.parts))}" if layout.parts else "",
+        passed_over={LOOSE: len(listing.files) - len(places)} | listing.counts(),
+    ).noting(
+        f"no image could be read of {counted(len(unread), 'folders')}: {listed(unread)}" if unread else "",
+        *notes(layout, places, asked=asked),
+    )
 
 
 def assemble(
@@ -66,26 +98,31 @@ def assemble(
     size: int,
     *,
     lasting: bool,
+    intake: Intake,
 ) -> ImageSet:
-    """The set of those `files` that have a place. `lasting` ones can be opened later and so may stay on disk.
+    """The set of those `files` that have a place. `lasting` ones can be opened later and so may stay on disk; `intake`
+    says what is known of the source and lacks the counts.
 
     Raises InputError as `load` does; `source` is what its sentences call it.
     """
     files = [file for file in files if file.name in places]
     pooled = _for_classification(places)
-    _check_classes(source, places, pooled)
+    _check_classes(source, places, pooled, intake)
     _check_limits(source, files, size, lasting)
     stay = len(files) * size * size * 3 > MOST_MEMORY
     class_names = sorted({class_name for _, class_name in places.values()})
     labels = np.searchsorted(class_names, [places[file.name][1] for file in files])
     parts = [places[file.name][0] for file in files]
-    fields = {"file": np.array([file.name for file in files])}
+    fields = {"file": np.array([file.name for file in files], dtype=np.dtypes.StringDType())}  # some are long
     if pooled:
         fields["part"] = np.array(["" if part is None else SPLIT_NAMES[part] for part in parts])
     if pooled or None in parts:
         split = class_disjoint(labels, test_share=TEST_SHARE, seed=SPLIT_SEED)
     else:
         split = np.array(parts, np.uint8)
+    drawn = "half of the classes are kept for testing" if pooled or None in parts else ""
+    why = ", as most classes are in several parts" if pooled else ""
+    took = f"{counted(len(files), 'images')} of {len(class_names):,} classes, {size} px"
     return ImageSet(
         name=name,
         images=_on_disk(files, size) if stay else _decode_all(files, size),
@@ -94,6 +131,7 @@ def assemble(
         split=split,
         ids=np.arange(len(files)),
         fields=fields,
+        intake=replace(intake, took=took).noting(f"{drawn}{why}" if drawn else ""),
     )
 
 
@@ -107,7 +145,7 @@ def open_picture(stream: IO[bytes]) -> "Image.Image":
     """
     from PIL import Image
 
-    image = Image.open(stream, formats=FORMATS)
+    image = Image.open(stream, formats=tuple(FORMATS))
     pixels = image.width * image.height
     check(pixels <= MOST_PIXELS, f"it has {pixels:,} pixels, more than {MOST_PIXELS:,}")
     return image
@@ -134,36 +172,19 @@ def prepare(image: "Image.Image", *, size: int, grey: bool) -> np.ndarray:
     return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS))
 
 
-def _places(path: Path, names: list[str]) -> dict[str, Place]:
-    """The place of each file that lies in a class folder."""
-    parts = {name: PurePosixPath(name).parts for name in names}
-    while len({p[0] for p in parts.values()}) == 1 and all(len(p) > 2 for p in parts.values()):
-        parts = {name: p[1:] for name, p in parts.items()}  # a single folder around everything
-    parts = {name: p for name, p in parts.items() if len(p) > 1}
-    tops = {p[0].lower() for p in parts.values()}
-    if len(tops) < 2 or not tops <= set(PART_FOLDERS):
-        return {name: (None, p[0]) for name, p in parts.items()}
-    check(
-        "train" in tops,
-        f"{path} has the parts {' and '.join(sorted(tops))}, but train is needed; rename one, or put all class folders"
-        " side by side to have them split.",
-    )
-    codes = PART_FOLDERS if "test" in tops else dict.fromkeys(PART_FOLDERS, TEST) | {"train": TRAIN}
-    return {name: (codes[p[0].lower()], p[1]) for name, p in parts.items() if len(p) > 2}
-
-
 def _for_classification(places: Mapping[str, Place]) -> bool:
     """Whether most classes are in several parts, which then do not say what is kept for testing here."""
     parts_of = collections.Counter(class_name for _, class_name in set(places.values()))
     return sum(count > 1 for count in parts_of.values()) > len(parts_of) / 2
 
 
-def _check_classes(path: str | Path, places: Mapping[str, Place], pooled: bool) -> None:
+def _check_classes(path: str | Path, places: Mapping[str, Place], pooled: bool, intake: Intake) -> None:
     counts = collections.Counter(class_name for _, class_name in places.values())
+    passed = intake.passed()
     check(
         len(counts) >= 2,
-        f"{path} has images of {len(counts)} classes, but 2 or more are needed; put the images of each class into a"
-        " sub-folder of its own.",
+        f"{path} has images of {len(counts)} classes{f' ({passed})' if passed else ''}, but 2 or more are needed; put"
+        " the images of each class into a sub-folder of its own.",
     )
     check(
         max(counts.values()) >= 2,

@@ -12,7 +12,9 @@ from bon_core.config import InputError, check
 from bon_core.datasets import folder
 from bon_core.datasets.image_files import ImageFile
 from bon_core.datasets.image_set import ImageSet
+from bon_core.datasets.labelled import PART_NAMES
 from bon_core.files import path_of, reason_of
+from bon_core.intake import Intake, listed
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -36,14 +38,14 @@ def place_of(name: str) -> str:
 def load(name: str, image_size: int | None = None) -> ImageSet:
     """All images of the splits, cut to their central square and resized.
 
-    Splits called train, test, val or validation are parts, as in a folder of images: where most classes are in several,
-    half of the classes are kept for testing instead, and the field "part" says where an image came from. No code of the
-    data set is run.
+    Splits called train, test, val or as people call them are parts, as in a folder of images: where most classes are in
+    several, half of the classes are kept for testing instead, and the field "part" says where an image came from. No
+    code of the data set is run.
 
     Parameters
     ----------
     name : hf:OWNER/NAME or hf:FOLDER, with any of
-        split=A+B: default: those called train, test, val or validation, or all
+        split=A+B: default: those of such names, or all
         image=COLUMN: default: the only column of images
         label=COLUMN: default: the only column of class labels, or one of LABELS
         config=NAME, revision=COMMIT: of a data set on the hub
@@ -56,17 +58,25 @@ def load(name: str, image_size: int | None = None) -> ImageSet:
         what `folder.load` refuses.
     """
     place, options = _spelled(name)
-    parts = _splits(name, place, options)
-    image, label = _columns(name, next(iter(parts.values())), options)
+    parts, left_out = _splits(name, place, options)
+    first = next(iter(parts.values()))
+    image, label = _columns(name, first, options)
     files: list[ImageFile] = []
     places: dict[str, folder.Place] = {}
     for part, rows in parts.items():
-        code = folder.PART_FOLDERS.get(part) if len(parts) > 1 else None
+        code = PART_NAMES.get(part.lower()) if len(parts) > 1 else None
         found = _files(part, rows, image)
         places |= {file.name: (code, text) for file, text in zip(found, _labels(name, rows, label), strict=True)}
         files += found
     stem = place.rstrip("/").rpartition("/")[2]
-    return folder.assemble(stem, name, files, places, image_size or folder.IMAGE_SIZE, lasting=True)
+    unused = [column for column in first.column_names if column not in (image, label)]
+    passed_over = {"splits": left_out, "columns": unused}
+    intake = Intake(
+        took="",
+        source=f"images from the column {image}, labels from {label}, splits {listed(parts)}",
+        passed_over={f"{kind} ({listed(names)})": len(names) for kind, names in passed_over.items()},
+    )
+    return folder.assemble(stem, name, files, places, image_size or folder.IMAGE_SIZE, lasting=True, intake=intake)
 
 
 def _spelled(name: str) -> tuple[str, dict[str, str]]:
@@ -83,8 +93,8 @@ def _spelled(name: str) -> tuple[str, dict[str, str]]:
     return place, options
 
 
-def _splits(name: str, place: str, options: Mapping[str, str]) -> dict[str, "Dataset"]:
-    """The splits asked for, by name."""
+def _splits(name: str, place: str, options: Mapping[str, str]) -> tuple[dict[str, "Dataset"], list[str]]:
+    """The splits asked for, by name, and the names of the others."""
     try:
         import datasets
     except ImportError as error:
@@ -101,11 +111,11 @@ def _splits(name: str, place: str, options: Mapping[str, str]) -> dict[str, "Dat
         remedy = "save it with save_to_disk" if local else "check its name, config and the network"
         raise InputError(f"The data set {place} cannot be read ({reason_of(error)}); {remedy}.") from error
     parts = {"all": found} if isinstance(found, datasets.Dataset) else dict(found)
-    usual = [part for part in parts if part in folder.PART_FOLDERS]
+    usual = [part for part in parts if part.lower() in PART_NAMES]
     wanted = options["split"].split("+") if "split" in options else usual or list(parts)
     missing = [part for part in wanted if part not in parts]
     check(not missing, f"The data set {place} has no split {missing[:1]}; it has {', '.join(parts)}.")
-    return {part: parts[part] for part in wanted}
+    return {part: parts[part] for part in wanted}, [part for part in parts if part not in wanted]
 
 
 def _columns(name: str, rows: "Dataset", options: Mapping[str, str]) -> tuple[str, str]:

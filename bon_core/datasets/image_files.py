@@ -1,11 +1,12 @@
 """The image files of a folder or a zip, found and opened without unpacking anything to disk."""
 
+import collections
 import io
 import itertools
 import os
 import stat
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,8 +14,38 @@ from typing import IO
 
 from bon_core.config import InputError, check
 from bon_core.files import check_text
+from bon_core.intake import listed, shortened
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+FORMATS = {  # decoder -> endings; whatever a file is called, no other decoder looks at it: Pillow may run another
+    # program for some, as Ghostscript for PostScript
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "WEBP": (".webp",),
+    "AVIF": (".avif",),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+}
+SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+LONGEST_NAME = 4096  # characters, with its folders; as long as a path may be on Linux
+
+OTHER, HIDDEN, SPECIAL = "files of other kinds", "images under hidden names", "files of special kinds, such as pipes"
+ZIP_LINKS, DEAD, LOOPS = "links in the zip", "links to nowhere", "links back to a folder around them"
+CLOSED = "folders without the right to open them"
+PassedOver = dict[str, list[str]]  # reason -> names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """The image files by name, and what else is there: reason -> names."""
+
+    files: list["ImageFile"]
+    passed_over: Mapping[str, list[str]]
+
+    def counts(self) -> dict[str, int]:
+        """How many were passed over, by reason; other kinds with their endings."""
+        return {_with_endings(reason, names): len(names) for reason, names in self.passed_over.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,18 +58,20 @@ class ImageFile:
 
 
 @contextmanager
-def image_files(path: Path) -> Iterator[list[ImageFile]]:
+def image_files(path: Path) -> Iterator[Listing]:
     """Yield the image files below `path`, sorted by name; a zip stays open inside the `with`.
 
-    Hidden files, __MACOSX and links that lead out of a folder are passed over.
+    Links in a folder are followed, as data sets are often made of links; those in a zip are not.
 
     Raises
     ------
     InputError
-        If there is no such folder or zip, or the zip is damaged, encrypted or names files outside itself.
+        If there is no such folder or zip, a name is too long, or the zip is damaged, encrypted or names files outside
+        itself.
     """
+    passed_over: PassedOver = collections.defaultdict(list)
     if path.is_dir():
-        yield _sorted(path, _in_folder(path))
+        yield Listing(files=_sorted(path, _in_folder(path, passed_over)), passed_over=passed_over)
         return
     check(path.is_file(), f"There is no folder or zip {path}; check the path.")
     try:
@@ -46,7 +79,14 @@ def image_files(path: Path) -> Iterator[list[ImageFile]]:
     except Exception as error:  # a damaged directory makes zipfile raise half a dozen types
         raise InputError(f"{path} is not a whole zip file ({error}); make or copy it again.") from error
     with archive:
-        yield _sorted(path, _in_zip(path, archive))
+        yield Listing(files=_sorted(path, _in_zip(path, archive, passed_over)), passed_over=passed_over)
+
+
+def _with_endings(reason: str, names: list[str]) -> str:
+    if reason != OTHER:
+        return reason
+    endings = collections.Counter(PurePosixPath(name).suffix.lower() or "none" for name in names).most_common()
+    return f"{reason} ({listed(f'{ending} {count:,}' for ending, count in endings)})"
 
 
 def _sorted(path: Path, found: Iterable[ImageFile]) -> list[ImageFile]:
@@ -60,27 +100,62 @@ def _sorted(path: Path, found: Iterable[ImageFile]) -> list[ImageFile]:
     return files
 
 
-def _in_folder(root: Path) -> Iterator[ImageFile]:
-    home = root.resolve()
-    for folder, _, file_names in os.walk(root, followlinks=False):
+def _in_folder(root: Path, passed_over: PassedOver) -> Iterator[ImageFile]:
+    def closed(error: OSError) -> None:
+        passed_over[CLOSED].append(str(error.filename))
+
+    ways = {str(root): (root.resolve(),)}  # folder -> the real folders that links led to on the way there
+    for folder, inner, file_names in os.walk(str(root), followlinks=True, onerror=closed):
+        way = ways.pop(folder)
+        _open_links(Path(folder), way, inner, ways, passed_over)
         for file_name in file_names:
-            path = Path(folder) / file_name
+            path = Path(folder, file_name)
             name = path.relative_to(root).as_posix()
-            if _wanted(name) and path.resolve().is_relative_to(home) and path.is_file():
-                yield ImageFile(name=name, size=path.stat().st_size, open=lambda path=path: path.open("rb"))
+            if path.is_symlink() and not path.exists():
+                passed_over[DEAD].append(name)
+            elif _wanted(name, passed_over):
+                if path.is_file():
+                    yield ImageFile(name=name, size=path.stat().st_size, open=lambda path=path: path.open("rb"))
+                else:
+                    passed_over[SPECIAL].append(name)
 
 
-def _in_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[ImageFile]:
+def _open_links(
+    folder: Path, way: tuple[Path, ...], inner: list[str], ways: dict[str, tuple[Path, ...]], passed_over: PassedOver
+) -> None:
+    """Write down the ways to the folders `inner`, and take out of them the links that would lead in a circle."""
+    for name in list(inner):
+        path, itsway = folder / name, way
+        if path.is_symlink():
+            target = path.resolve()
+            if any(real.is_relative_to(target) for real in (*way, folder.resolve())):
+                inner.remove(name)
+                passed_over[LOOPS].append(str(path))
+                continue
+            itsway = (*way, target)
+        ways[os.path.join(str(folder), name)] = itsway
+
+
+def _in_zip(path: Path, archive: zipfile.ZipFile, passed_over: PassedOver) -> Iterator[ImageFile]:
     for entry in archive.infolist():
         name = entry.filename
         inside = name and not name.startswith("/") and "\\" not in name and ":" not in name.split("/")[0]
         check(
             bool(inside) and ".." not in name.split("/"),
-            f"The zip {path} names a file outside itself ({name!r}), which is not safe; make the zip again from the"
-            " folder of images.",
+            f"The zip {path} names a file outside itself ({shortened(name)!r}), which is not safe; make the zip again"
+            " from the folder of images.",
         )
-        link = stat.S_ISLNK(entry.external_attr >> 16)
-        if entry.is_dir() or link or not _wanted(name):
+        check(
+            len(name) <= LONGEST_NAME,
+            f"The zip {path} has a name of {len(name):,} characters ({shortened(name)!r}), but at most"
+            f" {LONGEST_NAME:,} are read; rename it.",
+        )
+        if entry.is_dir():
+            continue
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            passed_over[ZIP_LINKS].append(name)
+            continue
+        if not _wanted(name, passed_over):
             continue
         check(
             not entry.flag_bits & 1,
@@ -89,7 +164,12 @@ def _in_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[ImageFile]:
         yield ImageFile(name=name, size=entry.file_size, open=lambda entry=entry: io.BytesIO(archive.read(entry)))
 
 
-def _wanted(name: str) -> bool:
+def _wanted(name: str, passed_over: PassedOver) -> bool:
     """An image by its suffix, neither hidden nor one of the shadow files that macOS adds to a zip."""
-    parts = PurePosixPath(name).parts
-    return name.lower().endswith(SUFFIXES) and not any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    image = name.lower().endswith(SUFFIXES)
+    if hidden and image:
+        passed_over[HIDDEN].append(name)
+    elif not hidden and not image:
+        passed_over[OTHER].append(name)
+    return image and not hidden

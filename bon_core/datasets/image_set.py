@@ -65,7 +65,9 @@ class ImageSet(LabelledSet):
         }
         for number, column in enumerate(self.fields.values()):
             values, codes = np.unique(column, return_inverse=True)
-            arrays[f"field_{number}_values"] = values
+            arrays[f"field_{number}_values"] = np.array(
+                values.tolist()
+            )  # as text of one length: other would be pickled
             arrays[f"field_{number}_codes"] = codes.astype(np.int32)
         with whole_file(Path(path)) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)

@@ -7,9 +7,15 @@ from typing import ClassVar, Self
 import numpy as np
 
 from bon_core.config import InputError, check
+from bon_core.intake import Intake
 
 TRAIN, TEST, VALIDATION = 0, 1, 2
 SPLIT_NAMES = ("train", "test", "validation")  # a split code is the position here
+PART_NAMES = {  # what people call the parts, in any case
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("test", "testing", "eval"), TEST),
+    **dict.fromkeys(("validation", "val", "valid", "dev"), VALIDATION),
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,11 +29,13 @@ class LabelledSet:
     class_names : P strings
     split : (N,) uint8 of TRAIN, TEST, VALIDATION; all samples of a class are in one part
     ids : (N,) int64, unique and stable: they survive sub-setting and name a sample in links
-    fields : further string columns, each (N,), e.g. typeface or drawer
+    fields : further columns, each (N,), e.g. typeface or drawer; text, in a VectorSet also numbers
+    intake : what was read and what was passed over; None where a set was made here
     """
 
     UNIT: ClassVar[str]  # what a sample is called in sentences, in the plural
     SAMPLES: ClassVar[str]  # name of the field that holds them
+    FIELD_KINDS: ClassVar[str] = "UT"  # kinds of NumPy types that a field may have
 
     name: str
     labels: np.ndarray
@@ -35,6 +43,7 @@ class LabelledSet:
     split: np.ndarray
     ids: np.ndarray
     fields: Mapping[str, np.ndarray] = field(default_factory=dict)
+    intake: Intake | None = None
 
     def __post_init__(self) -> None:
         self._check_columns()
@@ -42,6 +51,12 @@ class LabelledSet:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    @property
+    def told(self) -> Intake:
+        """What was read, at least how many samples of how many classes."""
+        count = len(np.unique(self.labels))
+        return self.intake or Intake(took=f"{len(self):,} {self.UNIT} of {count:,} classes")
 
     @property
     def samples(self) -> np.ndarray:
@@ -79,16 +94,16 @@ class LabelledSet:
     def _check_columns(self) -> None:
         count, unit = len(self), self.UNIT
         columns = {"labels": (self.labels, "i"), "ids": (self.ids, "i"), "split": (self.split, "u")}
-        columns |= {f"field {key}": (column, "U") for key, column in self.fields.items()}
-        for name, (column, kind) in columns.items():
+        columns |= {f"field {key}": (column, self.FIELD_KINDS) for key, column in self.fields.items()}
+        for name, (column, kinds) in columns.items():
             check(
                 column.shape == (count,),
                 f"There are {count} {unit} but {name} has shape {column.shape}; give one value a sample.",
             )
             check(
-                column.dtype.kind == kind,
+                column.dtype.kind in kinds,
                 f"The column {name} is of type {column.dtype}, but must hold"
-                f" {'text' if kind == 'U' else 'whole numbers'}; convert it first.",
+                f" {'text' if 'U' in kinds else 'whole numbers'}; convert it first.",
             )
         check(
             self.labels.min() >= 0 and self.labels.max() < len(self.class_names),
@@ -112,3 +127,30 @@ class LabelledSet:
                 f" {SPLIT_NAMES[first]} and {SPLIT_NAMES[second]}, but the parts must not share classes;"
                 f" put all {self.UNIT} of a class into one part."
             )
+
+
+def split_codes(split: np.ndarray, what: str) -> np.ndarray:
+    """(N,) uint8 from codes, or from names of parts as people write them; `what` begins the sentences.
+
+    Raises
+    ------
+    InputError
+        If a value is neither.
+    """
+    check(
+        split.dtype.kind in "iuUTfb",
+        f"{what} is of type {split.dtype}, but must be 0, 1, 2 or train, test, validation; convert it.",
+    )
+    found, positions = np.unique(split, return_inverse=True)
+    if split.dtype.kind in "UT":
+        codes = [PART_NAMES.get(str(value).lower(), -1) for value in found]
+    else:
+        codes = [int(value) if value in range(len(SPLIT_NAMES)) else -1 for value in found.tolist()]
+    of_rows = np.array(codes, dtype=np.int64)[positions]
+    strange = of_rows < 0
+    check(
+        not strange.any(),
+        f"{what} has the value {split[np.argmax(strange)] if len(split) else ''}, but must be 0, 1, 2 or train, test,"
+        " validation; rename it.",
+    )
+    return of_rows.astype(np.uint8)

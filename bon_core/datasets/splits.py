@@ -59,6 +59,8 @@ def hold_out(whole: AnySet, share: float, seed: int) -> AnySet:
 
 
 def _draw(classes: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """round(share * P) of the P classes, but at least one and not all."""
-    count = min(max(round(share * len(classes)), 1), len(classes) - 1)
+    """A share of the P classes, but at least one and not all; rounded so that two are left to train on, if possible."""
+    count = round(share * len(classes))
+    count = count if len(classes) - count > 1 else int(share * len(classes))
+    count = min(max(count, 1), len(classes) - 1)
     return np.random.default_rng(seed).permutation(classes)[:count]

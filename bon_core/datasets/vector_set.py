@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from bon_core.config import check
 from bon_core.datasets.labelled import LabelledSet
 from bon_core.datasets.rows import Rows
+from bon_core.embeddings import check_vectors
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,16 +26,12 @@ class VectorSet(LabelledSet):
 
     UNIT: ClassVar[str] = "embeddings"
     SAMPLES: ClassVar[str] = "vectors"
+    FIELD_KINDS: ClassVar[str] = "UTiuf"
 
     vectors: np.ndarray | Rows
 
     def __post_init__(self) -> None:
-        shape, dtype = self.vectors.shape, self.vectors.dtype
-        check(
-            len(shape) == 2 and 0 not in shape and dtype.kind in "fiu",
-            f"Embeddings are {dtype} of shape {shape}, but must be numbers, (samples, width), with at least one of"
-            " each; save them as float32, one row a sample.",
-        )
+        check_vectors(self.vectors)
         super().__post_init__()
 
     @property

@@ -1,35 +1,23 @@
 """Ready embeddings with labels from .npz, .npy or .parquet. Legend: N embeddings, D width."""
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bon_core.config import InputError, check
-from bon_core.datasets.labelled import SPLIT_NAMES, TEST
+from bon_core.datasets import columns as usual
+from bon_core.datasets import parquet_file
+from bon_core.datasets.columns import Columns, pick, pick_vectors
+from bon_core.datasets.labelled import TEST, split_codes
+from bon_core.datasets.remedies import vectors_remedy
 from bon_core.datasets.rows import Rows
 from bon_core.datasets.splits import SPLIT_SEED, TEST_SHARE, class_disjoint
 from bon_core.datasets.vector_set import VectorSet
-from bon_core.embeddings import EmbeddingSet, check_directions, numbered, without_direction
+from bon_core.embeddings import EmbeddingSet, about_lengths, check_directions, check_vectors, directions, numbered
 from bon_core.files import check_characters, path_of, read_npz, reason_of
+from bon_core.intake import Intake, listed
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-# What people call these columns, in any case; the first that is there is taken.
-WANTED = {
-    "vectors": ("vectors", "embeddings", "vector", "embedding", "features", "x"),
-    "labels": ("labels", "label", "targets", "target", "y", "classes", "class"),
-    "ids": ("ids", "id"),
-    "split": ("split", "splits", "part"),
-    "class_names": ("class_names",),
-}
 BESIDE = ("labels", "ids", "split", "class_names")  # that an .npy file may have in files beside it
-BLOCK = 65536  # rows of a Parquet file read at once
-MOST_NUMBERS = 2 << 30  # of a Parquet file; a small one can hold the same row a billion times
-LONGEST_TEXT = 10_000  # characters of a label; every label takes as much memory as the longest
 
 
 def load_vectors(path: str | Path) -> tuple[EmbeddingSet, np.ndarray]:
@@ -54,9 +42,14 @@ def load_vectors(path: str | Path) -> tuple[EmbeddingSet, np.ndarray]:
     path = path_of(path)
     columns = _read(path)
     embeddings = EmbeddingSet.of(
-        columns["vectors"], columns["labels"], ids=columns.get("ids"), class_names=columns.get("class_names")
+        columns.vectors,
+        columns.labels,
+        ids=columns.ids,
+        class_names=columns.class_names,
+        fields=columns.fields,
+        intake=_intake(columns),
     )
-    split = columns.get("split")
+    split = columns.split
     return embeddings, np.full(len(embeddings), TEST, dtype=np.uint8) if split is None else split
 
 
@@ -72,21 +65,23 @@ def load_vector_set(path: str | Path) -> VectorSet:
     """
     path = path_of(path)
     columns = _read(path)
-    vectors, split = columns["vectors"], columns.get("split")
+    vectors, split = columns.vectors, columns.split
+    bad, lengths = directions(vectors)
+    check_directions(bad)
     if not isinstance(vectors, np.memmap) and vectors.dtype not in (np.float16, np.float32):
-        with np.errstate(over="ignore"):
-            vectors = vectors.astype(np.float32)
-    labels, class_names = numbered(columns["labels"], columns.get("class_names"))
-    made = VectorSet(
+        vectors = vectors.astype(np.float32)
+    labels, class_names = numbered(columns.labels, columns.class_names)
+    drawn = "" if split is not None else "without a split, half of the classes are kept for testing"
+    return VectorSet(
         name=path.stem,
         vectors=Rows(vectors) if isinstance(vectors, np.memmap) else vectors,
         labels=labels,
         class_names=class_names,
         split=class_disjoint(labels, test_share=TEST_SHARE, seed=SPLIT_SEED) if split is None else split,
-        ids=np.asarray(columns.get("ids", np.arange(len(labels))), dtype=np.int64),
+        ids=np.asarray(np.arange(len(labels)) if columns.ids is None else columns.ids, dtype=np.int64),
+        fields=columns.fields,
+        intake=_intake(columns).noting(about_lengths(lengths), drawn),
     )
-    check_directions(without_direction(vectors))
-    return made
 
 
 def holds_vectors(path: Path) -> bool:
@@ -100,27 +95,35 @@ def holds_vectors(path: Path) -> bool:
         return False
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """The columns of a file by the names of WANTED, checked but for what their owners check."""
+def _read(path: Path) -> Columns:
+    """The columns of a file, checked but for what their owners check."""
     check(path.is_file(), f"There is no file of embeddings {path}; check the path.")
     check(
         path.suffix.lower() in READERS,
-        f"{path} is not a file of embeddings; save them as {', '.join(READERS)}.",
+        f"{path} is not a file of embeddings; save them as {', '.join(READERS)}{vectors_remedy(path)}.",
     )
     columns = READERS[path.suffix.lower()](path)
-    vectors, labels = columns["vectors"], columns["labels"]
+    check_vectors(columns.vectors, f"The vectors in {path}")
     for name in ("labels", "ids", "split"):
-        column = columns.get(name)
+        column = getattr(columns, name)
         check(
-            column is None or column.shape == vectors.shape[:1],
-            f"{path} holds vectors of shape {vectors.shape} but {name} of shape {np.shape(column)}; save one row a"
-            " sample and one value a row.",
+            column is None or column.shape == columns.vectors.shape[:1],
+            f"{path} holds vectors of shape {columns.vectors.shape} but {name} of shape {np.shape(column)}; save one"
+            " row a sample and one value a row.",
         )
+    _check_names(path, columns)
+    if columns.split is not None:
+        columns.split = split_codes(columns.split, f"The split in {path}")
+    return columns
+
+
+def _check_names(path: Path, columns: Columns) -> None:
+    """Check what names rows and classes; class names are kept only where the labels are numbers of them."""
+    labels, ids, class_names = columns.labels, columns.ids, columns.class_names
     check(
-        labels.dtype.kind in "iuUb",
+        labels.dtype.kind in "iuUTb",
         f"The labels in {path} are {labels.dtype}, but must be whole numbers or text; convert them first.",
     )
-    ids, class_names = columns.get("ids"), columns.get("class_names")
     check(
         ids is None or (ids.dtype.kind in "iu" and (not len(ids) or ids.max() <= np.iinfo(np.int64).max)),
         f"The ids in {path} are not whole numbers below 2^63; leave them out to have the rows numbered.",
@@ -130,42 +133,72 @@ def _read(path: Path) -> dict[str, Any]:
         f"The class names in {path} are {getattr(class_names, 'dtype', None)} of shape {np.shape(class_names)}, but"
         " must be a row of texts; save one for each class, or leave them out.",
     )
-    named = class_names is not None and labels.dtype.kind in "iu"
-    columns["class_names"] = [str(name) for name in class_names] if named else None
-    if columns.get("split") is not None:
-        columns["split"] = _split_codes(path, columns["split"])
+    if class_names is not None and labels.dtype.kind not in "iu":
+        columns.class_names, columns.left_out["class_names"] = None, "without need, as the labels are text"
+    elif class_names is not None:
+        columns.class_names = [str(name) for name in class_names]
+
+
+def _intake(columns: Columns) -> Intake:
+    count, width = columns.vectors.shape
+    return Intake(
+        took=f"{count:,} vectors of {len(np.unique(columns.labels)):,} classes, {width:,} dimensions",
+        source=columns.source,
+        passed_over=columns.passed_over(),
+    ).noting(f"kept to colour by: {listed(columns.fields)}" if columns.fields else "")
+
+
+def _from_npz(path: Path) -> Columns:
+    arrays = read_npz(path)
+    names = {kind: pick(arrays, wanted) for kind, wanted in usual.WANTED.items()}
+    rest = [name for name in arrays if name not in names.values()]
+    names["vectors"] = _vectors_of(path, {name: arrays[name] for name in rest})
+    for kind in ("vectors", "labels"):
+        check(
+            names[kind] is not None,
+            f"{path} holds {listed(arrays) or 'nothing'} but no {kind}; save them as {kind}, for instance with"
+            " numpy.savez(file, vectors=..., labels=...).",
+        )
+    found = {kind: name for kind, name in names.items() if name}
+    columns = Columns(**{kind: arrays[name] for kind, name in found.items()})
+    columns.source = ", ".join(f"{kind} from the array {found[kind]}" for kind in ("vectors", "labels"))
+    for name in (name for name in rest if name != names["vectors"]):
+        why = _why_no_field(arrays[name], columns)
+        if why:
+            columns.left_out[name] = why
+        else:
+            columns.fields[name] = arrays[name].astype(str) if arrays[name].dtype.kind == "b" else arrays[name]
     return columns
 
 
-def _split_codes(path: Path, split: np.ndarray) -> np.ndarray:
-    """(N,) uint8 from codes or part names."""
-    values = np.array(SPLIT_NAMES) if split.dtype.kind == "U" else np.arange(len(SPLIT_NAMES))
+def _vectors_of(path: Path, arrays: dict[str, np.ndarray]) -> str | None:
+    """The name of the array of vectors: a usual one, or that of the only table of floats."""
+    named = [name for name in arrays if name.lower() in usual.VECTOR_NAMES]
+    if len(named) > 1:
+        named = [name for name in named if arrays[name].ndim == 2] or named
+    tables = [name for name, array in arrays.items() if array.ndim == 2 and array.dtype.kind == "f"]
+    found = pick_vectors(named, tables)
     check(
-        split.dtype.kind in "iuUfb",
-        f"The split in {path} is of type {split.dtype}, but must be 0, 1, 2 or train, test, validation; convert it.",
+        len(found) <= 1,
+        f"{path} holds several arrays of vectors ({listed(found)}), and it is not clear which one is meant; save that"
+        " one as vectors.",
     )
-    strange = ~np.isin(split, values)
-    check(
-        not strange.any(),
-        f"The split in {path} has the value {split[np.argmax(strange)]}, but must be 0, 1, 2 or train, test,"
-        " validation; rename it.",
-    )
-    return np.argmax(split[:, None] == values, axis=1).astype(np.uint8)
+    return found[0] if found else None
 
 
-def _from_npz(path: Path) -> dict[str, np.ndarray]:
-    arrays = read_npz(path)
-    names = {name: _pick(arrays, wanted) for name, wanted in WANTED.items()}
-    for name in ("vectors", "labels"):
-        check(
-            names[name] is not None,
-            f"{path} holds {', '.join(arrays) or 'nothing'} but no {name}; save them as {name}, for instance with"
-            " numpy.savez(file, vectors=..., labels=...).",
-        )
-    return {name: arrays[found] for name, found in names.items() if found}
+def _why_no_field(array: np.ndarray, columns: Columns) -> str:
+    """Why an array cannot be kept as a column that points are coloured by; empty if it can."""
+    if array.shape != columns.vectors.shape[:1]:
+        return "of another shape than one value a vector"
+    width = array.dtype.itemsize // 4 if array.dtype.kind == "U" else 0
+    if array.dtype.kind not in "iufUb" or width > usual.LONGEST_VALUE:
+        return usual.NEITHER
+    if len(columns.fields) == usual.MOST_FIELDS:
+        return usual.BEYOND
+    return usual.TOO_MANY if len(np.unique(array)) > usual.MOST_VALUES else ""
 
 
-def _from_npy(path: Path) -> dict[str, np.ndarray]:
+def _from_npy(path: Path) -> Columns:
     """The vectors mapped, not read; the columns read from the files beside them."""
     beside = {name: [path.with_name(f"{path.stem}{dot}{name}.npy") for dot in "_."] for name in BESIDE}
     found = {name: file for name, files in beside.items() for file in files if file.is_file()}
@@ -174,7 +207,10 @@ def _from_npy(path: Path) -> dict[str, np.ndarray]:
         f"There are no labels beside {path}; save them as {beside['labels'][0].name}, or save both together as one"
         " .npz.",
     )
-    return {"vectors": _read_npy(path, mapped=True), **{name: _read_npy(file) for name, file in found.items()}}
+    vectors = _read_npy(path, mapped=True)
+    columns = Columns(vectors=vectors, **{name: _read_npy(file) for name, file in found.items()})
+    columns.source = ", ".join([f"vectors from {path.name}", *(f"{name} from {f.name}" for name, f in found.items())])
+    return columns
 
 
 def _read_npy(path: Path, *, mapped: bool = False) -> np.ndarray:
@@ -190,139 +226,4 @@ def _read_npy(path: Path, *, mapped: bool = False) -> np.ndarray:
     return array
 
 
-def _from_parquet(path: Path) -> dict[str, np.ndarray]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            places = _places(path, file.schema_arrow)
-            names = [name for found in places.values() for name in found]
-            file.scan_contents()  # a footer that contradicts itself is an error here; below it would end the process
-            _check_count(path, file.metadata, names)
-            plain = {kind: column for kind, (column, *_) in places.items() if kind != "vectors"}
-            table = file.read(columns=list(plain.values()))
-            found = {kind: _column(path, table, column) for kind, column in plain.items()}
-            return found | {"vectors": _all_vectors(path, file, places["vectors"])}
-    except InputError:
-        raise
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError) as error:
-        raise InputError(f"{path} is not a whole Parquet file ({reason_of(error)}); write or copy it again.") from error
-
-
-def _check_count(path: Path, metadata: "pq.FileMetaData", names: list[str]) -> None:
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    columns = [group.column(number) for group in groups for number in range(group.num_columns)]
-    count = sum(column.num_values for column in columns if column.path_in_schema.split(".")[0] in names)
-    check(
-        count <= MOST_NUMBERS,
-        f"{path} holds {count:,} numbers, but at most {MOST_NUMBERS:,} are read at once; save a part of it.",
-    )
-
-
-def _places(path: Path, schema: "pa.Schema") -> dict[str, list[str]]:
-    """Which columns hold what: vectors are one column of lists, or all columns of floats that are nothing else."""
-    import pyarrow as pa
-
-    twice = next((name for name in schema.names if schema.names.count(name) > 1), None)
-    check(twice is None, f"{path} has two columns named {twice!r}, but names must differ; rename one.")
-    names = {name: _pick(schema.names, wanted) for name, wanted in WANTED.items()}
-    check(
-        names["labels"] is not None,
-        f"{path} has the columns {', '.join(schema.names[:8])} but none of labels; name one of them label.",
-    )
-    places = {name: [names[name]] for name in ("labels", "ids", "split") if names[name]}
-    for name, (column,) in places.items():
-        check(
-            not pa.types.is_nested(schema.field(column).type),
-            f"The column {column} of {path} is {schema.field(column).type}, but {name} must be one plain value a row;"
-            " flatten it.",
-        )
-    vectors = names["vectors"]
-    if vectors and pa.types.is_nested(schema.field(vectors).type):
-        kind = schema.field(vectors).type
-        check(
-            any(test(kind) for test in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)),
-            f"The column {vectors} of {path} is {kind}, but must be lists of numbers; save one vector a row.",
-        )
-        check(
-            not pa.types.is_nested(kind.value_type),
-            f"The column {vectors} of {path} is {kind}, but must be lists of numbers; flatten the inner lists.",
-        )
-        places["vectors"] = [vectors]
-    else:
-        taken = {column for (column,) in places.values()}
-        floats = [field.name for field in schema if pa.types.is_floating(field.type) and field.name not in taken]
-        check(
-            bool(floats),
-            f"{path} has neither a column of lists named vector nor float columns; save the vectors in one of these"
-            " ways.",
-        )
-        places["vectors"] = floats
-    return places
-
-
-def _column(path: Path, table: "pa.Table", name: str) -> np.ndarray:
-    column = table.column(name)
-    check(
-        column.null_count == 0,
-        f"The column {name} of {path} has {column.null_count} empty values; fill them or drop those rows.",
-    )
-    values = column.to_numpy()
-    if values.dtype.kind != "O":
-        return values
-    texts = [str(value) for value in values]
-    check(
-        max(map(len, texts), default=0) <= LONGEST_TEXT,
-        f"The column {name} of {path} has a text of {max(map(len, texts), default=0):,} characters, but at most"
-        f" {LONGEST_TEXT:,} are kept; shorten it.",
-    )
-    return np.array(texts, dtype=np.str_)
-
-
-def _all_vectors(path: Path, file: "pq.ParquetFile", names: list[str]) -> np.ndarray:
-    """(N, D), read in parts: with all at once, the table and the array would both be in memory."""
-    import pyarrow as pa
-
-    count, done = file.metadata.num_rows, 0
-    found = np.empty((0, 0))
-    for batch in file.iter_batches(BLOCK, columns=names):
-        part = _vectors(path, pa.Table.from_batches([batch]), names)
-        if not done:
-            found = np.empty((count, part.shape[1]), np.float64 if part.dtype.kind in "iu" else part.dtype)
-        check(
-            part.shape[1] == found.shape[1],
-            f"The lists in the column {names[0]} of {path} have the lengths {found.shape[1]}, {part.shape[1]}, but all"
-            " must be of one length; save one vector of the same width a row.",
-        )
-        found[done : done + len(part)] = part
-        done += len(part)
-    check(done == count, f"{path} is not a whole Parquet file ({done:,} of {count:,} rows); write or copy it again.")
-    return found
-
-
-def _vectors(path: Path, table: "pa.Table", names: list[str]) -> np.ndarray:
-    """A column of N lists of D numbers, or D columns of numbers, as (N, D)."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not pa.types.is_nested(table.schema.field(names[0]).type):
-        return np.column_stack([_column(path, table, name) for name in names])
-    column = table.column(names[0]).combine_chunks()
-    lengths = pc.unique(pc.list_value_length(column)).to_pylist() + [None] * (column.null_count > 0)
-    check(
-        len(set(lengths)) == 1 and bool(lengths[0]),
-        f"The lists in the column {names[0]} of {path} have the lengths"
-        f" {', '.join(map(str, dict.fromkeys(lengths[:5]))) or 'none'}, but all must be of one length; save one vector"
-        " of the same width a row.",
-    )
-    return pc.list_flatten(column).to_numpy(zero_copy_only=False).reshape(-1, lengths[0])
-
-
-def _pick(names: Iterable[str], wanted: tuple[str, ...]) -> str | None:
-    """The name that stands first in `wanted`, in whatever case, or None."""
-    lower = {name.lower(): name for name in names}
-    return next((lower[name] for name in wanted if name in lower), None)
-
-
-READERS = {".npz": _from_npz, ".npy": _from_npy, ".parquet": _from_parquet}
+READERS = {".npz": _from_npz, ".npy": _from_npy, ".parquet": parquet_file.read}

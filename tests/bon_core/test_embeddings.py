@@ -67,9 +67,9 @@ def test_take_keeps_ids_and_class_names_in_the_given_order():
 @pytest.mark.parametrize(
     ("vectors", "sentence"),
     [
-        (np.zeros(3), "must be numbers"),
-        (np.array([["a", "b"]] * 3), "must be numbers"),
-        (VECTORS.astype(complex), "must be numbers"),
+        (np.zeros(3), "must be real numbers"),
+        (np.array([["a", "b"]] * 3), "must be real numbers"),
+        (VECTORS.astype(complex), "must be real numbers"),
         (VECTORS * [[1], [0], [1]], "Embedding 1 .and 0 more."),
         (VECTORS * [np.nan, 1], "Embedding 0 .and 2 more. holds NaN"),
         (np.vstack([VECTORS[:2], [np.inf, 1]]), "Embedding 2"),

@@ -80,7 +80,7 @@ def test_parquet(tmp_path, kind):
 
 
 def test_parquet_is_read_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr("bon_core.datasets.vectors.BLOCK", 2)
+    monkeypatch.setattr("bon_core.datasets.parquet_file.BLOCK", 2)
     rows = np.random.default_rng(0).standard_normal((7, 3)).astype(np.float32)
     labels = list("abcabca")
     pq.write_table(pa.table({"vector": list(rows), "label": labels}), tmp_path / "e.parquet", row_group_size=3)
@@ -105,8 +105,8 @@ def test_parquet_in_row_groups_with_categories(tmp_path):
     [
         ({"vectors": VECTORS}, "but no labels"),
         ({"labels": np.arange(3)}, "but no vectors"),
-        ({"vectors": VECTORS[0], "labels": np.arange(2)}, "must be numbers"),
-        ({"vectors": VECTORS.astype(str), "labels": np.arange(3)}, "must be numbers"),
+        ({"vectors": VECTORS[0], "labels": np.arange(2)}, "must be real numbers"),
+        ({"vectors": VECTORS.astype(str), "labels": np.arange(3)}, "must be real numbers"),
         ({"vectors": VECTORS, "labels": np.arange(4)}, r"labels of shape \(4,\)"),
         ({"vectors": VECTORS, "labels": np.zeros((3, 2), int)}, r"labels of shape \(3, 2\)"),
         ({"vectors": VECTORS, "labels": np.array([0.5, 1, 2])}, "labels in .* are float64"),
@@ -135,7 +135,7 @@ def test_npz_that_cannot_be_used(tmp_path, arrays, sentence):
         ({"label": ["a"] * 3, "vector": [[1.0, 2.0], None, [3.0, 4.0]]}, "lengths 2, None"),
         ({"label": ["a"] * 3, "vector": [[1.0, None], [3.0, 4.0], [3.0, 4.0]]}, "Embedding 0 .*NaN"),
         ({"label": ["a", None, "b"], "vector": [[1.0, 2.0]] * 3}, "label .* 1 empty"),
-        ({"label": ["a"] * 3, "vector": [["u", "v"]] * 3}, "must be numbers"),
+        ({"label": ["a"] * 3, "vector": [["u", "v"]] * 3}, "must be real numbers"),
     ],
 )
 def test_parquet_that_cannot_be_used(tmp_path, columns, sentence):

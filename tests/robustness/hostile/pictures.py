@@ -100,12 +100,20 @@ def linked_zip(target: str) -> Maker:
 
 
 def linked_folder(folder: Path) -> Path:
-    """A folder whose second class is links to pictures outside."""
+    """A folder whose second class is links to what is no picture."""
     path = foldered({"a/1.png": RED, "a/2.png": RED})(folder)
-    (folder / "secret.png").write_bytes(RED)
+    (folder / "secret").write_bytes(b"a secret")
     (path / "b").mkdir()
     for number in range(2):
-        (path / "b" / f"{number}.png").symlink_to(folder / "secret.png")
+        (path / "b" / f"{number}.png").symlink_to(folder / "secret")
+    return path
+
+
+def circles(folder: Path) -> Path:
+    """A folder whose second class is a link to the folder itself, and the third one to the root of all."""
+    path = foldered({"a/1.png": RED, "a/2.png": RED})(folder)
+    (path / "b").symlink_to(path)
+    (path / "c").symlink_to("/")
     return path
 
 
@@ -158,7 +166,7 @@ IMAGES: list[Case] = [
     ("one class", zipped({"a/1.png": RED, "a/2.png": RED}), "images of 1 classes"),
     ("one image", zipped({"a/1.png": RED}), "images of 1 classes"),
     ("singletons", zipped({f"{name}/1.png": RED for name in "abcdef"}), "No class in .* has 2 images"),
-    ("loose images", zipped({"1.png": RED, "2.png": RED}), "0 classes"),
+    ("loose images", zipped({"1.png": RED, "2.png": RED}), r"0 classes \(passed over: 2 images outside"),
     ("hidden images", zipped({".a/1.png": RED, ".a/2.png": RED, "__MACOSX/b/1.png": RED}), "0 classes"),
     (
         "a class in two parts",
@@ -188,7 +196,19 @@ IMAGES: list[Case] = [
     ),
     ("links in a zip", linked_zip("/etc/passwd"), "images of 1 classes"),
     ("links up in a zip", linked_zip("../../../secret.png"), "images of 1 classes"),
-    ("links in a folder", linked_folder, "images of 1 classes"),
+    ("links in a folder", linked_folder, r"b/0.png \(and 1 more: .*cannot be read as an image"),
+    ("links in circles", circles, r"1 classes \(passed over: 2 links back to a folder"),
+    ("names of 60,000 characters", zipped({**GOOD, f"a/{'n' * 60_000}.png": RED}), "60,006 characters"),
+    (
+        "parts beside something else",
+        zipped({f"{top}/{name}/1.png": RED for top in ("train", "test", "docs") for name in "ab"}),
+        "train, which look like parts, beside docs; move",
+    ),
+    (
+        "parts of other names",
+        zipped({f"{top}/{name}/1.png": RED for top in ("query", "gallery") for name in "ab"}),
+        r"gallery, query of .* sub-folders of the same names \(a, b\).* --class-level",
+    ),
     ("names that are no text", not_utf8, "no valid Unicode"),
     ("names that are not what the zip says", zip_not_utf8, "not a whole zip"),
     ("two files of a name", twice, "two files named 'a/1.png'"),
