@@ -32,6 +32,8 @@ class Brought:
     classes: int
     width: int  # pixels of an image, dimensions of a vector
     why_not: str = ""  # a sentence, where vectors can be explored but not trained on
+    details: str = ""  # where it came from, what was passed over, what to know
+    class_level: int | None = None  # as DataConfig has it
 
     @property
     def stem(self) -> str:
@@ -40,7 +42,7 @@ class Brought:
         return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:40] or "data"
 
 
-def bring(name: str, file: BinaryIO) -> Brought:
+def bring(name: str, file: BinaryIO, class_level: int | None = None) -> Brought:
     """Keep an uploaded file beside the runs and say what it holds; one that cannot be used is not kept.
 
     Raises
@@ -56,7 +58,7 @@ def bring(name: str, file: BinaryIO) -> Brought:
             " path instead."
         ) from error
     try:
-        return inspect(str(path))
+        return inspect(str(path), class_level)
     except BaseException:  # also Streamlit's own, when the visitor moves on meanwhile
         if made:  # else somebody has brought it before, and a run may stand on it
             path.unlink(missing_ok=True)
@@ -88,8 +90,15 @@ def _kept(name: str, file: BinaryIO) -> tuple[Path, bool]:
     return path, True
 
 
-def inspect(source: str) -> Brought:
+def has_folders(source: str) -> bool:
+    """Whether its images lie in folders, of which one names the class."""
+    return not huggingface.named(source) and (source.lower().endswith(".zip") or path_of(source).is_dir())
+
+
+def inspect(source: str, class_level: int | None = None) -> Brought:
     """Read a file, a folder or, by hf:NAME, a Hugging Face data set whole and say what it holds.
+
+    class_level : which folder names the class; for what has no folders it is left aside
 
     Raises
     ------
@@ -100,7 +109,7 @@ def inspect(source: str) -> Brought:
         return _images(source)
     path = path_of(source)
     check(path.exists(), f"There is nothing at {path}; check the path, it must be one on the machine of the explorer.")
-    return _vectors(path) if holds_vectors(path) else _images(source)
+    return _vectors(path) if holds_vectors(path) else _images(source, class_level if has_folders(source) else None)
 
 
 class TrainingPart(NamedTuple):
@@ -109,21 +118,30 @@ class TrainingPart(NamedTuple):
     kind: str  # "images" or "vectors"
     samples: int
     classes: int
+    told: str = ""  # what was read and what was passed over
 
 
-def training_part(data: str) -> TrainingPart:
+def training_part(data: str, class_level: int | None = None) -> TrainingPart:
     """What there is to train on in a named set or a path; raises as `load_data`."""
-    found = load_data(DataConfig(name=data))
+    found = load_data(DataConfig(name=data, class_level=class_level))
     labels = found.labels[found.split == TRAIN]
     kind = "vectors" if isinstance(found, VectorSet) else "images"
-    return TrainingPart(kind, len(labels), int((np.bincount(labels) >= 2).sum()))
+    return TrainingPart(kind, len(labels), int((np.bincount(labels) >= 2).sum()), found.told.sentence())
 
 
-def _images(source: str) -> Brought:
-    images = load_images(DataConfig(name=source))
+def _images(source: str, class_level: int | None = None) -> Brought:
+    images = load_images(DataConfig(name=source, class_level=class_level))
     for part in ("train", "test"):
         images.part(part)  # both must be there to train and to measure
-    return Brought(lasting_name(source), "images", len(images), len(np.unique(images.labels)), images.size)
+    return Brought(
+        lasting_name(source),
+        "images",
+        len(images),
+        len(np.unique(images.labels)),
+        images.size,
+        details=images.told.details(),
+        class_level=class_level,
+    )
 
 
 def _vectors(path: Path) -> Brought:
@@ -132,5 +150,11 @@ def _vectors(path: Path) -> Brought:
     except InputError as error:  # one that has no classes to test on may still be explored
         found, why_not = load_vectors(path)[0], str(error)
     return Brought(
-        str(path.resolve()), "vectors", len(found), len(np.unique(found.labels)), found.vectors.shape[1], why_not
+        str(path.resolve()),
+        "vectors",
+        len(found),
+        len(np.unique(found.labels)),
+        found.vectors.shape[1],
+        why_not,
+        found.intake.details(),
     )

@@ -25,6 +25,7 @@ from bon_core.config import (
     TrainingConfig,
     check,
 )
+from bon_core.surroundings import check_room, read_names_as_utf8
 
 SECTIONS = {  # of RunConfig: title, class, what each option does
     "data": (
@@ -139,11 +140,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    if arguments is None:
+        read_names_as_utf8()
     options = _parser().parse_args(arguments)
     # Threads that wait by spinning make a step ten times slower once another process wants a core, such as the app
     # that shows this training. Has to be said before torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
+        check_room()
         result = _COMMANDS[options.command](options)
     except InputError as error:
         print(error, file=sys.stderr)

@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 import webbrowser
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -25,11 +25,14 @@ import numpy as np
 from bon_core import runs
 from bon_core.config import InputError, check
 from bon_core.datasets.folder import MOST_MEMORY, open_picture, prepare
-from bon_core.datasets.image_set import SPLIT_NAMES, TEST, ImageSet
-from bon_core.embeddings import EmbeddingSet
+from bon_core.datasets.image_set import TEST, ImageSet
+from bon_core.datasets.labelled import split_codes
+from bon_core.embeddings import EmbeddingSet, check_vectors
 from bon_core.files import path_of, reason_of
 from bon_core.home import HOME
+from bon_core.intake import Intake, counted, listed, tell
 from bon_core.runs import Run
+from bon_core.surroundings import check_room
 
 HOST, PORT = "localhost", 8501
 LARGEST_PICTURE = 96  # px a side that the views can use
@@ -37,7 +40,8 @@ PATIENCE = 60  # seconds that the app may take to answer, on a busy machine
 FRAME = 760  # px that a notebook gives the app
 IN_NOTEBOOK = "BON_IN_NOTEBOOK"  # in the environment of an app that a notebook shows: other sites may frame it
 WITH_PARENT = "BON_WITH_PARENT"  # in the environment of an app that ends with the process that started it
-PICTURES_RULE = "(samples, height, width) grey or (samples, height, width, 3) colour"
+PICTURES_RULE = "(samples, height, width) grey or (samples, height, width, 3) colour, 4 with transparency"
+SMALL_FLOATS = ("bfloat16", "float8")  # beginnings of types that NumPy itself does not know
 
 
 @dataclass(frozen=True)
@@ -84,17 +88,19 @@ def explore(
 ) -> Explorer:
     """Open the explorer on arrays.
 
-    They are measured and mapped once, into a run of its own; the same arrays again open that run at once.
+    They are measured and mapped once, into a run of its own; the same arrays again open that run at once. What was
+    taken is said in a line on standard error.
 
     Parameters
     ----------
     embeddings : (N, D) numbers, brought to unit length: NumPy, a torch tensor, or what NumPy can read
     labels : (N,) whole numbers or text
-    images : (N, H, W) or (N, H, W, 3) uint8, or N paths of image files; shown as their central square
+    images : (N, H, W) or (N, H, W, 3) uint8, (N, H, W, 4) with transparency, laid on white; or N paths of image
+        files, PIL images or such arrays of any sizes; shown as their central square
     name : of the run; by default one made of the arrays' content
     class_names : P names, for labels 0 to P - 1
     split : (N,) of "train", "test", "validation" or 0, 1, 2; neighbours are searched within a part. Default: all test
-    fields : further columns (N,) to colour by, by name
+    fields : further columns (N,) to colour by, by name; many different numbers become a ramp
     browser : open a browser; by default not from a notebook, which shows the app itself, and not without a display
     wait : stay until the app ends; by default from a script, not from a notebook or a prompt
 
@@ -108,15 +114,17 @@ def explore(
         If an array cannot be read or has another shape, type or number of rows than said above, a row has no direction,
         the name is that of a run of other arrays, or the app does not start.
     """
-    found = _embedding_set(embeddings, labels, class_names)
+    check_room()
+    found = _embedding_set(embeddings, labels, class_names, fields or {})
     count = len(found)
-    parts = _split_codes(split, count)
-    columns = {str(key): _column(values, f"field {key}", count).astype(str) for key, values in (fields or {}).items()}
-    pictures = None if images is None else _pictures(images, found)
-    digest = _digest(found, parts, columns, pictures)
+    parts = np.full(count, TEST, dtype=np.uint8) if split is None else _codes(split, count)
+    pictures, note = (None, "") if images is None else _pictures(images, found)
+    found = replace(found, intake=found.intake.noting(note))
+    digest = _digest(found, parts, pictures)
     run = _known_run(name or f"arrays-{digest[:8]}", digest)
     if run is None:
-        run = _new_run(name or f"arrays-{digest[:8]}", found, parts, columns, pictures, digest)
+        run = _new_run(name or f"arrays-{digest[:8]}", found, parts, pictures, digest)
+    tell(found.intake)
     server = _running()
     opened = Explorer(run.name, f"{server.address}/map?run={quote(run.name)}", server)
     if browser or (browser is None and _has_display() and not _in_notebook()):
@@ -221,33 +229,33 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "BON_RUNS": str(runs.runs_folder().resolve()), WITH_PARENT: "1"}
 
 
-def _embedding_set(embeddings: Any, labels: Any, class_names: Sequence[str] | None) -> EmbeddingSet:
+def _embedding_set(
+    embeddings: Any, labels: Any, class_names: Sequence[str] | None, fields: Mapping[str, Any]
+) -> EmbeddingSet:
     vectors = _array(embeddings, "embeddings")
-    check(
-        vectors.ndim == 2,
-        f"The embeddings have shape {vectors.shape}, but must be (samples, width); give one row a sample.",
-    )
-    found = _column(labels, "labels", len(vectors))
+    check_vectors(vectors)
+    count = len(vectors)
+    found = _column(labels, "labels", count)
     check(
         found.dtype.kind in "iuUb",
         f"The labels are {found.dtype}, but must be whole numbers or text; convert them first.",
     )
-    return EmbeddingSet.of(vectors, found, class_names=None if class_names is None else [*map(str, class_names)])
-
-
-def _split_codes(split: Any, count: int) -> np.ndarray:
-    """(N,) uint8 from names or codes."""
-    if split is None:
-        return np.full(count, TEST, dtype=np.uint8)
-    given = _column(split, "split", count)
-    values = np.array(SPLIT_NAMES) if given.dtype.kind == "U" else np.arange(len(SPLIT_NAMES))
-    strange = ~np.isin(given, values)
-    check(
-        not strange.any(),
-        f"The split has the value {given[np.argmax(strange)]}, but must be 0, 1, 2 or train, test, validation;"
-        " rename it.",
+    columns = {str(key): _column(values, f"field {key}", count) for key, values in fields.items()}
+    took = (
+        f"{counted(count, 'vectors')} of {counted(len(np.unique(found)), 'classes')}, {vectors.shape[1]:,} dimensions"
     )
-    return np.argmax(given[:, None] == values, axis=1).astype(np.uint8)
+    return EmbeddingSet.of(
+        vectors,
+        found,
+        class_names=None if class_names is None else [*map(str, class_names)],
+        fields={name: column if column.dtype.kind in "iuf" else column.astype(str) for name, column in columns.items()},
+        intake=Intake(took=took).noting(f"fields to colour by: {listed(columns)}" if columns else ""),
+    )
+
+
+def _codes(split: Any, count: int) -> np.ndarray:
+    """(N,) uint8 from names or codes."""
+    return split_codes(_column(split, "split", count), "The split")
 
 
 def _column(values: Any, what: str, count: int) -> np.ndarray:
@@ -265,31 +273,31 @@ def _column(values: Any, what: str, count: int) -> np.ndarray:
 
 def _array(values: Any, what: str) -> np.ndarray:
     try:
-        return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+        if hasattr(values, "detach"):  # a tensor of PyTorch, on whatever device
+            values = values.detach().cpu()
+            if str(values.dtype).removeprefix("torch.").startswith(SMALL_FLOATS):
+                values = values.float()
+        found = np.asarray(values)
+        return found.astype(np.float32) if found.dtype.name.startswith(SMALL_FLOATS) else found
     except (ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"The {what} cannot be read as an array ({reason_of(error)}); pass a NumPy array.") from error
 
 
-def _pictures(images: Any, embeddings: EmbeddingSet) -> ImageSet:
-    """Square pictures of at most LARGEST_PICTURE px with the ids of the embeddings; they are all of one part, as a
-    part may share its classes here.
+def _pictures(images: Any, embeddings: EmbeddingSet) -> tuple[ImageSet, str]:
+    """Square pictures of at most LARGEST_PICTURE px with the ids of the embeddings, and a note on what was done to
+    them. They are all of one part, as a part may share its classes here.
     """
     count = len(embeddings)
     given = list(images) if isinstance(images, list | tuple) else _array(images, "images")
+    many = len(given) if isinstance(given, list) or given.ndim else 1
     check(
-        len(given) == count,
-        f"There are {count} embeddings but {len(given)} images; give one image for each, in the same order.",
+        many == count,
+        f"There are {count} embeddings but {many} images; give one image for each, in the same order.",
     )
-    if all(isinstance(image, str | os.PathLike) for image in given):
-        check(
-            count * LARGEST_PICTURE**2 * 3 <= MOST_MEMORY,
-            f"{count:,} images at {LARGEST_PICTURE} px are more than the {MOST_MEMORY / 2**30:g} GiB that are held at"
-            " once; leave the images out, or explore a part.",
-        )
-        pixels = np.stack([_picture_of(path) for path in given])
-    else:
-        pixels = _square(_array(given, "images"))
-    return ImageSet(
+    if all(map(_is_pil, given)) and len({(image.size, image.mode) for image in given}) == 1:
+        given = np.stack([np.asarray(image) for image in given]) if given[0].mode in ("L", "RGB", "RGBA") else given
+    pixels, note = _one_by_one(given) if _differ(given) else _square(_array(given, "images"))
+    found = ImageSet(
         name="pictures",
         images=pixels,
         labels=embeddings.labels,
@@ -297,6 +305,49 @@ def _pictures(images: Any, embeddings: EmbeddingSet) -> ImageSet:
         split=np.full(count, TEST, dtype=np.uint8),
         ids=embeddings.ids,
     )
+    return found, note
+
+
+def _is_path(image: Any) -> bool:
+    return isinstance(image, str | os.PathLike)
+
+
+def _is_pil(image: Any) -> bool:
+    return hasattr(image, "getbands")
+
+
+def _differ(given: Any) -> bool:
+    """Whether these are files, PIL images or arrays of several shapes, rather than one array."""
+    if isinstance(given, np.ndarray) and given.dtype.kind != "O":
+        return given.dtype.kind == "U"
+    return any(_is_path(one) or _is_pil(one) for one in given) or len({np.shape(one) for one in given}) > 1
+
+
+def _one_by_one(given: Sequence[Any]) -> tuple[np.ndarray, str]:
+    """Files, PIL images and arrays as (N, S, S, 3), or (N, S, S) if all are grey, and what was done to them."""
+    check(
+        len(given) * LARGEST_PICTURE**2 * 3 <= MOST_MEMORY,
+        f"{len(given):,} images at {LARGEST_PICTURE} px are more than the {MOST_MEMORY / 2**30:g} GiB that are held at"
+        " once; leave the images out, or explore a part.",
+    )
+    found = [_picture_of(one) if _is_path(one) else _shrunk(number, one) for number, one in enumerate(given)]
+    note = f"images are shown as their central squares at {LARGEST_PICTURE} px"
+    return np.stack(found), note
+
+
+def _shrunk(number: int, image: Any) -> np.ndarray:
+    """A PIL image or an array as (S, S, 3)."""
+    from PIL import Image
+
+    try:
+        if not _is_pil(image):
+            array = _array(image, f"image {number}")
+            _check_pixels(array[None])
+            image = Image.fromarray(array[..., 0] if array.shape[2:] == (1,) else array)
+        return prepare(image, size=LARGEST_PICTURE, grey=False)
+    except (OSError, ValueError, TypeError) as error:
+        reason = str(error).rstrip(".") if isinstance(error, InputError) else reason_of(error)
+        raise InputError(f"The image {number} cannot be shown ({reason}); replace it.") from error
 
 
 def _picture_of(path: str | os.PathLike) -> np.ndarray:
@@ -309,32 +360,40 @@ def _picture_of(path: str | os.PathLike) -> np.ndarray:
         raise InputError(f"{file} cannot be read as an image ({reason_of(error)}); replace it.") from error
 
 
-def _square(images: np.ndarray) -> np.ndarray:
-    """(N, H, W[, 1 or 3]) to (N, S, S[, 3]), S at most LARGEST_PICTURE."""
+def _check_pixels(images: np.ndarray) -> None:
+    """Raise InputError unless these are pixels (N, H, W[, 1, 3 or 4]) uint8."""
     shape, kind = images.shape, images.dtype
+    first = len(shape) == 4 and shape[1] in (1, 3, 4) and shape[3] not in (1, 3, 4)
+    remedy = "move the axes with numpy.moveaxis(images, 1, -1)" if first else "reshape them, or give PIL images"
     check(
-        len(shape) in (3, 4) and shape[3:] in ((), (1,), (3,)) and 0 not in shape,
-        f"The images have shape {shape}, but must be {PICTURES_RULE}; move the axes.",
+        len(shape) in (3, 4) and shape[3:] in ((), (1,), (3,), (4,)) and 0 not in shape,
+        f"The images have shape {shape}, but must be {PICTURES_RULE}; {remedy}.",
     )
     check(
         kind == np.uint8,
         f"The images are {kind}, but must be uint8 from 0 to 255; scale and convert them, for instance with"
         " (255 * images).astype(numpy.uint8).",
     )
-    images = images[..., 0] if shape[3:] == (1,) else images
-    size = min(max(shape[1:3]), LARGEST_PICTURE)
-    if shape[1] == shape[2] == size:
-        return images
+
+
+def _square(images: np.ndarray) -> tuple[np.ndarray, str]:
+    """(N, H, W[, 1, 3 or 4]) to (N, S, S[, 3]), S at most LARGEST_PICTURE; and what was done to them."""
+    _check_pixels(images)
+    images = images[..., 0] if images.shape[3:] == (1,) else images
+    shape, size = images.shape, min(max(images.shape[1:3]), LARGEST_PICTURE)
+    if shape[1] == shape[2] == size and shape[3:] != (4,):
+        return images, ""
     from PIL import Image
 
-    return np.stack([prepare(Image.fromarray(image), size=size, grey=images.ndim == 3) for image in images])
+    done = [f"images are shown as their central squares at {size} px"] if shape[1:3] != (size, size) else []
+    done += ["transparent images are laid on white"] if shape[3:] == (4,) else []
+    pixels = np.stack([prepare(Image.fromarray(image), size=size, grey=images.ndim == 3) for image in images])
+    return pixels, " and ".join(done)
 
 
-def _digest(
-    embeddings: EmbeddingSet, split: np.ndarray, columns: Mapping[str, np.ndarray], pictures: ImageSet | None
-) -> str:
+def _digest(embeddings: EmbeddingSet, split: np.ndarray, pictures: ImageSet | None) -> str:
     """Of all that the run will show."""
-    found = hashlib.sha256()
+    found, columns = hashlib.sha256(), embeddings.fields
     arrays = [embeddings.vectors, embeddings.labels, np.array(embeddings.class_names), split]
     arrays += [] if pictures is None else [pictures.images]
     for array in (*arrays, np.array([*columns], dtype=str), *columns.values()):
@@ -360,7 +419,6 @@ def _new_run(
     name: str,
     embeddings: EmbeddingSet,
     split: np.ndarray,
-    columns: Mapping[str, np.ndarray],
     pictures: ImageSet | None,
     digest: str,
 ) -> Run:
@@ -380,7 +438,6 @@ def _new_run(
             embeddings,
             split,
             data="arrays",
-            fields=columns,
             images=pictures,
             digest=digest,
             progress=progress,

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -129,9 +130,14 @@ def path_of(text: str | Path) -> Path:
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, RuntimeError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason, remedy = error.strerror if isinstance(error, OSError) else error, "check how it is written"
+        if isinstance(error, UnicodeEncodeError):
+            encoding = sys.getfilesystemencoding()
+            utf8 = encoding.lower() == "utf-8"
+            reason = "it is no valid UTF-8" if utf8 else f"file names are read as {encoding} here"
+            remedy = "rename the file" if utf8 else "start Python with PYTHONUTF8=1 in the environment"
         shown = str(text) if len(str(text)) <= 80 else f"{str(text)[:77]}..."
-        raise InputError(f"{shown!r} cannot be a path here ({reason}); check how it is written.") from error
+        raise InputError(f"{shown!r} cannot be a path here ({reason}); {remedy}.") from error
     return path
 
 

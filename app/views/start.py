@@ -208,10 +208,10 @@ def _bring() -> None:
         placeholder="~/pictures/birds or vectors.parquet",
     )
     try:
-        if file is not None:
-            _offer(_look_at_upload(file))
-        elif path.strip() and _may_be_read(path.strip()):
-            _offer(_look_at(path.strip()))
+        source = file.name if file is not None else path.strip()
+        if source and (file is not None or _may_be_read(source)):
+            level = theme.class_level("upload-level") if uploads.has_folders(source) else None
+            _offer(_look_at(source, level) if file is None else _look_at_upload(file, level))
     except InputError as error:
         theme.trouble(str(error))
 
@@ -227,24 +227,24 @@ def _may_be_read(source: str) -> bool:
     return True
 
 
-def _look_at_upload(file) -> uploads.Brought:
+def _look_at_upload(file, level: int | None) -> uploads.Brought:
     known = st.session_state.get("brought")
-    if known is None or known[0] != file.file_id:
+    if known is None or known[0] != (file.file_id, level):
         with st.spinner("Looking into the file …"):
-            st.session_state["brought"] = known = (file.file_id, uploads.bring(file.name, file))
+            st.session_state["brought"] = known = ((file.file_id, level), uploads.bring(file.name, file, level))
     return known[1]
 
 
-def _look_at(source: str) -> uploads.Brought:
+def _look_at(source: str, level: int | None) -> uploads.Brought:
     """What lies at a path, or on the hub; looked into again only if a file has changed, for a million vectors take a
     moment.
     """
     there = path_of(source)
-    key = (source, there.stat().st_mtime_ns, there.stat().st_size) if there.is_file() else (source,)
+    key = (source, level, there.stat().st_mtime_ns, there.stat().st_size) if there.is_file() else (source, level)
     known = st.session_state.get("looked-at")
     if known is None or known[0] != key or there.is_dir():
         with st.spinner("Looking into it …"):
-            st.session_state["looked-at"] = known = (key, uploads.inspect(source))
+            st.session_state["looked-at"] = known = (key, uploads.inspect(source, level))
     return known[1]
 
 
@@ -253,6 +253,8 @@ def _offer(brought: uploads.Brought) -> None:
     unit = "px" if brought.kind == "images" else "dimensions"
     found = f"{theme.count(brought.samples)} {brought.kind} of {theme.count(brought.classes)} classes"
     st.markdown(f"{found}, {brought.width} {unit}.")
+    if brought.details:
+        theme.quiet(brought.details)
     if brought.kind == "images":
         if st.button("Train on them", type="primary"):
             _train_on(brought)
@@ -276,6 +278,7 @@ def _offer(brought: uploads.Brought) -> None:
 
 def _train_on(brought: uploads.Brought) -> None:
     st.session_state["train-data"] = brought.source
+    st.session_state["train-level"] = brought.class_level
     st.switch_page("views/train.py")
 
 

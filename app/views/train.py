@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import jobs, live, state, theme
-from app.uploads import TrainingPart, training_part
+from app.uploads import TrainingPart, has_folders, training_part
 from bon_core import runs
 from bon_core.config import (
     IMAGE_BACKBONES,
@@ -80,6 +80,7 @@ def _explore(name: str | None) -> None:
 def _form() -> None:
     """Settings, what they will cost, and the button."""
     given = _data()
+    level = theme.class_level("train-level") if given and _has_folders(given) else None
     miner = st.selectbox("Miner", get_args(Miner), format_func=MINERS.get, key="train-miner")
     left, right = st.columns(2)
     learners = left.number_input(
@@ -91,7 +92,7 @@ def _form() -> None:
         key="train-learners",
     )
     minutes = right.number_input("Minutes", 0.2, 600.0, 2.0, 0.5, help="The budget; turned into epochs below")
-    brought = _brought(given)
+    brought = _brought(given, level)
     with st.expander("More settings"):
         more = _more(brought, miner)
     if learners > 1:
@@ -100,7 +101,15 @@ def _form() -> None:
     epochs = more.pop("--epochs") or _epochs(given, brought, minutes, more)
     suggested = jobs.free_name(f"{_stem(given)}-{miner}-k{learners}")
     name = st.text_input("Name of the run", key="train-name", placeholder=suggested).strip() or suggested
-    options = {"--data": given, "--miner": miner, "--learners": learners, "--epochs": f"{epochs:.3g}", **more}
+    folders = {} if level is None else {"--class-level": level}
+    options = {
+        "--data": given,
+        **folders,
+        "--miner": miner,
+        "--learners": learners,
+        "--epochs": f"{epochs:.3g}",
+        **more,
+    }
     if st.button("Start training", type="primary", width="stretch", icon=":material/play_arrow:", key="train-start"):
         _start(name, options)
     with st.expander("The same on the command line"):
@@ -199,22 +208,37 @@ def _epochs(data: str, brought: TrainingPart | None, minutes: float, more: dict[
     return epochs
 
 
-def _brought(data: str) -> TrainingPart | None:
-    """What can be trained on; None while there is no such data, or it is on another machine and nobody has asked."""
+def _has_folders(data: str) -> bool:
+    try:
+        return data not in NAMED_SETS and is_here(DataConfig(name=data)) and has_folders(data)
+    except InputError:
+        return False
+
+
+def _brought(data: str, level: int | None) -> TrainingPart | None:
+    """What can be trained on, with a word on what was read; None, with the reason, while there is no such data, or it
+    is on another machine and nobody has asked.
+    """
+    if not data:
+        return None
     if data not in st.session_state.get("train-fetched", ()) and not is_here(DataConfig(name=data)):
         theme.quiet(f"{data} is not on this machine; a training that is started fetches it.")
         if not st.button("Fetch it now", icon=":material/download:", key="train-fetch"):
             return None
         st.session_state["train-fetched"] = {*st.session_state.get("train-fetched", ()), data}
     try:
-        return _training_part(data)
-    except InputError:
+        found = _training_part(data, level)
+    except InputError as error:
+        theme.trouble(str(error))
         return None
+    if data not in NAMED_SETS:
+        theme.quiet(found.told)
+    return found
 
 
 @st.cache_data(show_spinner="Looking at the data …", max_entries=16)
-def _training_part(data: str) -> TrainingPart:
-    return training_part(data)
+def _training_part(data: str, level: int | None) -> TrainingPart:
+    return training_part(data, level)
 
 
 def _step_ms(data: str, backbone: str) -> tuple[float, str | None]:

@@ -32,7 +32,8 @@ def test_vectors_that_cannot_be_trained_on_may_be_explored(tmp_path):
 @pytest.mark.parametrize("kind", ["images", "vectors"])
 def test_what_there_is_to_train_on_is_counted(kind, small_file, vectors_file):
     found = uploads.training_part(str(small_file if kind == "images" else vectors_file))
-    assert found == ((kind, 240, 24) if kind == "images" else (kind, 180, 18))
+    assert found[:3] == ((kind, 240, 24) if kind == "images" else (kind, 180, 18))
+    assert found.told.startswith("Took 360 ")
 
 
 def test_a_folder_of_images_is_counted(tmp_path):
@@ -44,6 +45,22 @@ def test_a_folder_of_images_is_counted(tmp_path):
             image.save(tmp_path / "birds" / f"kind {label}" / f"{number}.png")
     found = uploads.inspect(str(tmp_path / "birds"))
     assert (found.kind, found.samples, found.classes) == ("images", 24, 6)
+    assert found.details == "Half of the classes are kept for testing."
+    (tmp_path / "birds" / "list.txt").write_text("x")
+    assert "Passed over: 1 file of other kinds (.txt 1)." in uploads.inspect(str(tmp_path / "birds")).details
+
+
+@pytest.mark.parametrize("name", ["vectors.csv", "vectors.pt", "one.png", "set.tar"])
+def test_a_file_of_another_kind_is_answered_with_what_fits_it(tmp_path, name):
+    (tmp_path / name).write_bytes(b"x")
+    remedies = {
+        "vectors.csv": r"pandas.read_csv\('vectors.csv'\).to_parquet\('vectors.parquet'\)\.",
+        "vectors.pt": r"numpy.savez\('vectors.npz', vectors=tensor.float\(\).cpu\(\).numpy\(\), labels=labels\)",
+        "one.png": "name the folder that holds it",
+        "set.tar": "unpack it and name the folder",
+    }
+    with pytest.raises(InputError, match=remedies[name]):
+        uploads.inspect(str(tmp_path / name))
 
 
 def test_a_hugging_face_data_set_is_counted_and_found_from_any_folder(tmp_path, monkeypatch):
@@ -90,7 +107,7 @@ def test_a_look_that_breaks_off_takes_nothing_from_an_earlier_upload(empty_runs,
     kept = Path(first.source)
     written = kept.stat().st_mtime_ns
 
-    def leave(path):
+    def leave(path, class_level):
         raise VisitorLeft
 
     monkeypatch.setattr(uploads, "inspect", leave)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -310,3 +311,69 @@ def test_a_reader_who_has_gone_is_no_mistake():
     )
     os.close(writer)
     assert (found.returncode, found.stderr) == (0, "")
+
+
+def run_in(environment: dict, *words: str, room: int | None = None) -> subprocess.CompletedProcess:
+    """The program as a process of its own; `room` bounds its address space in bytes."""
+
+    def bound() -> None:
+        if room:
+            resource.setrlimit(resource.RLIMIT_AS, (room, room))
+
+    return subprocess.run(
+        [sys.executable, "-m", "bon_core", *words],
+        capture_output=True,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        preexec_fn=bound,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("mode", [{}, {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+def test_a_name_beyond_ascii_is_read_in_the_c_locale(runs_folder, tmp_path, mode):
+    file = tmp_path / "größe_日本.npz"
+    np.savez(file, vectors=np.random.default_rng(0).standard_normal((60, 4)), labels=np.arange(60) % 6)
+    done = run_in({"LC_ALL": "C", **mode}, "snapshot", "--embeddings", str(file), "--run", "mine")
+    assert done.returncode == 0, done.stderr
+    assert runs.open_run("mine").snapshot().meta["data"] == file.name
+
+
+def test_too_small_an_address_space_is_said_in_a_sentence(runs_folder):
+    done = run_in({}, "snapshot", "--embeddings", "none.npz", "--run", "mine", room=500_000_000)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.decode().strip() == (
+        "This process may use 0.5 GB of address space, but PyTorch alone needs 2 GB; raise the limit with ulimit -v"
+        " unlimited."
+    )
+
+
+def test_what_was_taken_goes_to_standard_error_and_json_stays_clean(runs_folder, tmp_path, capsys):
+    file = tmp_path / "e.npz"
+    np.savez(
+        file, clip=np.random.default_rng(0).standard_normal((60, 4)), labels=np.arange(60) % 6, odd=np.arange(60) % 2
+    )
+    assert main(["snapshot", "--embeddings", str(file), "--run", "mine", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["samples"] == 60
+    assert "Took 60 vectors of 6 classes, 4 dimensions. Vectors from the array clip" in err and "colour by: odd" in err
+    shot = runs.open_run("mine").snapshot()
+    assert "Vectors from the array clip" in shot.meta["intake"] and shot.fields["odd"][1] == ["0", "1"]
+
+
+def test_a_remedy_about_classes_is_one_that_works(runs_folder, tmp_path, capsys):
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for part in ("train", "valid"):
+        for name in ("cat", "dog", "owl"):
+            (tmp_path / "set" / part / name).mkdir(parents=True)
+            for number in range(6):
+                pixels = rng.integers(0, 255, (12, 12, 3)).astype(np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "set" / part / name / f"{number}.png")
+    words = ["train", "--data", str(tmp_path / "set"), "--run", "mine", "--image-size", "16", "--learners", "1"]
+    assert main(words) == 2
+    remedy = capsys.readouterr().err
+    assert "give --classes 2 or fewer" in remedy
+    assert main([*words, "--classes", "2", "--groups", "1", "--epochs", "0.1", "--device", "cpu"]) == 0
+    assert "Parts from the folders train, valid." in capsys.readouterr().err

@@ -123,13 +123,80 @@ def test_images_are_cut_square_and_shrunk(opened, arrays, tmp_path):
     assert (load(opened(vectors, labels, files)).images[:, 40, 40, 0] == np.arange(60)).all()
 
 
+def test_bfloat16_tensors_are_read(opened, arrays):
+    vectors, labels, _ = arrays
+    given = torch.tensor(vectors, dtype=torch.bfloat16, requires_grad=True)
+    shot = opened(given, torch.tensor(labels)).snapshot()
+    assert np.allclose(shot.vectors, torch.nn.functional.normalize(given.float()).detach(), atol=2e-3)
+    eighth = torch.tensor(vectors).to(torch.float8_e4m3fn)
+    assert len(opened(eighth, labels).snapshot()) == 60
+
+
+def test_transparent_images_are_laid_on_white(opened, arrays, capsys):
+    vectors, labels, images = arrays
+    clear = np.repeat(images[..., None], 4, axis=3)
+    clear[..., 3] = np.where(np.arange(60) < 30, 0, 255)[:, None, None]
+    shown = load(opened(vectors, labels, clear)).images
+    assert (shown[:30] == 255).all() and (shown[30:, 5, 5, 0] == np.arange(30, 60)).all()
+    assert "Transparent images are laid on white." in capsys.readouterr().err
+
+
+def test_pictures_of_pil_of_any_sizes_and_modes(opened, arrays, tmp_path, capsys):
+    vectors, labels, images = arrays
+    whole = [Image.fromarray(image) for image in images]
+    assert np.array_equal(load(opened(vectors, labels, whole)).images, images)
+    mixed = [image.resize((10 + row, 40)).convert("P" if row % 2 else "RGBA") for row, image in enumerate(whole)]
+    mixed[0].save(tmp_path / "0.png")
+    mixed[:3] = [tmp_path / "0.png", images[1], np.zeros((9, 7, 3), np.uint8) + 2]
+    capsys.readouterr()
+    shown = load(opened(vectors, labels, mixed)).images
+    assert shown.shape == (60, 96, 96, 3) and (shown[:, 48, 48, 1] == np.arange(60)).all()
+    assert "Images are shown as their central squares at 96 px." in capsys.readouterr().err
+
+
+def test_what_was_taken_is_said_in_one_line(opened, arrays, capsys):
+    vectors, labels, _ = arrays
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    opened(unit, labels, name="unit", fields={"bright": range(60)})
+    said = "Took 60 vectors of 6 classes, 8 dimensions. Fields to colour by: bright."
+    assert [line for line in capsys.readouterr().err.splitlines() if "Took" in line] == [said]
+    run = opened(unit * np.linspace(0.3, 9, 60)[:, None], labels, name="long")
+    note = "The vectors have different lengths (0.3 to 9); distances here are between their directions."
+    assert note in capsys.readouterr().err and note in run.snapshot().meta["intake"]
+
+
+def test_a_field_of_numbers_stays_one(opened, arrays):
+    vectors, labels, _ = arrays
+    fields = {"bright": np.arange(60) / 8, "trust": ["high"] * 60, "few": labels}
+    shot = opened(vectors, labels, fields=fields).snapshot()
+    assert sorted(shot.numbers) == ["bright", "few"] and np.array_equal(shot.numbers["bright"], np.arange(60) / 8)
+    assert set(shot.fields) == {"bright", "given trust", "few"}  # trust is what the map says of each point
+
+
 def load(run) -> ImageSet:
     return ImageSet.load(run.path / runs.IMAGES)
 
 
 BAD = {
-    "one dimension": (lambda v, y, i: (v[0], y), r"embeddings have shape \(8,\), but must be \(samples, width\)"),
+    "one dimension": (
+        lambda v, y, i: (v[0], y),
+        r"Embeddings are float64 of shape \(8,\), but must be real numbers, \(samples",
+    ),
     "text": (lambda v, y, i: (v.astype(str), y), r"Embeddings are <U\d+ of shape"),
+    "complex": (lambda v, y, i: (v + 1j, y), "Embeddings are complex128 .* must be real numbers"),
+    "bytes": (lambda v, y, i: (v.astype("S8"), y), "must be real numbers"),
+    "dates": (lambda v, y, i: (v.astype("M8[s]"), y), "must be real numbers"),
+    "booleans": (lambda v, y, i: (v > 0, y), "must be real numbers"),
+    "structured": (lambda v, y, i: (np.zeros((60, 8), [("a", "f4")]), y), "must be real numbers"),
+    "void": (lambda v, y, i: (v.view("V8"), y), "must be real numbers"),
+    "no dimension": (lambda v, y, i: (np.array(3.0), y), r"of shape \(\), but must be real numbers"),
+    "no dimension of images": (lambda v, y, i: (v, y, np.uint8(3)), "60 embeddings but 1 images"),
+    "lists of text": (lambda v, y, i: (v.astype(str).tolist(), y), "must be real numbers"),
+    "two channels": (lambda v, y, i: (v, y, np.zeros((60, 5, 5, 2), np.uint8)), "4 with transparency; reshape them"),
+    "a mixed list of fractions": (
+        lambda v, y, i: (v, y, [*i[:59], i[0, :5] / 2]),
+        "image 59 cannot be shown .* float64",
+    ),
     "ragged": (lambda v, y, i: ([[1, 2], [3]], y), "embeddings cannot be read as an array"),
     "zeros": (lambda v, y, i: (0 * v, y), r"Embedding 0 \(and 59 more\) holds NaN, infinity or only zeros"),
     "labels too few": (lambda v, y, i: (v, y[:5]), r"60 embeddings, but the labels are int64 of shape \(5,\)"),

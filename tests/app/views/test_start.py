@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from app import jobs
 
@@ -83,3 +84,18 @@ def test_the_first_page_loads_nothing_heavy(tiny_run):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=MAIN.parent.parent)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_it_says_what_was_passed_over_and_lets_choose_the_class_folder(visit, tiny_run, tmp_path):
+    for top, name in (("a", "airfield"), ("a", "alley"), ("b", "barn"), ("b", "beach")):
+        (tmp_path / "places" / top / name).mkdir(parents=True)
+        for number in range(2):
+            Image.new("RGB", (9, 9), (number, 0, 0)).save(tmp_path / "places" / top / name / f"{number}.png")
+    (tmp_path / "places" / "a" / "list.csv").write_text("x")
+    app = visit("start")
+    app.text_input(key="upload-path").input(str(tmp_path / "places")).run()
+    assert "--class-level 2 takes the second" in bodies(app) and "1 file of other kinds (.csv 1)" in bodies(app)
+    app.button_group(key="upload-level").set_value(2).run()
+    assert "8 images of 4 classes, 64 px." in [text.value for text in app.markdown]
+    next(button for button in app.button if button.label == "Train on them").click().run()
+    assert app.session_state["train-level"] == 2

@@ -4,6 +4,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from app import jobs
 from bon_core.cli import _config, _parser
@@ -125,3 +126,18 @@ def test_the_log_is_shown_newest_first(visit, tiny_run):
     tiny_run.log("failed", message="The disk is full.")
     (told,) = (code.value for code in visit("train", run="tiny").code if "began" in code.value)
     assert told.index("failed  message The disk is full.") < told.index("began  step 0")
+
+
+def test_the_data_says_what_was_read_and_the_class_folder_is_part_of_the_command(visit, tiny_run, started, tmp_path):
+    for top, name in (("a", "airfield"), ("a", "alley"), ("b", "barn"), ("b", "beach")):
+        (tmp_path / "places" / top / name).mkdir(parents=True)
+        for number in range(2):
+            Image.new("RGB", (9, 9), (number, 0, 0)).save(tmp_path / "places" / top / name / f"{number}.png")
+    app = visit("train")
+    app.selectbox(key="train-data-choice").set_value("a path …").run()
+    app.text_input(key="train-path").set_value(str(tmp_path / "places")).run()
+    assert "Took 8 images of 2 classes" in bodies(app) and "--class-level 2 takes the second" in bodies(app)
+    app.button_group(key="train-level").set_value(2).run()
+    assert "Took 8 images of 4 classes" in bodies(app) and "--class-level 2" in app.code[0].value
+    app.text_input(key="train-path").set_value(str(tmp_path / "nowhere")).run()
+    assert "There is no data set" in bodies(app)

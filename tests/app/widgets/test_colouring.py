@@ -45,3 +45,37 @@ def test_the_legend_counts_a_part_of_each_category(view):
     some = np.flatnonzero(codes == 1)[:5]
     assert dict(zip(names, found.counts(some), strict=True))[names[1]] == f"5 / {(codes == 1).sum()}"
     assert found.counts(some)[0].startswith("0 / ")
+
+
+def with_fields(view, **fields):
+    """The view with other fields, (N,) each, in place of its own; those of numbers are ramps."""
+    codes, names, numbers = {}, {}, {}
+    for name, values in fields.items():
+        found, positions = np.unique(values, return_inverse=True)
+        codes[name], names[name] = positions, [str(value) for value in found.tolist()]
+        if values.dtype.kind == "f":
+            numbers[name] = values
+    object.__setattr__(view.snapshot, "fields", {name: (codes[name], names[name]) for name in fields})
+    object.__setattr__(view.snapshot, "numbers", numbers)
+    return view
+
+
+def test_ten_categories_have_a_legend_of_ten_colours(view):
+    count = len(view.snapshot)
+    found = colouring(with_fields(view, city=np.array([f"city {row % 10}" for row in range(count)])), "city")
+    assert len(found.entries) == len({colour for colour, _, _ in found.entries}) == 10
+
+
+def test_many_numbers_are_a_ramp_and_what_is_missing_is_said(view):
+    values = np.arange(len(view.snapshot)) / 7
+    values[view.rows[:3]] = np.nan
+    found = colouring(with_fields(view, bright=values), "bright")
+    assert found.domain is not None and not found.entries and "3 have none" in found.ends[1]
+    order = np.argsort(values[view.rows[3:]])
+    assert (np.diff(found.shade_numbers[3:][order].astype(int)) >= 0).all()
+    assert len(set(found.shade_numbers.tolist())) > 10
+
+
+def test_few_numbers_are_categories(view):
+    found = colouring(with_fields(view, stars=np.arange(len(view.snapshot)) % 5 / 1.0), "stars")
+    assert found.domain is None and len(found.entries) == 5

@@ -265,3 +265,117 @@ def test_large_jpeg_read_at_reduced_size_looks_the_same(tmp_path):
     fast = load(tmp_path / "set", 32).images[0].astype(int)
     slow = prepare(picture, size=32, grey=False).astype(int)
     assert np.abs(fast - slow).mean() < 2
+
+
+def said(found) -> str:
+    return found.intake.sentence()
+
+
+@pytest.mark.parametrize("parts", ["train valid", "Training dev", "TRAIN Eval", "train testing"])
+def test_parts_go_by_their_usual_names_in_any_case(tmp_path, parts):
+    train, other = parts.split()
+    apart = load(write(tmp_path / "apart", f"{train}/a/1.png {train}/a/2.png {other}/b/1.png {other}/b/2.png"), 8)
+    of_class = {apart.class_names[label]: part for label, part in zip(apart.labels, apart.split, strict=True)}
+    assert of_class == {"a": TRAIN, "b": TEST}
+    names = " ".join(f"{part}/{name}/{number}.png" for part in (train, other) for name in "abc" for number in "12")
+    pooled = load(write(tmp_path / "pooled", names), 8)
+    assert pooled.class_names == ("a", "b", "c") and len(set(pooled.labels[pooled.split == TRAIN])) == 2
+    assert f"Parts from the folders {', '.join(sorted((train, other)))}." in said(pooled)
+    assert "Half of the classes are kept for testing, as most classes are in several parts." in said(pooled)
+
+
+def test_validation_beside_a_test_part_is_validation(tmp_path):
+    found = load(write(tmp_path / "set", "train/a/1.png train/a/2.png valid/b/1.png eval/c/1.png"), 8)
+    assert found.split.tolist() == [TEST, TRAIN, TRAIN, VALIDATION] and found.class_names == ("a", "b", "c")
+
+
+TWO_LEVELS = "a/airfield/1.png a/airfield/2.png a/alley/1.png b/barn/1.png b/beach/1.png"
+
+
+def test_the_first_of_two_levels_is_said_and_the_second_can_be_taken(tmp_path):
+    root = write(tmp_path / "places", TWO_LEVELS)
+    found = load(root, 8)
+    assert found.class_names == ("a", "b")
+    assert "--class-level 2 takes the second (airfield, alley, barn, beach)." in said(found)
+    assert load(root, 8, 2).class_names == ("airfield", "alley", "barn", "beach")
+    assert load(zipped(root), 8, 2).class_names == load(root, 8, 2).class_names
+    assert "--class-level" not in said(load(root, 8, 1)) + said(load(root, 8, 2))
+    with pytest.raises(InputError, match=r"No image of .* lies in 3 folders; give a smaller --class-level"):
+        load(root, 8, 3)
+    below_parts = write(
+        tmp_path / "parts", " ".join(f"train/{name}" for name in TWO_LEVELS.split()) + " test/c/d/1.png"
+    )
+    assert "d" in load(below_parts, 8, 2).class_names and "test" not in load(below_parts, 8).class_names
+
+
+def test_one_folder_in_each_class_is_no_second_level(tmp_path):
+    found = load(write(tmp_path / "set", "cat/images/1.png cat/images/2.png dog/images/1.png dog/images/2.png"), 8)
+    assert found.class_names == ("cat", "dog") and "--class-level" not in said(found)
+
+
+@pytest.mark.parametrize("tops", ["query gallery", "left right middle"])
+def test_folders_with_the_same_sub_folders_are_refused_and_every_remedy_works(tmp_path, tops):
+    root = write(
+        tmp_path / "set", " ".join(f"{top}/{name}/{top}.png" for top in tops.split() for name in ("01", "02", "03"))
+    )
+    with pytest.raises(InputError, match=r"sub-folders of the same names \(01, 02, 03\).* name them train and test"):
+        load(root, 8)
+    assert load(root, 8, 1).class_names == tuple(sorted(tops.split()))
+    joined = load(root, 8, 2)
+    assert joined.class_names == ("01", "02", "03")
+    assert "3 classes of the same name in several folders count as one each" in said(joined)
+    (root / tops.split()[0]).rename(root / "train")
+    for number, top in enumerate(tops.split()[1:]):
+        (root / top).rename(root / ("test", "val")[number])
+    assert load(root, 8).class_names == ("01", "02", "03")
+
+
+def test_parts_beside_something_else_are_refused_and_every_remedy_works(tmp_path):
+    root = write(tmp_path / "set", "train/a/1.png train/a/2.png test/b/1.png test/b/2.png docs/1.png")
+    with pytest.raises(
+        InputError, match="folders test, train, which look like parts, beside docs; move the others away"
+    ):
+        load(root, 8)
+    assert load(root, 8, 1).class_names == ("docs", "test", "train")
+    (root / "docs").rename(tmp_path / "docs")
+    assert load(root, 8).class_names == ("a", "b")
+
+
+@pytest.mark.parametrize("ending", ["jfif", "jpe", "avif", "apng", "pbm", "pnm"])
+def test_every_ending_of_the_safe_decoders_is_read(tmp_path, ending):
+    root = write(tmp_path / "set", "a/1.png a/2.png")
+    kind = {"jfif": "JPEG", "jpe": "JPEG", "avif": "AVIF", "apng": "PNG"}.get(ending, "PPM")
+    (root / "owl").mkdir()
+    Image.new("RGB", (12, 10), (200, 30, 30)).save(root / "owl" / f"1.{ending}", kind)
+    found = load(root, 8)
+    assert found.class_names == ("a", "owl") and np.abs(found.images[2].astype(int) - (200, 30, 30)).max() < 8
+
+
+def test_what_is_passed_over_is_said(tmp_path):
+    root = write(tmp_path / "set", "cover.png a/1.png a/2.png b/1.png")
+    for name in ("owl/1.heic", "owl/2.heic", "a/notes.txt"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(b"x")
+    sentence = said(load(root, 8))
+    assert "Took 3 images of 2 classes, 8 px." in sentence
+    assert "Passed over: 1 image outside of class folders, 3 files of other kinds (.heic 2, .txt 1)." in sentence
+    assert "No image could be read of 1 folder: owl." in sentence
+    assert said(load(zipped(root), 8)) == sentence
+
+
+def test_class_folders_that_are_links_are_read(tmp_path):
+    write(tmp_path / "elsewhere", "cat/1.png cat/2.png dog/1.png")
+    (tmp_path / "set").mkdir()
+    for name in ("cat", "dog"):
+        (tmp_path / "set" / name).symlink_to(tmp_path / "elsewhere" / name)
+    assert load(tmp_path / "set", 8).class_names == ("cat", "dog")
+
+
+def test_twenty_thousand_names_take_no_more_than_their_letters(tmp_path):
+    names = [f"a/{row}.png" for row in range(99)] + ["b/" + "n" * 4000 + ".png"]
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        picture = write(tmp_path / "one", "1.png") / "1.png"
+        for name in names:
+            archive.writestr(name, picture.read_bytes())
+    files = load(tmp_path / "set.zip", 8).fields["file"]
+    assert files.tolist() == sorted(names) and files.nbytes < 10_000

@@ -239,3 +239,147 @@ def test_data_is_images_or_vectors_by_what_the_file_holds(tmp_path, small_file, 
         load_data(DataConfig(name=str(file), image_size=32))
     held = load_data(DataConfig(name=str(vectors_file), holdout=0.25))
     assert set(held.split) == {0, 1, 2}
+
+
+ROWS = np.random.default_rng(0).standard_normal((20, 4))
+NAMES = [f"c{row % 4}" for row in range(20)]
+
+
+def table(path, **columns):
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def test_the_one_column_of_lists_is_the_vectors_whatever_its_name(tmp_path):
+    file = table(
+        tmp_path / "e.parquet", image_embedding=ROWS.tolist(), score=ROWS[:, 0], tokens=[[1, 2]] * 20, label=NAMES
+    )
+    for found in (load_vectors(file)[0], load_vector_set(file)):
+        assert found.vectors.shape == (20, 4) and np.array_equal(found.fields["score"], ROWS[:, 0])
+        assert found.intake.sentence().startswith(
+            "Took 20 vectors of 4 classes, 4 dimensions. Vectors from the column image_embedding, labels from label."
+            " Passed over: 1 column of neither numbers nor short text (tokens). Kept to colour by: score."
+        )
+    assert "half of the classes are kept for testing" in load_vector_set(file).intake.notes[-1]
+
+
+def test_numbered_columns_are_the_vectors_and_others_are_not(tmp_path):
+    numbered = {f"dim_{column}": ROWS[:, column] for column in (2, 10, 0, 1) if column < 4} | {"dim_10": ROWS[:, 3]}
+    found = load_vector_set(table(tmp_path / "e.parquet", score=ROWS[:, 0], **numbered, label=NAMES))
+    assert np.allclose(found.vectors, ROWS, atol=1e-6) and list(found.fields) == ["score"]
+    pixels = {f"pixel{column}": np.arange(20) + column for column in range(3)}
+    assert load_vector_set(table(tmp_path / "p.parquet", **pixels, label=NAMES)).channels == 3
+
+
+@pytest.mark.parametrize("kind", ["fixed", "tensor", "half"])
+def test_lists_of_every_kind(tmp_path, kind):
+    column = pa.FixedSizeListArray.from_arrays(pa.array(ROWS.ravel()), 4)
+    if kind == "tensor":
+        column = pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(pa.float64(), [4]), column)
+    if kind == "half":
+        column = pa.array([np.float16(row) for row in ROWS], pa.list_(pa.float16()))
+    found = load_vector_set(table(tmp_path / "e.parquet", emb=column, label=NAMES))
+    assert np.allclose(found.vectors, ROWS, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ({"one_embedding": ROWS.tolist(), "other": ROWS.tolist()}, "several columns of vectors .one_embedding, other."),
+        (
+            {"features": ROWS.tolist(), "embedding": ROWS.tolist()},
+            "several columns of vectors .* rename that one to vector",
+        ),
+        ({"x0": ROWS[:, 0], "x1": ROWS[:, 1], "y0": ROWS[:, 2], "y1": ROWS[:, 3]}, "several rows of numbered columns"),
+        ({"score": ROWS[:, 0]}, "has beside its labels score, but neither a column of lists"),
+        ({"vector": pa.array([[None, None]] * 20)}, "must be lists of numbers"),
+        ({"vector": pa.array([[1, 2]] * 20, pa.list_(pa.time32("s")))}, "must be real numbers"),
+        ({"vector": pa.array([[1, 2]] * 20, pa.list_(pa.duration("s")))}, "must be real numbers"),
+    ],
+)
+def test_columns_that_are_not_clear_are_refused_by_name(tmp_path, columns, sentence):
+    for load in (load_vectors, load_vector_set):
+        with pytest.raises(InputError, match=sentence):
+            load(table(tmp_path / "e.parquet", **columns, label=NAMES))
+
+
+def test_renaming_to_vector_settles_it(tmp_path):
+    file = table(tmp_path / "e.parquet", vector=ROWS.tolist(), embedding=(-ROWS).tolist(), label=NAMES)
+    assert np.allclose(load_vector_set(file).vectors, ROWS)
+    file = saved(tmp_path / "e.npz", vectors=ROWS, features=-ROWS, label=NAMES)
+    assert np.allclose(load_vector_set(file).vectors, ROWS, atol=1e-6)
+
+
+def test_arrays_of_an_npz_are_found_kept_or_named(tmp_path):
+    more = {"score": ROWS[:, 0], "flag": ROWS[:, 0] > 0, "notes": np.arange(3)}
+    found = load_vector_set(saved(tmp_path / "e.npz", clip=ROWS, labels=NAMES, **more))
+    assert "vectors from the array clip" in found.intake.source and list(found.fields) == ["score", "flag"]
+    assert found.intake.passed_over == {"columns of another shape than one value a vector (notes)": 1}
+    with pytest.raises(
+        InputError, match=r"several arrays of vectors \(embeddings, features\).* save that one as vectors"
+    ):
+        load_vectors(saved(tmp_path / "e.npz", embeddings=ROWS, features=ROWS, labels=NAMES))
+
+
+STRANGE = {
+    "text": ROWS.astype(str),
+    "bytes": ROWS.astype("S8"),
+    "complex": ROWS.astype(complex),
+    "dates": ROWS.astype("M8[s]"),
+    "spans": ROWS.astype("m8[s]"),
+    "booleans": ROWS > 0,
+    "structured": np.zeros((20, 4), [("a", "f4")]),
+    "void": ROWS.view("V8"),
+    "no dimension": np.array(3.0),
+    "three dimensions": ROWS[:, :, None],
+}
+
+
+@pytest.mark.parametrize("array", STRANGE.values(), ids=STRANGE)
+@pytest.mark.parametrize("kind", ["npz", "npy"])
+@pytest.mark.parametrize("load", [load_vectors, load_vector_set])
+def test_only_real_numbers_of_two_dimensions_pass_any_door(tmp_path, array, kind, load):
+    file = tmp_path / f"e.{kind}"
+    if kind == "npz":
+        np.savez(file, vectors=array, labels=NAMES)
+    else:
+        np.save(file, array)
+        np.save(tmp_path / "e_labels.npy", NAMES)
+    with pytest.raises(InputError, match=r"must be real numbers, \(samples, width\), with at least one of each; save"):
+        load(file)
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300, 1e30, 1e-30])
+@pytest.mark.parametrize("kind", ["npz", "npy"])
+def test_wide_numbers_are_the_same_at_every_door(tmp_path, scale, kind):
+    vectors = ROWS * np.where(np.arange(20) == 3, scale, 1)[:, None]
+    np.save(tmp_path / "e.npy", vectors)
+    np.save(tmp_path / "e_labels.npy", NAMES)
+    np.savez(tmp_path / "e.npz", vectors=vectors, labels=NAMES)
+    for load in (load_vectors, load_vector_set):
+        if 1e-38 < scale < 1e38:
+            load(tmp_path / f"e.{kind}")
+            continue
+        with pytest.raises(InputError, match=r"Embedding 3 \(and 0 more\) .* in float32"):
+            load(tmp_path / f"e.{kind}")
+
+
+def test_lengths_that_are_lost_are_said(tmp_path):
+    unit = ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)
+    for low, said in ((0.98, False), (0.3, True)):
+        file = saved(tmp_path / "e.npz", vectors=unit * np.linspace(low, 1, 20)[:, None], labels=NAMES)
+        for found in (load_vectors(file)[0], load_vector_set(file)):
+            assert any("different lengths (0.3 to 1)" in note for note in found.intake.notes) == said
+
+
+def test_parts_go_by_their_usual_names(tmp_path):
+    split = np.array(["Train", "training", "VAL", "valid", "dev", "validation", "test", "testing", "eval", "train"])
+    file = saved(tmp_path / "e.npz", vectors=ROWS[:10], labels=np.array([0, 0, 2, 2, 2, 2, 1, 1, 1, 0]), split=split)
+    assert load_vectors(file)[1].tolist() == [0, 0, 2, 2, 2, 2, 1, 1, 1, 0]
+
+
+def test_a_long_label_does_not_make_all_others_as_long(tmp_path):
+    names = ["a" * 10_000, *NAMES[1:]]
+    file = table(tmp_path / "e.parquet", vector=ROWS.tolist(), label=names, url=[f"{row}" * 50 for row in range(20)])
+    found = load_vectors(file)[0]
+    assert sorted(found.class_names) == sorted(set(names)) and found.fields["url"].nbytes < 20 * 50

@@ -57,3 +57,25 @@ def test_too_many_pictures_and_pictures_that_are_gone_are_left_out(tiny, tmp_pat
 def test_another_ending_is_refused(tiny, capsys, tmp_path):
     assert main(["export", "--run", "tiny", "--to", "atlas", "--out", str(tmp_path / "a.csv")]) == 2
     assert "must end in .parquet" in capsys.readouterr().err
+
+
+def test_the_file_read_back_as_embeddings_is_refused_with_what_to_do(tiny, tmp_path):
+    from bon_core.config import InputError
+    from bon_core.datasets import load_vectors
+
+    for what, out in ((["--to", "atlas"], "atlas.parquet"), (["--what", "points"], "points.parquet")):
+        assert main(["export", "--run", "tiny", *what, "--out", str(tmp_path / out)]) == 0
+        with pytest.raises(InputError, match="this program exported, which has no vectors; write these with: embed"):
+            load_vectors(tmp_path / out)
+
+
+def test_lists_do_not_overflow_however_many_numbers_there_are():
+    import pyarrow as pa
+
+    from bon_core.commands import lists
+
+    found = lists(np.arange(12, dtype=np.float32).reshape(4, 3))
+    assert found.type == pa.list_(pa.float32(), 3) and found.to_pylist()[3] == [9, 10, 11]
+    many = np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), (2**31 // 1024 + 1, 1024), (0, 0))
+    whole = lists(many)  # 2^31 + 1,024 numbers: 32-bit offsets would have overflowed
+    assert len(whole) == len(many) and len(whole[len(many) - 1]) == 1024
