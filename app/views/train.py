@@ -81,6 +81,7 @@ def _form() -> None:
     """Settings, what they will cost, and the button."""
     given = _data()
     level = theme.class_level("train-level") if given and _has_folders(given) else None
+    brought = _brought(given, level)
     miner = st.selectbox("Miner", get_args(Miner), format_func=MINERS.get, key="train-miner")
     left, right = st.columns(2)
     learners = left.number_input(
@@ -92,7 +93,6 @@ def _form() -> None:
         key="train-learners",
     )
     minutes = right.number_input("Minutes", 0.2, 600.0, 2.0, 0.5, help="The budget; turned into epochs below")
-    brought = _brought(given, level)
     with st.expander("More settings"):
         more = _more(brought, miner)
     if learners > 1:
