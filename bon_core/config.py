@@ -223,7 +223,10 @@ class TrainingConfig:
         check(0 < self.epochs <= 100_000, f"{self.epochs:g} epochs cannot be trained; give more than 0.")
         check(0 < self.learning_rate < 10, f"A learning rate of {self.learning_rate:g} cannot train; try 0.001.")
         check(0 <= self.weight_decay < 1, f"A weight decay of {self.weight_decay:g} cannot train; try 0.0001.")
-        check(0 < self.margin <= 2, f"The margin is {self.margin:g}, but distances end at 2; give 0 to 2, such as 0.2.")
+        check(
+            0 < self.margin <= 2,
+            f"The margin is {self.margin:g}, but distances end at 2; give more than 0 and at most 2, such as 0.2.",
+        )
         check(0 <= self.seed < 2**31, f"The seed is {self.seed}, but must be 0 to 2147483647; give one.")
         check(
             self.evaluate_every > 0,
