@@ -50,7 +50,7 @@ def follow(run: Run, status: Status) -> None:
     left, right = st.columns([1.25, 1], gap="medium") if preview is not None else (st.container(), None)
     with left:
         _recall(evaluations, table)
-        _pair(table, "loss", "active", "loss", "active share of anchors", run.name)
+        _pair(table, "loss", "active", "loss", "anchors violating the margin", run.name)
     if right is not None:
         with right:
             _live_map(preview)
@@ -106,14 +106,19 @@ def _figures(steps: list[dict], evaluations: pd.DataFrame) -> None:
     items = [
         (theme.percent(recall), "held-out Recall@1", "On classes that the training never sees"),
         (f"{last['loss']:.3f}", "loss", ""),
-        (theme.percent(last["active"], 0), "active", "Share of anchors whose triplet violates the margin"),
+        (
+            theme.percent(last["active"], 0),
+            "violate the margin",
+            "Share of the batch's anchors whose negative is nearer than the positive + margin; only a triplet loss is"
+            " zero for the others",
+        ),
         (f"{last['mining_ms']:.1f} ms", "mining", f"{theme.percent(share)} of a step of {last['step_ms']:.0f} ms"),
         (theme.count(last["images_per_second"]), "images a second", ""),
         (f"{last['epoch']:.1f}", "epochs", PHASE_WORDS.get(last["phase"], "")),
     ]
     if last.get("entropy_share") is not None:
-        words = "How evenly the buckets are filled: hashing works while this stays high"
-        items.insert(3, (theme.percent(last["entropy_share"], 0), "bucket entropy", words))
+        words = "How evenly the miner's table is filled, with the codes that training samples had when last seen"
+        items.insert(3, (theme.percent(last["entropy_share"], 0), "table entropy", words))
     theme.figures(items)
     present = dict.fromkeys(step["phase"] for step in steps)
     if len(present) > 1:
@@ -161,7 +166,7 @@ def _pair(table: pd.DataFrame, one: str, other: str, one_words: str, other_words
 
 def _mining(table: pd.DataFrame, key: str) -> None:
     if table.get("entropy_share") is not None and table["entropy_share"].notna().any():
-        _pair(table, "entropy_share", "mining_ms", "bucket entropy, share of all bits", "mining, ms a step", key)
+        _pair(table, "entropy_share", "mining_ms", "table entropy, share of all bits", "mining, ms a step", key)
     else:
         _pair(table, "d_an", "mining_ms", "distance to the negative", "mining, ms a step", key)
 

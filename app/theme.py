@@ -223,19 +223,24 @@ def portrait(name: str, facts: dict[str, str], picture: str | None) -> None:
     )
 
 
-def pair(names: tuple[str, str], shorts: tuple[str, str], pictures: list[str | None], times: int) -> None:
-    """Two classes that are taken for each other, side by side: whole names on hover, short ones to read."""
+def pair(names: tuple[str, str], shorts: tuple[str, str], pictures: list[str | None], wrong: int, samples: int) -> None:
+    """Two classes that are taken for each other, side by side: whole names on hover, short ones to read.
+
+    wrong : how many of their `samples` are, either way
+    """
     images = "".join(
         f'<img src="{picture}" alt="{html.escape(name)}">'
         for name, picture in zip(names, pictures, strict=True)
         if picture
     )
-    words = " taken for ".join(
+    words = " ↔ ".join(
         f'<b title="{html.escape(name)}"><bdi>{html.escape(short)}</bdi></b>'
         for name, short in zip(names, shorts, strict=True)
     )
     st.html(
-        f'<div class="pair">{images}<span>{words}<br><small>{count(times)} times</small></span></div>', width="stretch"
+        f'<div class="pair">{images}<span>{words}<br>'
+        f"<small>{count(wrong)} of their {count(samples)} samples</small></span></div>",
+        width="stretch",
     )
 
 

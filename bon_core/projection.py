@@ -11,6 +11,7 @@ import numpy as np
 from bon_core.config import InputError, check
 from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
 
+TRUST_AT = 15  # nearest neighbours that tell how far to trust a map
 NEIGHBOURS, MIN_DIST = 15, 0.1  # UMAP's defaults; it counts a sample as its own first neighbour
 SMALLEST = 16  # samples; below, neighbourhoods are the whole set and principal axes say as much
 FEW = 10_000  # samples; of more, that many or a tenth are laid out first, as landmarks
@@ -155,7 +156,7 @@ def align_map(xy: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return ((xy - centre) @ (left @ right) + target).astype(np.float32)
 
 
-def trust(xy: np.ndarray, table: NeighbourTable, *, k: int = 15, groups: np.ndarray | None = None) -> np.ndarray:
+def trust(xy: np.ndarray, table: NeighbourTable, *, k: int = TRUST_AT, groups: np.ndarray | None = None) -> np.ndarray:
     """How much of each sample's neighbourhood the map keeps.
 
     Parameters
@@ -180,7 +181,7 @@ def trust(xy: np.ndarray, table: NeighbourTable, *, k: int = 15, groups: np.ndar
 
 
 def trustworthiness(
-    xy: np.ndarray, vectors: np.ndarray, rows: np.ndarray, *, k: int = 15, progress: Progress | None = None
+    xy: np.ndarray, vectors: np.ndarray, rows: np.ndarray, *, k: int = TRUST_AT, progress: Progress | None = None
 ) -> np.ndarray:
     """Of each sample, how seldom the map shows neighbours that are none (Venna & Kaski, 2001, before the mean).
 

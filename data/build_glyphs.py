@@ -29,6 +29,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL import __version__ as pillow_version
 
 from bon_core.datasets.image_set import TEST, TRAIN, ImageSet
+from bon_core.evaluation import untrained
 
 HERE = Path(__file__).parent
 SIZE = 32  # pixels a side
@@ -314,19 +315,6 @@ def script(character: str) -> str:
     return "Punctuation" if category.startswith("P") else "Symbol"
 
 
-def raw_pixel_recall(image_set: ImageSet) -> float:
-    """Share of the images whose nearest other image, by Euclidean distance of pixels, is of their class."""
-    import faiss
-
-    pixels = image_set.images.reshape(len(image_set), -1).astype(np.float32)
-    index = faiss.IndexFlatL2(pixels.shape[1])
-    index.add(pixels)
-    neighbours = index.search(pixels, 2)[1]
-    itself = neighbours[:, 0] == np.arange(len(pixels))
-    nearest = np.where(itself, neighbours[:, 1], neighbours[:, 0])
-    return float((image_set.labels[nearest] == image_set.labels).mean())
-
-
 CARD = """\
 # glyphs
 
@@ -341,7 +329,8 @@ lies low, an apostrophe high. Glyphs are centred from left to right. Not every f
 
 Fields: `character` (code point and Unicode name of what was drawn), `typeface`, `style`, `kind`, `script`.
 
-Raw-pixel R@1 on the test half: {recall:.3f} (nearest other image by Euclidean distance of pixels, exact search).
+Raw pixels, Recall@1 on the test half: {recall:.3f}. That is the nearest other image by Euclidean distance between images
+brought to unit length, searched exactly: what the explorer shows as raw pixels (`bon_core.evaluation.untrained`).
 
 ## One class or two
 
@@ -390,7 +379,7 @@ def card(faces: list[Face], merged: list[list[str]], image_set: ImageSet) -> str
         size=SIZE,
         fewest=FEWEST_IMAGES,
         counts=table(["", "classes", "images", "test classes", "test images"], count_rows(image_set)),
-        recall=raw_pixel_recall(image_set.part("test")),
+        recall=untrained(image_set.part("test"))["recall@1"],
         same=SAME,
         same_faces=SAME_FACES,
         merged_count=len(merged),

@@ -1,7 +1,7 @@
-"""The figures of the guided scenes: how many negatives still teach, where one should look for them, what a map keeps.
+"""The figures of the guided scenes: how many negatives violate the margin, by where they come from; what follows.
 
-numpy only. Legend: n samples, T anchors, W negatives of a batch. A negative *teaches* an anchor while it violates the
-margin: while it is nearer than the anchor's positive plus the margin.
+numpy only. Legend: n samples, T anchors, W negatives of a batch. A negative *violates the margin* of an anchor while it
+is nearer than one positive of the anchor, always the same, plus the triplet margin; what that costs, the loss decides.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from bon_core.config import MiningConfig
 DISTANCES = 4_000_000  # held at once
 FEWEST = 20  # anchors or points from which means are taken, however large the data
 CANDIDATES = 24  # anchors that are tried as the typical one
+CLEAR = 1.2  # times as many, from where on it is told as more
+NOTABLE = 0.01  # of Recall@1, from where on slices are said to add to each other
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,19 @@ class Question:
         return int(np.searchsorted(self.bounds, value, side="right"))
 
 
+def above(bound: float) -> float:
+    """A bound between "up to" and "more than": the number itself is not yet more."""
+    return float(np.nextafter(bound, np.inf))
+
+
 @dataclass(frozen=True)
 class Study:
-    """T random anchors that have a positive, and which share of their negatives teaches.
+    """T random anchors that have a positive, and which share of their negatives violates the margin.
 
     anchor, positive : (T,) int64, rows of the pool
     anywhere, bucket, cluster : (T,) float64, share of all negatives, of those in the anchor's own bucket, and of those
         in its own cluster; NaN where there is none
-    looked : (T,) int64, samples in the anchor's bucket
+    looked : (T,) int64, samples in the anchor's bucket, itself included
     """
 
     anchor: np.ndarray
@@ -64,13 +71,13 @@ def study(pool: Pool, clusters: np.ndarray, margin: float, *, seed: int = 0) -> 
     distance = pool.distances(anchor)  # (T, n)
     d_ap = distance[np.arange(len(anchor)), positive]
     negative = pool.label[anchor, None] != pool.label
-    teaches = negative & (distance < d_ap[:, None] + margin)
+    violating = negative & (distance < d_ap[:, None] + margin)
     bucket = pool.codes[anchor, None] == pool.codes
     cluster = clusters[anchor, None] == clusters
 
     def share(among: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore"):
-            return (teaches & among).sum(axis=1) / (negative & among).sum(axis=1)
+            return (violating & among).sum(axis=1) / (negative & among).sum(axis=1)
 
     return Study(anchor, positive, share(negative), share(bucket), share(cluster), bucket.sum(axis=1))
 
@@ -87,20 +94,63 @@ def positives(pool: Pool, anchors: np.ndarray) -> np.ndarray:
     return pool.members[pool.start[label] + (pool.place[anchors] + ahead) % pool.size[label]]
 
 
+def random_moral(share: float) -> str:
+    """What follows from the share of all negatives that violate the margin."""
+    if share >= 0.5:
+        return "Here a random negative violates the margin more often than not: there is no need to look for hard ones."
+    if share >= 0.05:
+        return "Most random negatives are beyond the margin, but a batch holds some that violate it."
+    return "Nearly all random negatives are beyond the margin: who wants others has to look for them."
+
+
+def bucket_moral(inside: float, anywhere: float) -> str:
+    """What follows from the shares of negatives that violate the margin in an anchor's bucket, and of all."""
+    if inside >= 2 * anywhere and inside > 0:
+        return (
+            "Pictures that share a code violate the margin much more often than any two, and finding them costs one"
+            " look-up."
+        )
+    if inside >= CLEAR * anywhere and inside > 0:
+        return "Pictures that share a code violate the margin somewhat more often than any two."
+    return "Here a bucket is no better place to look for hard negatives than the whole data."
+
+
+def cluster_moral(times: float, gain: float | None) -> str:
+    """What follows from how many times as many negatives violate the margin inside a cluster, and from by how much
+    Recall@1 of all slices together exceeds that of the best alone (None: not measured).
+    """
+    batches = "make batches harder" if times >= CLEAR else "hardly make batches harder"
+    if gain is None:
+        return f"Here clusters {batches}."
+    if gain >= NOTABLE:
+        return f"Here clusters {batches}, and the slices add to each other."
+    joint, better = "but" if times >= CLEAR else "and", "hardly better" if gain > 0 else "no better"
+    return f"Here clusters {batches}, {joint} all slices together are {better} than the best one alone."
+
+
+def map_moral(kept: float) -> str:
+    """What follows from the share of the true neighbours that are neighbours on the map."""
+    if kept >= 2 / 3:
+        return "On this map most who stand side by side are true neighbours."
+    if kept >= 1 / 3:
+        return "On this map about every second one who stands beside a picture is a true neighbour."
+    return "On this map most who stand side by side are no true neighbours."
+
+
 @dataclass(frozen=True)
 class Negatives:
     """Negatives of one anchor, (w,) each, and the distance to its positive.
 
     row : int64, rows of the pool
     distance : float64, from the anchor
-    teaches : bool
+    violates : bool, the margin
     """
 
     positive: int
     d_ap: float
     row: np.ndarray
     distance: np.ndarray
-    teaches: np.ndarray
+    violates: np.ndarray
 
 
 def random_batch(pool: Pool, anchor: int, mining: MiningConfig, margin: float) -> Negatives:
@@ -129,13 +179,13 @@ def _distances(vectors: np.ndarray, anchor: int, rows: np.ndarray) -> np.ndarray
 
 
 def typical(found: Study, pool: Pool, mining: MiningConfig, margin: float) -> int:
-    """The anchor whose random batch shows best what is usual: as many teach in it as on average."""
+    """The anchor whose random batch shows best what is usual: as many violate the margin in it as on average."""
     wanted = round(float(found.anywhere.mean()) * batch_negatives(pool, mining))
     near = np.argsort(np.abs(found.anywhere - found.anywhere.mean()), kind="stable")[:CANDIDATES]
 
     def off(place: int) -> int:
         batch = random_batch(pool, int(found.anchor[place]), mining, margin)
-        return abs(int(batch.teaches.sum()) - wanted)
+        return abs(int(batch.violates.sum()) - wanted)
 
     return int(found.anchor[min(near, key=off)])
 
@@ -146,17 +196,17 @@ def batch_negatives(pool: Pool, mining: MiningConfig) -> int:
 
 
 def telling_triplet(d_ap: np.ndarray, d_an: np.ndarray, margin: float) -> int:
-    """The triplet that just stopped to teach: its negative is farther by little more than the margin; -1 without any.
+    """The triplet that just ceased to violate the margin: its negative is farther by little more; -1 without any.
 
-    If all of them teach, the one that is nearest to stopping.
+    If all of them violate it, the one that is nearest to ceasing.
     """
     slack = d_an - d_ap - margin
-    slack = np.where(slack > 0, slack, 10 - slack)  # those that still teach come after all others
+    slack = np.where(slack > 0, slack, 10 - slack)  # those that violate it come after all others
     return -1 if np.isnan(slack).all() else int(np.nanargmin(slack))
 
 
-def kept_neighbours(xy: np.ndarray, neighbours: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """How many of each point's k true neighbours are also among its k nearest on the map, (T,) int64.
+def torn_apart(xy: np.ndarray, neighbours: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Median distance on the map of each point to its true neighbours, (T,) float64.
 
     Parameters
     ----------
@@ -164,12 +214,6 @@ def kept_neighbours(xy: np.ndarray, neighbours: np.ndarray, points: np.ndarray) 
     neighbours : (T, k) rows of the true neighbours of the points
     points : (T,) rows
     """
-    near = nearest_on(xy, points, neighbours.shape[1])
-    return (near[:, :, None] == neighbours[:, None, :]).any(axis=1).sum(axis=1)
-
-
-def torn_apart(xy: np.ndarray, neighbours: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Median distance on the map of each point to its true neighbours, (T,) float64; arguments as above."""
     return np.median(np.linalg.norm(xy[neighbours] - xy[points, None], axis=2), axis=1)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from bon_core.config import MiningConfig
 from bon_core.mining.codes import codes_of
+from bon_core.training.losses import violates
 
 EASY, SEMI_HARD, HARD = "easy", "semi-hard", "hard"
 
@@ -23,10 +24,14 @@ def kinds_of(d_ap: np.ndarray, d_an: np.ndarray, margin: float) -> np.ndarray:
     return np.where(np.isnan(d_ap) | np.isnan(d_an), "", kinds)
 
 
-def active_share(d_ap: np.ndarray, d_an: np.ndarray, margin: float) -> float:
-    """Share of the triplets that violate the margin: d(a,n) < d(a,p) + margin. NaN without a triplet."""
+def violating_share(d_ap: np.ndarray, d_an: np.ndarray, margin: float) -> float:
+    """Share of the triplets that violate the margin: d(a,n) < d(a,p) + margin. NaN without a triplet.
+
+    A triplet is an anchor with the farthest positive and the nearest negative that were chosen for it; anchors for
+    which one of the two was not chosen are left out.
+    """
     known = ~(np.isnan(d_ap) | np.isnan(d_an))
-    return float((d_ap[known] + margin > d_an[known]).mean()) if known.any() else float("nan")
+    return float(violates(d_ap[known], d_an[known], margin).mean()) if known.any() else float("nan")
 
 
 @dataclass(frozen=True)

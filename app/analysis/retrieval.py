@@ -57,13 +57,16 @@ class Confusion:
     """Two classes that are taken for each other.
 
     one, other : class numbers, one < other
-    count : queries of either that retrieved the other, or anchors that were given it as a negative
+    count : queries of either that retrieved the other, or anchors of either that were given the other as a negative:
+        both ways together
+    samples : of both classes there are
     query, found : positions of the worst such query and of what it retrieved or was given
     """
 
     one: int
     other: int
     count: int
+    samples: int
     query: int
     found: int
 
@@ -99,8 +102,16 @@ def class_pairs_of(
     by_hardness = np.lexsort((hardness, which.ravel()))  # the worst of each pair comes last
     worst = by_hardness[np.cumsum(counts) - 1]
     order = np.argsort(-counts, kind="stable")[:top]
+    sizes = np.bincount(labels)
     return [
-        Confusion(int(pairs[i, 0]), int(pairs[i, 1]), int(counts[i]), int(query[worst[i]]), int(found[worst[i]]))
+        Confusion(
+            one=int(pairs[i, 0]),
+            other=int(pairs[i, 1]),
+            count=int(counts[i]),
+            samples=int(sizes[pairs[i]].sum()),
+            query=int(query[worst[i]]),
+            found=int(found[worst[i]]),
+        )
         for i in order
     ]
 

@@ -40,18 +40,18 @@ def show(view: View) -> None:
             (theme.count(among.sum()), "negatives mined", "one for each anchor of a recorded batch"),
             (theme.count(len(np.unique(mined["step"][among]))), "recorded steps", ""),
             (
-                theme.percent(miners.active_share(*told, own), 0),
-                "taught something",
-                f"they violated the margin of {own:g} when they were mined",
+                theme.percent(miners.violating_share(*told, own), 0),
+                "violated the margin",
+                f"share of these triplets whose negative was nearer than the positive + {own:g} when it was mined",
             ),
         ]
     )
     st.header(f"What {'the selection' if not among.all() else 'this model'} was trained against", anchor=False)
     theme.quiet(
-        "Pairs of classes by how often the one was mined as the negative of the other; pictured is the hardest case,"
-        " anchor first. Click a pair to select both classes, and to see what else was mined against them."
+        "Pairs of classes by how often one was mined as a negative of the other, either way; pictured is the hardest"
+        " case, anchor first. Click a pair to select both classes, and to see what else was mined against them."
     )
-    picked = class_pairs(view, pairs, key="most-mined")
+    picked = class_pairs(view, pairs, key="most-mined", told="{count:,} times")
     if picked is not None and picked < len(pairs):
         both = (pairs[picked].one, pairs[picked].other)
         names = " and ".join(view.short(label) for label in both)

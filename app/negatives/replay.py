@@ -14,6 +14,7 @@ from app.widgets.triplets import Triplet, triplets
 from bon_core.training.audit import PHASES, read_step
 
 ROWS = 16  # triplets shown at once
+VIOLATING = "violating the margin"
 
 
 def show(view: View) -> None:
@@ -40,14 +41,14 @@ def show(view: View) -> None:
     theme.quiet(
         "The anchor stands at 0; the dot is its positive, the diamond its negative, the band the margin of"
         f" {margin:g}. A"
-        " negative inside the band or left of the dot still costs; one right of the band teaches nothing."
+        " negative inside the band or left of the dot violates the margin; one right of the band does not."
     )
     left, right = st.columns([2.3, 1], gap="large")
     with left:
         rows = _which_anchors(view, step, kinds)
         again = triplets(view, [_triplet(step, kinds, row) for row in rows[:ROWS]], margin=margin, key="triplets")
         if len(rows) > ROWS:
-            theme.quiet(f"The {ROWS} that violate the margin most, of {theme.count(len(rows))}.")
+            theme.quiet(f"The {ROWS} whose negative is nearest against the positive, of {theme.count(len(rows))}.")
     with right:
         _step_map(view, step, rows[:ROWS])
     _to_miners(clicked if clicked is not None else again)
@@ -94,11 +95,19 @@ def _step_figures(step: dict[str, np.ndarray], kinds: np.ndarray, margin: float)
             (theme.count(len(kinds)), "images in the batch", ""),
             (
                 theme.percent(step["active"].mean(), 0),
-                "active",
-                f"anchors whose triplet violates the margin of {margin:g}",
+                "violate the margin",
+                f"share of all anchors of the batch whose negative is nearer than the positive + {margin:g}",
             ),
-            (theme.percent((kinds == miners.HARD).mean(), 0), "hard", "the negative is nearer than the positive"),
-            (theme.percent((kinds == miners.SEMI_HARD).mean(), 0), "semi-hard", "the negative lies inside the margin"),
+            (
+                theme.percent((kinds == miners.HARD).mean(), 0),
+                "hard",
+                "share of all anchors: the negative is nearer than the positive",
+            ),
+            (
+                theme.percent((kinds == miners.SEMI_HARD).mean(), 0),
+                "semi-hard",
+                "share of all anchors: the negative lies inside the margin",
+            ),
             (
                 f"{np.nanmean(step['d_ap']):.2f}",
                 "mean d(a, p)",
@@ -133,7 +142,7 @@ def _bag_words(step: dict[str, np.ndarray], remembered: np.ndarray) -> str:
 
 def _which_anchors(view: View, step: dict[str, np.ndarray], kinds: np.ndarray) -> np.ndarray:
     """Rows of the batch to show, those that violate the margin most first."""
-    choices = ["all", "active", *(["my selection"] if len(selection.ids()) else [])]
+    choices = ["all", VIOLATING, *(["my selection"] if len(selection.ids()) else [])]
     key = "anchors-with-selection" if len(selection.ids()) else "anchors"
     wanted = st.segmented_control(
         "Anchors",
@@ -143,7 +152,7 @@ def _which_anchors(view: View, step: dict[str, np.ndarray], kinds: np.ndarray) -
         **address.control(key, "all", among=choices.__contains__),
     )
     keep = kinds != ""
-    if wanted == "active":
+    if wanted == VIOLATING:
         keep &= step["active"]
     elif wanted == "my selection":
         keep &= np.isin(step["id"], selection.ids()) | np.isin(step["negative"], selection.ids())
@@ -185,7 +194,7 @@ def _step_map(view: View, step: dict[str, np.ndarray], rows: np.ndarray) -> None
     mini_map(view, key="step-map", lines=lines, lit=[(everybody, theme.BLUE), (ends, theme.VERMILION)])
     theme.quiet(
         "The batch (blue) on the map of the chosen checkpoint, with a line from each anchor shown to its negative."
-        " Short lines are hard negatives."
+        " Lengths on the map are not distances in the embedding; those stand beside the triplets."
     )
     st.button(
         "Select this batch",

@@ -20,7 +20,7 @@ ANCHORS = 60  # from which the miners are compared in general
 def show(view: View) -> None:
     """One anchor of a view under every miner."""
     where = view.snapshot.position_of
-    fallback = view.selected[0] if len(view.selected) else view.rows[_most_wrong(view)]
+    fallback = view.selected[0] if len(view.selected) else view.rows[_hardest(view)[0]]
     anchor = place.number(
         "anchor",
         lambda identity: (
@@ -45,8 +45,8 @@ def show(view: View) -> None:
                 help="Other random draws",
             )
             st.button("Another anchor", on_click=_random_anchor, args=(view,), key="miners-random")
-        candidates = view.selected[:40] if len(view.selected) else view.rows[_wrong_rows(view)[:24]]
-        theme.quiet("From the selection:" if len(view.selected) else "Or one that the model retrieves wrongly:")
+        candidates = view.selected[:40] if len(view.selected) else view.rows[_hardest(view)[:24]]
+        theme.quiet("From the selection:" if len(view.selected) else "Or one of the hardest:")
         picked = gallery(view, np.asarray(view.snapshot.ids)[candidates], key="anchor-candidates", size=38)
     with right:
         st.header("Which negative each miner would choose, and its gap to the hardest", anchor=False)
@@ -127,10 +127,6 @@ def _random_anchor(view: View) -> None:
     place.go("anchor", int(np.random.default_rng().choice(view.ids)))
 
 
-def _wrong_rows(view: View) -> np.ndarray:
-    """Places among the view's rows, those retrieved wrongly and worst first."""
+def _hardest(view: View) -> np.ndarray:
+    """Places among the view's rows, the hardest first."""
     return np.argsort(-np.asarray(view.snapshot.hardness)[view.rows].astype(np.float32), kind="stable")
-
-
-def _most_wrong(view: View) -> int:
-    return int(_wrong_rows(view)[0])

@@ -36,12 +36,14 @@ def show(view: View) -> None:
     listed = listed[(found.score[listed] > 0) & (found.vote[listed] > -1)]
     if not len(listed):
         theme.empty(
-            "No label looks wrong here.", "Every sample lies among its own class; choose another split or checkpoint."
+            "No label looks wrong here.",
+            "What speaks for another class nowhere outweighs what speaks for the label; choose another split or"
+            " checkpoint.",
         )
         return
     theme.quiet(
         "The neighbours of these samples vote for another class than their label"
         + (", and in training that class kept being mined against them." if split == mined == "train" else ".")
-        + " Either the two look alike, or the label is wrong. Keys 1, 2 and 3 judge, J and K step on and back."
+        + " The two may look alike, or the label may be wrong. Keys 1, 2 and 3 judge, J and K step on and back."
     )
     triage(view, found, listed)

@@ -22,7 +22,7 @@ def negatives_of_a_batch(view: View) -> int:
 
 
 def study(view: View) -> Study | Missing:
-    """What random anchors of the view would learn from their negatives."""
+    """How many negatives violate the margin of random anchors of the view."""
     found = _study(view, cached.stamp(view), own_margin(view))
     if found is not None:
         return found
@@ -57,12 +57,12 @@ def show(view: View, anchor: int, found: Negatives, told: bool) -> None:
         if told:
             theme.legend(
                 [
-                    (theme.VERMILION, "still teaches", theme.count(found.teaches.sum())),
-                    (theme.CONTEXT, "dead weight", theme.count((~found.teaches).sum())),
+                    (theme.VERMILION, "violates the margin", theme.count(found.violates.sum())),
+                    (theme.CONTEXT, "beyond it", theme.count((~found.violates).sum())),
                 ]
             )
         else:
-            theme.quiet("Which does the model still confuse with it?")
+            theme.quiet("Which of them violate the margin?")
         st.button("Another anchor", key="another", icon=":material/casino:", on_click=_another, args=(view,))
     picked = wall.wall(view, anchor, found, told=told, key="wall")
     if picked is not None:

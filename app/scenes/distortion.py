@@ -5,7 +5,7 @@ import html
 import numpy as np
 import streamlit as st
 
-from app import cached, place, state, theme
+from app import cached, figures, place, state, theme
 from app.analysis import lessons
 from app.analysis.lessons import Question
 from app.scenes.lesson import Lesson, Missing
@@ -13,18 +13,17 @@ from app.state import View
 from app.widgets.gallery import gallery
 from app.widgets.mini_map import mini_map
 
-NEIGHBOURS = 10
-
 
 def make(view: View) -> Lesson | Missing:
     """The scene, of a view."""
-    if len(view.rows) <= NEIGHBOURS:
+    count = figures.trust_at(view)
+    if len(view.rows) <= count:
         return Missing(
-            f"The {view.split} split holds {len(view.rows)} samples, too few to have {NEIGHBOURS} neighbours each.",
+            f"The {view.split} split holds {len(view.rows)} samples, too few to have {count} neighbours each.",
             "Choose another split or run in the header.",
         )
-    points, kept, apart = _kept(view, cached.stamp(view))
-    mean = float(kept.mean())
+    points, apart = _torn(view, cached.stamp(view))
+    share = figures.map_trust(view)
     torn = int(view.ids[points[np.argmax(apart)]])
     identity = place.number("point", lambda value: view.row_of(value) is not None, fallback=torn, words="point")
     row = view.row_of(identity)
@@ -33,19 +32,18 @@ def make(view: View) -> Lesson | Missing:
         story=(
             f"The model places each picture in {width} dimensions; the <b>map</b> has two. Something has to give.",
             "It is drawn so that those who are near each other stay near, but there is not room for all. Here is one"
-            f" picture, and its {NEIGHBOURS} true nearest neighbours in the full space.",
+            f" picture, and its {count} true nearest neighbours in the full space.",
         ),
         question=Question(
-            f"Of a picture's {NEIGHBOURS} true neighbours, how many are also among the {NEIGHBOURS} nearest on the"
-            " map?",
-            ("at most 3", "4 to 7", "8 or more"),
-            (3.5, 7.5),
+            f"Of a picture's {count} true neighbours, how many are also among the {count} nearest on the map?",
+            ("fewer than a third", "a third to two thirds", "more than two thirds"),
+            (1 / 3, lessons.above(2 / 3)),
         ),
-        value=mean,
-        figure=f"{mean:.1f} of {NEIGHBOURS}",
+        value=share,
+        figure=theme.percent(share, 0),
         told=(
-            f"on average over {theme.count(len(points))} pictures; between {kept.min()} and {kept.max()}.",
-            "Groups on a map are mostly real, who stands next to whom is not.",
+            f"on average over the {theme.count(len(view.rows))} pictures of the split: {share * count:.1f} of {count}.",
+            lessons.map_moral(share),
         ),
         takeaway="Let the map raise the question; let the distances in the full space answer it.",
         exhibit=lambda told: _point(view, row, torn, told),
@@ -56,8 +54,9 @@ def make(view: View) -> Lesson | Missing:
 def _point(view: View, row: int, torn: int, told: bool) -> None:
     snapshot, here = view.snapshot, int(view.rows[row])
     labels = np.asarray(snapshot.labels)
-    true = np.asarray(snapshot.neighbours[here])[:NEIGHBOURS]
-    near = view.rows[lessons.nearest_on(np.asarray(snapshot.xy)[view.rows], np.array([row]), NEIGHBOURS)[0]]
+    count = figures.trust_at(view)
+    true = np.asarray(snapshot.neighbours[here])[:count]
+    near = view.rows[lessons.nearest_on(np.asarray(snapshot.xy)[view.rows], np.array([row]), count)[0]]
     agree = int(np.isin(true, near).sum())
     shade = {True: theme.RIGHT, False: theme.WRONG}
     same = labels[true] == labels[here]
@@ -104,10 +103,9 @@ def _another_point(view: View) -> None:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _kept(_view: View, stamp: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Random rows among the view's, how many true neighbours the map keeps of each, and how far it moves them off."""
+def _torn(_view: View, stamp: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """Random rows among the view's, and how far the map moves each one's true neighbours off."""
     rows, snapshot = _view.rows, _view.snapshot
     points = np.random.default_rng(0).permutation(len(rows))[: lessons.sample_size(len(rows))]
-    true = np.searchsorted(rows, np.asarray(snapshot.neighbours)[rows[points], :NEIGHBOURS])
-    xy = np.asarray(snapshot.xy)[rows]
-    return points, lessons.kept_neighbours(xy, true, points), lessons.torn_apart(xy, true, points)
+    true = np.searchsorted(rows, np.asarray(snapshot.neighbours)[rows[points], : figures.trust_at(_view)])
+    return points, lessons.torn_apart(np.asarray(snapshot.xy)[rows], true, points)

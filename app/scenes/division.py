@@ -1,10 +1,12 @@
-"""Divide and conquer: why each learner gets a corner of its own."""
+"""Divide and conquer: what a corner of its own brings a learner."""
 
 import numpy as np
 import streamlit as st
 
-from app import cached, selection, theme
+from app import cached, figures, selection, theme
+from app.analysis import lessons
 from app.analysis.lessons import Question
+from app.figures import Slices
 from app.scenes import anchors
 from app.scenes.lesson import Lesson, Missing
 from app.state import View
@@ -30,69 +32,64 @@ def make(view: View) -> Lesson | Missing:
     found = anchors.study(view)
     if isinstance(found, Missing):
         return found
-    negatives = anchors.negatives_of_a_batch(view)
     anywhere, inside, bucket = (
-        float(np.nanmean(share)) * negatives if not np.isnan(share).all() else 0.0
+        float(np.nanmean(share)) if not np.isnan(share).all() else 0.0
         for share in (found.anywhere, found.cluster, found.bucket)
     )
     times = inside / anywhere if anywhere > 0 else 1.0 if inside == 0 else float("inf")
-    division = snapshot.meta.get("division")
+    slices = figures.slices(view)
     count = snapshot.learners
 
     def exhibit(told: bool) -> None:
         rungs = [
-            ("anywhere, at random", anywhere, theme.CONTEXT),
-            ("inside its cluster", inside, theme.BLUE),
-            ("inside its bucket", bucket, theme.VERMILION),
+            ("of all negatives", anywhere, theme.CONTEXT),
+            ("of those in its cluster", inside, theme.BLUE),
+            ("of those in its bucket", bucket, theme.VERMILION),
         ]
-        ladder.ladder(rungs, negatives, hidden=() if told else (1,), key="ladder")
-        _learners(view, division, told)
+        ladder.ladder(rungs, hidden=() if told else (1,), key="ladder")
+        _learners(view, slices, told)
 
     return Lesson(
         story=(
             f"<b>Divide:</b> {count} clusters of pictures, {count} slices of the embedding; each <b>learner</b> trains"
             " one slice on one cluster. <b>Conquer:</b> in the end all slices are joined and trained together.",
-            "The embedding itself makes the clusters: inside of one everything looks alike, and coarse differences no"
-            " longer help.",
+            "The embedding itself makes the clusters: what lies together goes to one learner.",
         ),
         question=Question(
-            f"Take an anchor's {theme.count(negatives)} negatives from its own cluster, not from everywhere. How many"
-            " more violate the margin?",
-            ("about as many as at random", "up to three times as many", "more than three times as many"),
-            (1.2, 3.0),
+            f"Of all negatives {theme.percent(anywhere)} violate the margin. How many of those in an anchor's own"
+            " cluster?",
+            ("about as many", "up to three times as many", "more than three times as many"),
+            (lessons.CLEAR, lessons.above(3)),
         ),
         value=times,
-        figure=f"{times:.1f} times" if np.isfinite(times) else "none at random",
+        figure=theme.percent(inside),
         told=(
-            f"{inside:.1f} of {theme.count(negatives)} inside the cluster, {anywhere:.1f} anywhere.",
-            _joined(division),
+            f"{f'{times:.1f} times as many' if np.isfinite(times) else 'where elsewhere none do'}, on average over"
+            f" {theme.count((~np.isnan(found.cluster)).sum())} anchors.",
+            "" if slices is None else _joined(slices),
         ),
-        takeaway="A corner of the data makes every batch harder, and each learner has a corner of its own.",
+        takeaway=lessons.cluster_moral(times, None if slices is None else slices.gain),
         exhibit=exhibit,
         door=("See what each learner looks after", "clusters", dict),
     )
 
 
-def _joined(division: dict | None) -> str:
-    """Whether the whole is better than its parts, in this run."""
-    if not division:
-        return ""
-    best, whole = max(division["slice_recall"]), division["whole"]
-    words = "and" if whole > best else "but"
+def _joined(found: Slices) -> str:
+    """What the slices bring each other, in this run."""
     return (
-        f"The best slice alone finds {theme.percent(best)} of its neighbours right, {words} all of them together"
-        f" {theme.percent(whole)}."
+        f"Recall@1 of the best slice alone is {theme.percent(found.alone.max())}, of all together"
+        f" {theme.percent(found.whole)}, on the {found.split} split: {figures.gain_words(found)}."
     )
 
 
-def _learners(view: View, division: dict | None, told: bool) -> None:
+def _learners(view: View, found: Slices | None, told: bool) -> None:
     sizes = np.bincount(np.asarray(view.snapshot.clusters)[view.rows], minlength=view.snapshot.learners)
     parts = []
     for number, telling in enumerate(_exemplars(view, cached.stamp(view))):
         share = float(sizes[number] / max(sizes.sum(), 1))
         words = f"{theme.percent(share, 0)} of the split"
-        if told and division and number < len(division["slice_recall"]):
-            words = f"alone {theme.percent(division['slice_recall'][number])} right"
+        if told and found is not None and number < len(found.alone):
+            words = f"alone {theme.percent(found.alone[number])} Recall@1"
         parts.append(Corner(f"Learner {number}", int(sizes[number]), share, words, view.ids[telling.centre]))
     picked = corners(view, parts, key="corners")
     if picked is not None:

@@ -1,10 +1,11 @@
-"""Hashing: how one look-up finds the hard negatives."""
+"""Hashing: which negatives one look-up finds."""
 
 import numpy as np
 import streamlit as st
 
 from app import cached, place, theme
 from app.analysis import lessons
+from app.analysis.lessons import Question
 from app.scenes import anchors
 from app.scenes.lesson import Lesson, Missing
 from app.state import View
@@ -22,16 +23,15 @@ def make(view: View) -> Lesson | Missing:
             "No bucket of this split holds two classes, so there is no negative to find in one.",
             "The data is too small for its number of bits, or the codes have collapsed; choose another run.",
         )
-    anchor, negatives = anchors.chosen(view), anchors.negatives_of_a_batch(view)
-    random, near = (float(np.nanmean(share)) * negatives for share in (found.anywhere, found.bucket))
+    anchor = anchors.chosen(view)
+    anywhere, near = (float(np.nanmean(share)) for share in (found.anywhere, found.bucket))
     looked, everybody = float(found.looked.mean()), len(view.rows)
     bits = view.snapshot.bits
-    gain = f", {near / random:.0f} times as many as at random" if random > 0 and near >= 2 * random else ""
     code = int(cached.pool(view).codes[anchor])
 
     def exhibit(told: bool) -> None:
-        rungs = [("drawn at random", random, theme.CONTEXT), ("out of its bucket", near, theme.VERMILION)]
-        ladder.ladder(rungs, negatives, hidden=() if told else (1,), key="ladder")
+        rungs = [("of all negatives", anywhere, theme.CONTEXT), ("of those in its bucket", near, theme.VERMILION)]
+        ladder.ladder(rungs, hidden=() if told else (1,), key="ladder")
         _bucket(view, anchor, code, told)
 
     return Lesson(
@@ -42,16 +42,19 @@ def make(view: View) -> Lesson | Missing:
             " pictures at every step; a look-up costs the same however large the data set is. Flip a bit to visit the"
             " bucket next door.",
         ),
-        question=anchors.how_many(
-            f"If all {theme.count(negatives)} negatives came out of the anchor's own bucket, how many would violate"
-            " the margin?",
-            negatives,
+        question=Question(
+            f"Of all negatives {theme.percent(anywhere)} violate the margin. How many of those in an anchor's own"
+            " bucket?",
+            ("at most 5 %", "5 to 50 %", "more than 50 %"),
+            (lessons.above(0.05), lessons.above(0.5)),
         ),
         value=near,
-        figure=f"{near:.1f} of {theme.count(negatives)}",
-        told=(f"on average{gain}.", f"That took a look at {looked:.0f} pictures, not at {theme.count(everybody)}."),
-        takeaway="Pictures that share a code are those that the model still confuses, and finding them costs one"
-        " look-up.",
+        figure=theme.percent(near),
+        told=(
+            f"on average over {theme.count((~np.isnan(found.bucket)).sum())} anchors.",
+            f"An anchor's bucket holds {theme.count(looked)} of the {theme.count(everybody)} pictures on average.",
+        ),
+        takeaway=lessons.bucket_moral(near, anywhere),
         exhibit=exhibit,
         door=("Open this bucket", "buckets", lambda: {"bucket": code ^ _flipped(view)}),
     )

@@ -1,56 +1,53 @@
-"""The margin: when a triplet stops teaching."""
+"""The margin: which triplets violate it, and for how many anchors the run's own loss was above zero."""
 
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
-from app import address, cached, theme
+from app import address, cached, figures, theme
 from app.analysis import lessons, miners
-from app.analysis.lessons import Question
+from app.analysis.lessons import Question, above
+from app.figures import Late
 from app.scenes.lesson import Lesson, Missing
 from app.state import View
 from app.widgets.distance_plot import distance_plot
 from app.widgets.triplets import Triplet, triplets
 from bon_core.training.audit import read_step
+from bon_core.training.losses import ASKS
 
-LAST_STEPS = 30  # recorded steps whose triplets are drawn
+CHOICES, BOUNDS = ("fewer than 1 in 5", "between 1 in 5 and 1 in 2", "more than half"), (0.2, above(0.5))
 
 
 def make(view: View) -> Lesson | Missing:
     """The scene, of a view."""
-    steps = cached.recorded_steps(view)
-    if not len(steps):
+    late = figures.late(view)
+    if late is None:
         return Missing(
-            "This run kept no record of its batches, and this scene replays them.",
-            "Runs that are trained here record every step; embeddings brought in a file have none.",
+            "This run kept no record of triplets, and this scene replays them.",
+            "Runs that are trained here record their batches; embeddings brought in a file have no record.",
         )
-    own = float(view.run.config.training.margin)
-    first = int(steps[-LAST_STEPS:][0])
-    d_ap, d_an = cached.late_distances(view, first)
-    share, doubled = (miners.active_share(d_ap, d_an, margin) for margin in (own, 2 * own))
+    training = view.run.config.training
+    own = float(training.margin)
+    doubled = miners.violating_share(late.d_ap, late.d_an, 2 * own)
+    question, value, figure, first = _asked(training.loss, own, late)
     return Lesson(
         story=(
-            "A triplet pulls an <b>anchor</b> towards a <b>positive</b> of its own class and pushes it off a"
-            " <b>negative</b> of another, until that one is farther away by a <b>margin</b>.",
-            "Each dot is such a triplet from the end of this training: below the line it still teaches, above it the"
-            " network learns nothing from it.",
+            "A triplet is an <b>anchor</b>, a <b>positive</b> of its own class and a <b>negative</b> of another. It"
+            " <b>violates the margin</b> as long as the negative is not farther away than the positive by that much.",
+            f"{ASKS[training.loss]} Each dot is a triplet from the end of this training; below the line it violates the"
+            " margin.",
         ),
-        question=Question(
-            f"This run was trained with a margin of {own:g}. How many of its last triplets still teach?",
-            ("fewer than 1 in 5", "between 1 in 5 and 1 in 2", "more than half"),
-            (0.2, 0.5),
-        ),
-        value=share,
-        figure=theme.percent(share, 0),
+        question=question,
+        value=value,
+        figure=figure,
         told=(
-            f"of the last {theme.count(len(d_ap))} triplets lie below the line. With twice the margin it would be"
-            f" {theme.percent(doubled, 0)}.",
-            f"They are those of steps {theme.count(first)} to {theme.count(steps[-1])}.",
+            first,
+            f"With twice the margin it would be {theme.percent(doubled, 0)}. The triplets are those of steps"
+            f" {theme.count(late.first)} to {theme.count(late.last)}.",
         ),
-        takeaway="A margin is a demand. Too small, and nothing is left to learn; too large, and nothing is ever good"
-        " enough.",
-        exhibit=lambda told: _bench(view, d_ap, d_an, own, int(steps[-1]), told),
+        takeaway="A margin is a demand: the larger it is, the more triplets violate it.",
+        exhibit=lambda told: _bench(view, late, own, told),
         door=(
             "Drag it on Mined negatives",
             "negatives",
@@ -59,23 +56,57 @@ def make(view: View) -> Lesson | Missing:
     )
 
 
+def _asked(loss: str, margin: float, late: Late) -> tuple[Question, float, str, str]:
+    """The question, its answer, and that as a figure and a sentence.
+
+    What is asked is how many anchors had a loss. Where the run's records leave that open, it is how many triplets
+    violate the margin.
+    """
+    known = Question(
+        f"This run was trained with the {loss} loss and a margin of {margin:g}. How many of its last anchors still had"
+        " a loss above zero?",
+        CHOICES,
+        BOUNDS,
+    )
+    violating = theme.percent(late.violating, 0)
+    low, high = late.with_loss
+    count = theme.count(len(late.d_ap))
+    if known.right(low) == known.right(high):
+        return known, low, figures.share_words(late), _told(loss, count, violating, certain=low == high)
+    words = f"How many of its last triplets violate the margin of {margin:g}?"
+    return (
+        Question(words, CHOICES, BOUNDS),
+        late.violating,
+        violating,
+        f"of the last {count} triplets lie below the line. Of their anchors {figures.share_words(late)} had a loss"
+        " above zero; the boundary of the loss was not recorded.",
+    )
+
+
+def _told(loss: str, count: str, violating: str, *, certain: bool) -> str:
+    if loss == "triplet":
+        return f"of the last {count} triplets lie below the line."
+    boundary = "" if certain else ", whatever the boundary was, which this run did not record"
+    return f"of the last {count} anchors{boundary}. Of their triplets {violating} violate the margin."
+
+
 @st.fragment
-def _bench(view: View, d_ap: np.ndarray, d_an: np.ndarray, own: float, step: int, told: bool) -> None:
+def _bench(view: View, late: Late, own: float, told: bool) -> None:
     """One triplet with its pictures, and all of them as dots, under a margin that is dragged."""
     control = address.control("margin", own, read=float, among=lambda margin: 0 <= margin <= 1)
     margin = st.slider("Drag the margin", 0.0, 1.0, step=0.01, **control)
-    one = _one_triplet(view.run.path, cached.audit_stamp(view), step, own)
+    one = _one_triplet(view.run.path, cached.audit_stamp(view), late.last, own)
     if one is not None:
         with st.container(key="one-triplet"):
             triplets(view, [_judged(one, margin)], margin=margin, key="one-triplet-board")
-    share = theme.percent(miners.active_share(d_ap, d_an, margin), 0) if told else "How many"
-    st.html(f'<div class="reading"><b>{share}</b> of the triplets teach at a margin of {margin:.2f}</div>')
-    distance_plot(d_ap, d_an, margin, key="lesson-distances", told=told, height="30vh")
+    share = theme.percent(miners.violating_share(late.d_ap, late.d_an, margin), 0) if told else "How many"
+    st.html(f'<div class="reading"><b>{share}</b> of the triplets violate a margin of {margin:.2f}</div>')
+    distance_plot(late.d_ap, late.d_an, margin, key="lesson-distances", told=told, height="30vh")
 
 
 def _judged(one: Triplet, margin: float) -> Triplet:
     kind = str(miners.kinds_of(np.array([one.d_ap]), np.array([one.d_an]), margin)[0])
-    told = "teaches nothing" if kind == miners.EASY else "still teaches"
+    told = "beyond the margin" if kind == miners.EASY else "violates the margin"
     return Triplet(one.anchor, one.positive, one.negative, one.d_ap, one.d_an, kind, told)
 
 

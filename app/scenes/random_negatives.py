@@ -1,10 +1,11 @@
-"""Random negatives: why they die."""
+"""Random negatives: how many violate the margin."""
 
 from app import cached, theme
 from app.analysis import lessons
 from app.scenes import anchors
 from app.scenes.lesson import Lesson, Missing
 from app.state import View
+from bon_core.training.losses import ASKS
 
 
 def make(view: View) -> Lesson | Missing:
@@ -19,21 +20,21 @@ def make(view: View) -> Lesson | Missing:
     return Lesson(
         story=(
             f"In a batch this anchor meets {theme.count(negatives)} <b>random</b> pictures of other classes. One of"
-            " them teaches only while it <b>violates the margin</b>: while it is not yet farther away than the"
-            f" positive plus {anchors.own_margin(view):g}.",
+            " them <b>violates the margin</b> while it is not yet farther away than the positive plus"
+            f" {anchors.own_margin(view):g}.",
             "On the wall is such a batch, as this model sees it. Click a picture to make it the anchor.",
         ),
         question=anchors.how_many(
-            f"Of {theme.count(negatives)} random negatives, how many still violate the margin?", negatives
+            f"Of {theme.count(negatives)} random negatives, how many violate the margin?", negatives
         ),
         value=alive,
         figure=f"{alive:.1f} of {theme.count(negatives)}",
         told=(
             f"on average over {theme.count(len(found.anchor))} anchors; for {theme.percent(none, 0)} of them none is"
             " to be expected.",
-            "All the others are computed and thrown away.",
+            f"The run's own loss decides what they cost. {ASKS[view.run.config.training.loss]}",
         ),
-        takeaway="The better the model, the fewer random negatives are left that can teach it anything.",
+        takeaway=lessons.random_moral(float(found.anywhere.mean())),
         exhibit=lambda told: anchors.show(
             view, anchor, lessons.random_batch(pool, anchor, view.run.config.mining, anchors.own_margin(view)), told
         ),

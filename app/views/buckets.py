@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import address, cached, place, selection, state, theme
+from app import address, cached, figures, place, selection, state, theme
 from app.analysis.buckets import COLLAPSE, BitsStudy, BucketTable, bits_study, bucket_table
 from app.state import View
 from app.widgets import links
@@ -19,11 +19,10 @@ from app.widgets.histogram import histogram
 from app.widgets.mini_map import mini_map
 from app.widgets.names import apart
 from app.widgets.plot import PLOT, Line, plot, ticks
-from bon_core.mining.codes import entropy
 
 STUDIED = {  # purity, hardness and served of a study: name, colour
     "same class": theme.GREEN,
-    "hardness of the others": theme.VERMILION,
+    "nearness of the others": theme.VERMILION,
     "anchors with a negative": theme.CONTEXT,
 }
 MOST_BARS = 40
@@ -33,9 +32,8 @@ ORDERS = {"selection": "with my selection", "fullest": "fullest", "most mixed": 
 def main() -> None:
     view = state.page(
         "Hash buckets",
-        "Every sample gets a short code; samples with the same code share a bucket. A hard negative is found by looking"
-        " into one bucket instead of through the whole data set, so what lies in a bucket is what the model can be"
-        " taught to tell apart.",
+        "Every sample gets a short code; samples with the same code share a bucket. Bag of Negatives looks for hard"
+        " negatives in one bucket instead of in the whole data set.",
     )
     if view.snapshot.meta["hasher_origin"] == "fitted":
         theme.quiet(
@@ -74,7 +72,7 @@ def _unselected(_view: View, stamp: tuple) -> BucketTable:
 
 def _figures(view: View, table: BucketTable) -> None:
     bits = view.snapshot.bits
-    share = entropy(np.asarray(view.snapshot.codes)[view.rows], bits) / bits
+    share = figures.bucket_entropy(view)
     steps = _steps(view)
     newest = steps[-1] if steps else {}
     theme.figures(
@@ -88,13 +86,14 @@ def _figures(view: View, table: BucketTable) -> None:
             (f"{table.size.mean():.1f}", "samples a bucket", "mean over the buckets in use"),
             (
                 theme.percent(share, 0),
-                "entropy / S",
-                "100 % when all buckets are equally full; a fall means that codes collapse",
+                "bucket entropy",
+                f"How evenly the {view.split} samples fill the buckets, as a share of the {bits} bits there are: 100 %"
+                " when all buckets are equally full",
             ),
             (
                 theme.percent(newest.get("fallback_rate")),
                 "fallback",
-                "share of mate places that no bucket could serve, at the end of training",
+                "share of mate places that no bucket could serve, at the end of training, in the miner's table",
             ),
             (
                 theme.percent(newest.get("staleness")),
@@ -105,10 +104,10 @@ def _figures(view: View, table: BucketTable) -> None:
             ),
         ]
     )
-    if share < COLLAPSE:
+    if share < COLLAPSE * min(1, np.log2(len(view.rows)) / bits):  # few samples cannot fill many buckets
         theme.trouble(
-            f"The buckets are uneven: their entropy is {theme.percent(share)} of the possible {bits} bits. Below 80 %"
-            " most samples crowd into a few buckets and a draw from a bucket is hardly better than chance."
+            f"The buckets are uneven: their entropy is {theme.percent(share)} of the possible {bits} bits, which is"
+            f" that of {2 ** (share * bits):,.0f} equally full buckets instead of {1 << bits:,}."
         )
 
 
@@ -172,7 +171,10 @@ def _pick(view: View, table: BucketTable) -> int:
             "purity": st.column_config.NumberColumn(
                 format="%.0f %%", help="chance that two samples of it share a class"
             ),
-            "hardness": st.column_config.NumberColumn(format="%.2f", help="mean; above 0 the retrieval is wrong"),
+            "hardness": st.column_config.NumberColumn(
+                format="%.2f",
+                help="mean of d(own class) − d(another class) over the samples; a sample above 0 is retrieved wrongly",
+            ),
         },
     )
     chosen = event["selection"]["rows"]
@@ -225,7 +227,7 @@ def _bucket(view: View, table: BucketTable, code: int, rows: np.ndarray) -> None
             (
                 f"{table.hardness[at]:+.2f}",
                 "hardness",
-                "mean d(own class) − d(another class); above 0 is retrieved wrongly",
+                "mean d(own class) − d(another class) over its samples; a sample above 0 is retrieved wrongly",
             ),
         ]
     )
@@ -336,7 +338,7 @@ def _bits(view: View) -> None:
         lines.append(Line(name, shade, np.column_stack([study.bits, values])[known]))
     drawn = plot(
         lines,
-        words="Purity and hardness by number of bits",
+        words="Purity and nearness by number of bits",
         written=lambda share: theme.percent(share, 0),
         x=(1, view.snapshot.bits),
         y=(min(0.0, *(float(line.points[:, 1].min(initial=0)) for line in lines)), 1),

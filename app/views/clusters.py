@@ -1,12 +1,13 @@
-"""K clusters: what each learner of divide and conquer looks after, and whether dividing was worth it."""
+"""K clusters: what each learner of divide and conquer looks after, and what dividing brought."""
 
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
-from app import address, cached, place, selection, state, theme
+from app import address, cached, figures, place, selection, state, theme
 from app.analysis.clusters import block_order, flow_matrix, labels_at, most_spread, phases, specialists
+from app.figures import Slices
 from app.state import View
 from app.widgets import links
 from app.widgets.board import board
@@ -30,7 +31,7 @@ def main() -> None:
     view = state.page(
         "K clusters",
         "Divide and conquer gives each of K learners one cluster of the data and one slice of the embedding. A cluster"
-        " holds what looks alike, so its learner has to find fine differences; in the end all slices work together.",
+        " holds what lies together in the embedding; in the end all slices are trained together.",
     )
     learners = view.snapshot.meta["clusters_origin"] == "learners"
     if view.snapshot.learners == 1:
@@ -56,9 +57,10 @@ def main() -> None:
         _distances(view, word)
     with right:
         _flows(clusterings)
-    if view.snapshot.meta.get("division"):
+    slices = figures.slices(view)
+    if slices is not None:
         st.divider()
-        _division(view)
+        _division(view, slices)
     if divided:
         st.divider()
         _health(divided)
@@ -74,14 +76,14 @@ def _cards(view: View, word: str, clusterings: list[dict[str, np.ndarray]]) -> N
     count = _count(view)
     sizes = np.bincount(clusters, minlength=count)
     selected = np.bincount(view.snapshot.clusters[view.selected], minlength=count)
-    division = view.snapshot.meta.get("division")
+    slices = figures.slices(view)
     found = _exemplars(view, cached.stamp(view), _stamp(view.run))
     newcomers = view.split == "train" and len(clusterings) > 1
     cards = []
     for number, telling in enumerate(found):
         told = [f"{theme.percent(sizes[number] / max(len(clusters), 1), 0)} of the {view.split} split"]
-        if division and number < len(division["slice_recall"]):
-            told.append(f"its slice alone: Recall@1 {theme.percent(division['slice_recall'][number], 0)}")
+        if slices is not None and number < len(slices.alone):
+            told.append(f"its slice alone: Recall@1 {theme.percent(slices.alone[number])} ({slices.split})")
         if len(view.selected):
             told.append(f"{theme.count(selected[number])} of the selection")
         strips = {"centre": telling.centre, "border to the others": telling.border}
@@ -178,19 +180,14 @@ def _classes(view: View, word: str) -> None:
 
 
 def _distances(view: View, word: str) -> None:
-    st.header("Why divide: are negatives harder inside a cluster?", anchor=False)
+    st.header(f"Are negatives nearer inside a {word}?", anchor=False)
     inside, anywhere = _negative_distances(view, cached.stamp(view))
     if not len(inside) or not len(anywhere):
         theme.empty("There are no such pairs.", f"Every {word} holds a single class in this split.")
         return
     theme.quiet(
-        "A negative teaches only while it is near. Two random samples of different classes lie"
-        f" {inside.mean():.2f} apart on average inside a {word}, {anywhere.mean():.2f} in the whole split: "
-        + (
-            "a batch from one cluster is the harder one."
-            if inside.mean() < anywhere.mean()
-            else "dividing gains nothing here."
-        )
+        f"Two random samples of different classes lie {inside.mean():.2f} apart on average inside a {word},"
+        f" {anywhere.mean():.2f} in the whole split: {_nearer(float(inside.mean()), float(anywhere.mean()), word)}."
     )
     kinds = ((f"inside a {word}", theme.VERMILION, inside), ("whole split", theme.CONTEXT, anywhere))
     theme.legend([(shade, name, "") for name, shade, _ in kinds])
@@ -290,16 +287,19 @@ def _clusterings(path: Path, stamp: tuple[int, int]) -> list[dict[str, np.ndarra
 # Was it worth it? -----------------------------------------------------------------------------------------------------
 
 
-def _division(view: View) -> None:
-    division = view.snapshot.meta["division"]
-    recall, matrix = np.array(division["slice_recall"], np.float64), np.array(division["matrix"], np.float64)
+def _nearer(inside: float, anywhere: float, word: str) -> str:
+    """Whether that is less, at two digits."""
+    gap = round(anywhere, 2) - round(inside, 2)
+    return f"they are {'nearer' if gap > 0 else 'no nearer'} inside a {word}"
+
+
+def _division(view: View, slices: Slices) -> None:
+    recall, matrix, whole = slices.alone, slices.matrix, slices.whole
     learners = [(f"learner {k}", theme.hue(k)) for k in range(len(recall))]
-    best, whole = recall.max(), division["whole"]
-    gain = f"together they gain {100 * (whole - best):.1f} points." if whole > best else "together they gain nothing."
-    st.header("Conquer: do the learners complement each other?", anchor=False)
+    st.header("Conquer: what do the learners add to each other?", anchor=False)
     theme.quiet(
-        f"The best slice alone reaches {theme.percent(best)}, all of them {theme.percent(whole)}: {gain} Recall@1 on"
-        " samples that were not trained on."
+        f"The best slice alone reaches {theme.percent(recall.max())}, all of them {theme.percent(whole)}:"
+        f" {figures.gain_words(slices)}. Recall@1 of the {slices.split} split."
     )
     left, right = st.columns([1.25, 1], gap="large")
     with left:
@@ -312,7 +312,7 @@ def _division(view: View) -> None:
         )
         together = np.append(_whole_by_cluster(view, matrix.shape[1]), whole)
         values = np.vstack([np.column_stack([matrix, recall]), together])
-        slices = values[:-1]
+        apart = values[:-1]
         heat_matrix(
             values,
             [*learners, ("all together", "")],
@@ -321,16 +321,16 @@ def _division(view: View) -> None:
             domain=_range(values),
             words=lambda value: theme.percent(value),
             told=lambda row, column, value: f"{row} on {column}: Recall@1 {value}",
-            best=np.vstack([slices == np.nanmax(np.where(np.isnan(slices), -1, slices), axis=0), together < 0]),
+            best=np.vstack([apart == np.nanmax(np.where(np.isnan(apart), -1, apart), axis=0), together < 0]),
         )
     with right:
         st.markdown("**How alike they judge**")
-        alike = np.array(division["correlation"], np.float64)
+        alike = slices.correlation
         apart = alike[~np.eye(len(alike), dtype=bool)]
         mean = f" On average {np.nanmean(apart):.2f}." if (~np.isnan(apart)).any() else ""
         theme.quiet(
-            "Correlation of two slices' distances over random pairs: 1 is the same opinion twice, near 0 a second"
-            f" opinion, which is worth more.{mean}"
+            "Correlation of two slices' distances over random pairs: 1 is the same opinion twice, 0 an"
+            f" opinion of its own.{mean}"
         )
         heat_matrix(
             alike,

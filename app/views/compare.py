@@ -191,7 +191,7 @@ def _maps(pair: Pair, focus: int | None) -> None:
         _Part(other.run, moved, other.split, other.colour, rows[1]),
     )
     st.header("Where things lie", anchor=False)
-    shades = (state.COLOURS.get(one.colour, one.colour), "neighbours kept", "what changed")
+    shades = (state.COLOURS.get(one.colour, one.colour), "neighbours shared", "what changed")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         shade = st.segmented_control(
             "Colour by", shades, default=shades[0], required=True, key="shade", label_visibility="collapsed"
@@ -243,7 +243,7 @@ def _as_in_the_first(pair: Pair) -> Colouring:
 
 def _by_kept(pair: Pair) -> Colouring:
     kept = np.nan_to_num(pair.found.kept)
-    return Colouring("kept", kept, tuple(reversed(theme.DIVERGING)), domain=(0, 1), ends=("none kept", "all kept"))
+    return Colouring("kept", kept, tuple(reversed(theme.DIVERGING)), domain=(0, 1), ends=("none shared", "all shared"))
 
 
 def _by_change(pair: Pair) -> Colouring:
@@ -268,7 +268,7 @@ def _lines(view: View, focus: int | None) -> list[tuple[int, int, LineKind]]:
 
 def _movers(pair: Pair) -> None:
     found = pair.found
-    st.header("Who keeps other company now", anchor=False)
+    st.header("Who has other neighbours now", anchor=False)
     kept = found.kept[~np.isnan(found.kept)]
     left, right = st.columns([1, 1.4], gap="medium")
     with left:
@@ -276,8 +276,8 @@ def _movers(pair: Pair) -> None:
             [
                 (
                     theme.percent(float(kept.mean()) if len(kept) else None, 0),
-                    "of neighbours kept",
-                    f"Of the {K} nearest",
+                    "neighbours shared",
+                    f"Share of a sample's {K} nearest that are among its {K} nearest in both, on average",
                 ),
                 (theme.count(len(found.turned(right=True))), "turned right", "Their nearest is now of their class"),
                 (theme.count(len(found.turned(right=False))), "turned wrong", "Their nearest no longer is"),
@@ -285,27 +285,25 @@ def _movers(pair: Pair) -> None:
         )
     with right:
         counts = np.bincount(np.round(K * kept).astype(int), minlength=K + 1).tolist()
-        columns(counts, title=f"samples by how many of their {K} nearest stayed", key="kept")
+        columns(counts, title=f"samples by how many of their {K} nearest are shared", key="kept")
     if len(pair.among) < len(found.ids):
         theme.quiet(f"Below: among the {theme.count(len(pair.among))} selected.")
     stayed = [f"{round(K * found.kept[p])}/{K}" for p in pair.movers[:SHOWN]]
-    if len(set(stayed)) == 1:
-        _gallery(pair, "Moved most", pair.movers, None, "movers", f"each keeps {stayed[0]} of its nearest")
-    else:
-        _gallery(pair, "Moved most", pair.movers, stayed, "movers", f"how many of the {K} nearest stayed")
+    moved = pair.movers[:SHOWN]  # everybody moved, more or less
+    alike = len(set(stayed)) == 1
+    words = f"each shares {stayed[0]} of its nearest" if alike else f"how many of the {K} nearest are shared"
+    _gallery(pair, "Moved most", moved, None if alike else stayed, "movers", words)
     for right, title in ((True, "Turned right"), (False, "Turned wrong")):
         places = np.intersect1d(found.turned(right=right), pair.among)
         places = places[np.argsort(pair.harder[places] if right else -pair.harder[places], kind="stable")]
-        captions = [f"{pair.harder[p]:+.2f}" for p in places[:SHOWN]]
+        captions = [f"{pair.harder[p]:+.2f}" for p in places]
         _gallery(pair, title, places, captions, f"turned-{right}", "and by how much their hardness changed")
 
 
 def _gallery(pair: Pair, title: str, places: np.ndarray, captions: list[str] | None, key: str, words: str) -> None:
     ids = pair.found.ids[places]
-    shown = ids[:SHOWN]
-    select = shown if key == "movers" else ids  # everybody moved, more or less
-    gallery_head(title, ids, origin=title.lower(), key=f"{key}-select", words=words, select=select)
-    clicked = gallery(pair.views[0], shown, key=key, captions=captions, size=40) if len(places) else None
+    gallery_head(title, ids, origin=title.lower(), key=f"{key}-select", words=words)
+    clicked = gallery(pair.views[0], ids, key=key, captions=captions, size=40, most=SHOWN) if len(places) else None
     if clicked is not None:
         place.go(SAMPLE, clicked)
         st.rerun()
@@ -327,7 +325,7 @@ def _portrait(pair: Pair, focus: int) -> None:
     has = [view for view in pair.views if focus in view.snapshot.position_of]
     near = [_near(view, focus) for view in has]
     shared = np.intersect1d(near[0], near[-1])
-    facts = {"kept": f"{len(shared)} of {K} nearest"} if len(has) == 2 else {}
+    facts = {"shared": f"{len(shared)} of {K} nearest"} if len(has) == 2 else {}
     for view, name in zip(pair.views, pair.names, strict=True):
         row = view.snapshot.position_of.get(focus)
         facts[name] = "not there" if row is None else f"hardness {float(view.snapshot.hardness[row]):+.2f}"

@@ -173,10 +173,10 @@ def _open(page: str, there: Callable[[], dict[str, Any]]) -> None:
 
 
 SCENES = {  # name in the address -> scene
-    "margin": Scene("The margin", "When does a triplet stop teaching?", margin.make),
-    "random": Scene("Random negatives", "Why do random negatives die?", random_negatives.make),
-    "hashing": Scene("Hashing", "How can one look-up find the hard ones?", hashing.make),
-    "divide": Scene("Divide and conquer", "Why give each learner a corner of its own?", division.make),
+    "margin": Scene("The margin", "What does the margin ask for?", margin.make),
+    "random": Scene("Random negatives", "How hard is a random negative?", random_negatives.make),
+    "hashing": Scene("Hashing", "What does one look-up find?", hashing.make),
+    "divide": Scene("Divide and conquer", "What does a corner of its own bring a learner?", division.make),
     "map": Scene("The map", "What does the map get wrong?", distortion.make),
 }
 main()

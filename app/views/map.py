@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app import address, cached, pictures, selection, state, theme
+from app import address, cached, figures, pictures, selection, state, theme
 from app.state import View
 from app.widgets.colouring import Colouring, colouring
 from app.widgets.gallery import gallery
@@ -16,7 +16,6 @@ from app.widgets.shares import shares
 from app.widgets.webgl_map import LineKind, MapEvent, happened
 
 KEY = "map"
-NEIGHBOURS = 10
 FOCUS = "at"
 BINS = 36
 REDRAWN = "map-redrawn"  # in the session: whether the map drawn last is another than the snapshot's
@@ -94,13 +93,14 @@ def _focus(view: View) -> int | None:
 
 
 def _neighbours(view: View, focus: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the NEIGHBOURS nearest in the embedding space, and of those nearest on the map."""
+    """Positions of the nearest in the embedding space, as many as the map trust counts, and of those on the map."""
+    count = figures.trust_at(view)
     row = view.snapshot.position_of[focus]
-    true = np.asarray(view.snapshot.neighbours[row])[:NEIGHBOURS]
+    true = np.asarray(view.snapshot.neighbours[row])[:count]
     xy = np.asarray(view.snapshot.xy)
     distance = np.square(xy[view.rows] - xy[row]).sum(axis=1)
     distance[view.rows == row] = np.inf
-    return true, view.rows[np.argsort(distance)[:NEIGHBOURS]]
+    return true, view.rows[np.argsort(distance)[:count]]
 
 
 def _lines(view: View, focus: int | None, true: np.ndarray, near: np.ndarray) -> list[tuple[int, int, LineKind]]:
@@ -113,21 +113,22 @@ def _lines(view: View, focus: int | None, true: np.ndarray, near: np.ndarray) ->
 
 
 def _overview(view: View) -> None:
-    classes, right, counts, edges = _facts(view, cached.stamp(view))
-    kept = float(np.asarray(view.snapshot.trust)[view.rows].mean(dtype=np.float32))
+    classes, counts, edges = _facts(view, cached.stamp(view))
     theme.figures(
         [
             (theme.count(len(view.rows)), "samples", ""),
             (theme.count(classes), "classes", ""),
             (
-                theme.percent(right),
-                "nearest is right",
-                "Share of samples whose nearest neighbour in the embedding space has the same class: Recall@1",
+                theme.percent(figures.metric(view, "recall@1")),
+                "Recall@1",
+                "Share of samples whose nearest neighbour in the embedding space is of their class; those alone in"
+                " their class are left out",
             ),
             (
-                theme.percent(kept, 0),
-                "of neighbours kept",
-                "Share of the true neighbours that are also neighbours on the map; the rest the projection tore apart",
+                theme.percent(figures.map_trust(view), 0),
+                "map trust",
+                f"Share of a sample's {figures.trust_at(view)} true nearest neighbours that are also among as many"
+                " nearest on the map, on average",
             ),
         ]
     )
@@ -147,13 +148,13 @@ def _overview(view: View) -> None:
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _facts(_view: View, stamp: tuple) -> tuple[int, float, np.ndarray, np.ndarray]:
-    """Number of classes, share whose nearest is right, counts and edges of a histogram of the hardness."""
+def _facts(_view: View, stamp: tuple) -> tuple[int, np.ndarray, np.ndarray]:
+    """Number of classes, counts and edges of a histogram of the hardness."""
     snapshot, rows = _view.snapshot, _view.rows
     hardness = np.asarray(snapshot.hardness)[rows].astype(np.float64)
     counts, edges = np.histogram(hardness[np.isfinite(hardness)], bins=BINS)
     classes = len(np.unique(np.asarray(snapshot.labels)[rows]))
-    return classes, float(np.asarray(snapshot.correct)[rows].mean()), counts, edges
+    return classes, counts, edges
 
 
 def _focus_panel(view: View, focus: int, true: np.ndarray, near: np.ndarray) -> None:
@@ -176,7 +177,8 @@ def _focus_panel(view: View, focus: int, true: np.ndarray, near: np.ndarray) -> 
     shown(true, "map-true", [f"{distance:.2f}" for distance in distances.astype(float)])
     st.markdown("**Neighbours on the map**")
     shown(near, "map-near", None)
-    words = "the map can be trusted here" if agree >= 6 else "look twice" if agree >= 3 else "this region lies"
+    share = agree / max(len(true), 1)
+    words = "most are true" if share >= 0.6 else "look twice" if share >= 0.3 else "this region misleads"
     theme.quiet(f"{agree} of {len(true)} agree: {words}. Blue edges are the same class, vermilion another.")
     with st.container(horizontal=True, gap="small"):
         if st.button("Select these", help="The sample and its true neighbours"):
@@ -198,7 +200,7 @@ def _portrait(view: View, row: int) -> None:
         "bucket": f"0x{int(snapshot.codes[row]):x}",
         "learner" if snapshot.meta["clusters_origin"] == "learners" else "cluster": str(int(snapshot.clusters[row])),
         "hardness": f"{float(snapshot.hardness[row]):+.2f}",
-        "map trust": theme.percent(float(snapshot.trust[row]), 0),
+        "map trust": f"{theme.percent(float(snapshot.trust[row]), 0)} of {figures.trust_at(view)}",
         **{name: names[int(codes[row])] for name, (codes, names) in snapshot.fields.items()},
     }
     theme.portrait(

@@ -20,8 +20,8 @@ OF_RECORDED_STEPS = (replay, mined_most, margin)
 def main() -> None:
     view = state.page(
         "Mined negatives",
-        "An anchor is pulled towards a positive, of its own class, and pushed off a negative, of another. Negatives"
-        " that are far away already teach nothing; here is which ones were found, and what finding them took.",
+        "An anchor is pulled towards a positive, of its own class, and pushed off a negative, of another. Here is"
+        " which negatives were found, how near they were, and which ones other miners would find.",
     )
     recorded = len(cached.recorded_steps(view)) > 0
     chosen = st.segmented_control(
@@ -37,8 +37,8 @@ def main() -> None:
     if not recorded and part in OF_RECORDED_STEPS:
         theme.empty(
             "This run kept no record of its batches.",
-            "Runs that are trained here record every step; embeddings brought in a file have none. Miners side by side"
-            " and suspicious labels work for both.",
+            "Runs that are trained here record their batches; embeddings brought in a file have none. Miners side by"
+            " side and suspicious labels work for both.",
         )
         return
     part.show(view)

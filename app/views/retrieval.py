@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import cached, pictures, place, selection, state, theme
-from app.analysis.retrieval import Confusion, Neighbour, confusions, failures, place_among, retrieve
+from app import cached, figures, pictures, place, selection, state, theme
+from app.analysis.retrieval import Neighbour, failures, place_among, retrieve
 from app.state import View
 from app.widgets import links
 from app.widgets.class_pairs import class_pairs
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 FOUND = 16
 HEADING = 48  # columns of a class's name in the heading
-PAIRS = 24
 FAILURES = 48
 LARGEST_UPLOAD = 20  # MB
 SEARCHES = {
@@ -256,34 +255,21 @@ def _query_map(view: View, found: list[Neighbour], row: int | None, label: int |
 
 def _confusions(view: View) -> None:
     st.header("Classes taken for each other", anchor=False)
-    pairs = _confusions_of(view, cached.stamp(view))
+    pairs = figures.confused(view)
     if not pairs:
         theme.empty("No class is taken for another here.", "Every first neighbour in this split is right.")
         return
     theme.quiet(
-        "How often a sample of one class has its nearest neighbour in the other, both ways; pictured is the worst"
-        " case. Click a"
-        " pair to select both classes."
+        "How many samples of the two classes have their nearest neighbour in the other class, either way; pictured is"
+        " the worst case. Click a pair to select both classes."
     )
-    place_of_pair = class_pairs(view, pairs, key="confusions")
+    place_of_pair = class_pairs(view, pairs, key="confusions", told="{count:,} of {samples:,}")
     if place_of_pair is not None and place_of_pair < len(pairs):
         pair = pairs[place_of_pair]
         both = np.isin(np.asarray(view.snapshot.labels)[view.rows], (pair.one, pair.other))
         selection.put(view.ids[both], origin=f"{view.short(pair.one)} and {view.short(pair.other)}")
         _query_by(int(view.ids[pair.query]))
         st.rerun()
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _confusions_of(_view: View, stamp: tuple) -> list[Confusion]:
-    snapshot, rows = _view.snapshot, _view.rows
-    nearest = np.searchsorted(rows, np.asarray(snapshot.neighbours)[rows, 0])
-    return confusions(
-        np.asarray(snapshot.labels)[rows].astype(np.int64),
-        nearest,
-        np.asarray(snapshot.hardness)[rows].astype(np.float32),
-        top=PAIRS,
-    )
 
 
 def _failures(view: View) -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from app import address, jobs, pictures, selection, state, theme, uploads
-from app.analysis.retrieval import Confusion, confusions
+from app import address, figures, jobs, pictures, selection, state, theme, uploads
+from app.analysis.retrieval import Confusion
 from app.state import View
 from app.widgets.colouring import colouring
 from app.widgets.point_map import point_map
@@ -12,7 +12,6 @@ from bon_core import runs
 from bon_core.config import DataConfig, InputError
 from bon_core.datasets.here import is_here
 from bon_core.files import path_of
-from bon_core.mining.codes import entropy
 
 LEAD = "See what a metric-learning model finds hard, and why: its negatives, its hash buckets, its learners."
 ROOMS = (
@@ -69,29 +68,30 @@ def _figures(view: View) -> None:
     snapshot = view.snapshot
     metrics = snapshot.metrics.get(view.split, {})
     baseline = (snapshot.meta.get("baseline") or {}).get("recall@1")
-    share = entropy(np.asarray(snapshot.codes), snapshot.bits) / snapshot.bits
     items = [
         (
-            theme.percent(metrics.get("recall@1")),
+            theme.percent(figures.metric(view, "recall@1")),
             f"Recall@1, {view.split}",
             "How often the nearest neighbour of an image is of its own class. "
             + metrics.get("protocol", "Each image is a query against all others of the split."),
         ),
         (
-            theme.percent(metrics.get("map@r")),
+            theme.percent(figures.metric(view, "map@r")),
             "MAP@R",
             "How well all images of the own class are ranked before the others; 100 % is a perfect order.",
         ),
         (
-            theme.percent(share, 0),
+            theme.percent(figures.bucket_entropy(view), 0),
             "bucket entropy",
-            f"How evenly the samples fill the {2**snapshot.bits} hash buckets, as a share of the {snapshot.bits} bits"
-            " there are. High means that a bucket holds few, hard look-alikes.",
+            f"How evenly the {view.split} samples fill the {2**snapshot.bits:,} hash buckets, as a share of the"
+            f" {snapshot.bits} bits there are: 100 % when all buckets are equally full.",
         ),
         (
             str(snapshot.learners),
             "learners" if snapshot.learners > 1 else "learner",
-            "Each learner owns one slice of the embedding and trained on one cluster of the data.",
+            "Each learner owns one slice of the embedding and trained on one cluster of the data."
+            if snapshot.learners > 1
+            else "One learner: the embedding is not divided.",
         ),
     ]
     if baseline is not None:
@@ -115,12 +115,7 @@ def _untrained(baseline: dict, queries: int) -> tuple[str, str, str]:
 
 
 def _hard_pairs(view: View) -> None:
-    snapshot, rows = view.snapshot, view.rows
-    place_of = np.full(len(snapshot), -1)
-    place_of[rows] = np.arange(len(rows))
-    nearest = place_of[np.asarray(snapshot.neighbours)[rows, 0]]
-    labels, hardness = np.asarray(snapshot.labels)[rows], np.asarray(snapshot.hardness)[rows]
-    pairs = confusions(labels, nearest, hardness, top=PAIRS)
+    pairs = figures.confused(view)[:PAIRS]
     if not pairs:
         return
     st.markdown("**What it confuses most**")
@@ -141,6 +136,7 @@ def _pair_row(view: View, number: int, pair: Confusion) -> None:
             shorts,
             [None if face is None else pictures.data_address(face, size=64) for face in faces],
             pair.count,
+            pair.samples,
         )
         if st.button(
             "Look",

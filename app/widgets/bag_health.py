@@ -12,7 +12,11 @@ from app.widgets.board import board, text
 from app.widgets.plot import PLOT, Line, plot, thinned
 
 PANELS = {  # field of a logged step: title, what it means, colour
-    "entropy_share": ("Entropy / S", "evenness of the buckets; below 80 % codes crowd", theme.BLUE),
+    "entropy_share": (
+        "Table entropy",
+        "evenness of the miner's table, as a share of all bits; below 80 % codes crowd",
+        theme.BLUE,
+    ),
     "fallback_rate": ("Fallback", "mate places that no bucket could serve", theme.ORANGE),
     "staleness": ("Stale codes", "stored codes that had changed when seen again", theme.PINK),
     "empty_share": ("Empty buckets", "share of the buckets without a sample", theme.VIOLET),
@@ -69,24 +73,23 @@ def _judge(steps: list[dict]) -> None:
         theme.quiet(f"The first epoch is not over: the table is still filling. Entropy stands at {last} of S.")
     elif found.kind == "low":
         theme.trouble(
-            f"At the last step entropy is {last} of S{f', down from {when}' if found.fallen else ''}. Below 80 % codes"
-            " crowd into few buckets, and a bucket mate is hardly harder than a random sample. Train with fewer bits"
-            " (--bits) or mates (--mate-share)."
+            f"At the last step the entropy of the table is {last} of S{f', down from {when}' if found.fallen else ''}."
+            " Below 80 % codes crowd into few buckets. Train with fewer bits (--bits) or mates (--mate-share)."
         )
     elif found.kind == "fell":
         theme.trouble(
-            f"Entropy fell from {when} to {last} at the last. Above 80 % mining still works, but codes have begun to"
-            " crowd; if it goes on, train with fewer bits (--bits) or mates (--mate-share)."
+            f"The entropy of the table fell from {when} to {last} at the last: codes have begun to crowd. If it goes"
+            " on, train with fewer bits (--bits) or mates (--mate-share)."
         )
     elif found.kind == "dipped":
         theme.quiet(
-            f"Entropy fell to {low} of S at step {theme.count(found.low['step'])} and came back to {last}; above 80 %"
-            " is healthy."
+            f"The entropy of the table fell to {low} of S at step {theme.count(found.low['step'])} and came back to"
+            f" {last}; the warning is for less than 80 %."
         )
     else:
         theme.quiet(
-            f"The codes did not collapse: after the first epoch entropy never fell below {low} of S, and at the last"
-            f" step it is {last}; above 80 % is healthy."
+            f"The codes did not collapse: after the first epoch the entropy of the table never fell below {low} of S,"
+            f" and at the last step it is {last}."
         )
 
 

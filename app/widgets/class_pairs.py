@@ -1,4 +1,4 @@
-"""Confused classes as pairs of pictures: the query, what it retrieved, and how often that happened."""
+"""Classes as pairs of pictures: the query, what it retrieved or was given, and how often that happened."""
 
 from collections.abc import Sequence
 
@@ -19,8 +19,11 @@ CSS = """
 """
 
 
-def class_pairs(view: View, pairs: Sequence[Confusion], *, key: str) -> int | None:
-    """Draw the pairs, whose positions count the view's rows. Returns the place of the pair just clicked, or None."""
+def class_pairs(view: View, pairs: Sequence[Confusion], *, key: str, told: str) -> int | None:
+    """Draw the pairs, whose positions count the view's rows. Returns the place of the pair just clicked, or None.
+
+    told : how a pair's count is said, such as "{count:,} times"; {samples:,} is how many the two classes have
+    """
     ids = [int(view.ids[row]) for pair in pairs for row in (pair.query, pair.found)]
     sheet = Sheet(view, ids, size=42)
     cards = [
@@ -28,7 +31,7 @@ def class_pairs(view: View, pairs: Sequence[Confusion], *, key: str) -> int | No
         f"{sheet.face(ids[2 * place])}{sheet.face(ids[2 * place + 1])}"
         f'<span class="words"><span class="name"><bdi>{text(view.short(pair.one, NAME))}</bdi></span>'
         f'<span class="name">↔ <bdi>{text(view.short(pair.other, NAME))}</bdi></span>'
-        f'<span class="dim">{pair.count:,} times</span></span></button>'
+        f'<span class="dim">{text(told.format(count=pair.count, samples=pair.samples))}</span></span></button>'
         for place, pair in enumerate(pairs)
     ]
     picked = board(f'<div class="pairs" style="{sheet.style}">{"".join(cards)}</div>', key=key, css=CSS)

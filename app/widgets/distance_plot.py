@@ -1,4 +1,4 @@
-"""d(a,p) against d(a,n) of many triplets, with the line that a margin draws between those that teach and the rest."""
+"""d(a,p) against d(a,n) of many triplets, with the line below which they violate a margin."""
 
 import numpy as np
 
@@ -82,7 +82,7 @@ def _labels(reach: float, side: str) -> str:
 
 def _kinds(told: bool) -> str:
     """What the colours mean; before that is told, an empty line of the same height."""
-    words = {EASY: "teaches nothing", SEMI_HARD: "within the margin", HARD: "nearer than the positive"}
+    words = {EASY: "beyond the margin", SEMI_HARD: "within the margin", HARD: "nearer than the positive"}
     return "".join(
         f'<span{"" if told else " style=visibility:hidden"}><i style="background:{MARKS[kind][0]}"></i><b>{kind}</b>'
         f" {meaning}</span>"

@@ -122,18 +122,15 @@ def gallery(
     return None if clicked is None else int(clicked)
 
 
-def gallery_head(
-    title: str, ids: np.ndarray, *, origin: str, key: str, words: str = "", select: np.ndarray | None = None
-) -> None:
+def gallery_head(title: str, ids: np.ndarray, *, origin: str, key: str, words: str = "") -> None:
     """The line above a gallery: what it shows, how many, and a button that selects them.
 
     Parameters
     ----------
-    ids : (n,) int64, those that are counted
+    ids : (n,) int64, those that are counted and that the button selects
     origin : a short phrase for the selection chip
     key : of the button
     words : what the captions mean, or the like
-    select : those that the button selects, if they are fewer than are counted
     """
     told = f"**{title}** · {theme.count(len(ids))}" + (f" · :gray[{words}]" if words else "")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -145,7 +142,7 @@ def gallery_head(
             icon=":material/select:",
             disabled=not len(ids),
             on_click=selection.put,
-            args=(ids if select is None else select,),
+            args=(ids,),
             kwargs={"origin": origin},
         )
 

@@ -1,7 +1,8 @@
-"""Where to look for negatives: how many of a batch's worth of them teach, by where they were drawn from."""
+"""Where to look for negatives: which share of them violates the margin, by where they come from."""
 
 from collections.abc import Collection, Sequence
 
+from app import theme
 from app.widgets.board import board, text
 
 CSS = """
@@ -13,17 +14,21 @@ CSS = """
 """
 
 
-def ladder(rungs: Sequence[tuple[str, float, str]], of: int, *, hidden: Collection[int] = (), key: str) -> None:
-    """Draw (words, how many teach, colour) as bars; the scale ends at the longest, with room for the numbers.
+def ladder(rungs: Sequence[tuple[str, float, str]], *, hidden: Collection[int] = (), key: str) -> None:
+    """Draw (words, share, colour) as bars; the scale ends at the longest, with room for the numbers.
 
     The rungs whose numbers are `hidden` show a question mark in the place of the value.
     """
-    longest = max([value for _, value, _ in rungs] + [1])
+    longest = max([value for _, value, _ in rungs] + [0.01])
     lines = ""
     for number, (words, value, hue) in enumerate(rungs):
-        bar = f'<i style="width:{72 * value / longest:.1f}%"></i><b>{value:.1f}</b>'
+        bar = f'<i style="width:{72 * value / longest:.1f}%"></i><b>{theme.percent(value)}</b>'
         lines += (
             f'<span>{text(words)}</span><span class="bar" style="--hue:{hue}">'
             f"{'<b>?</b>' if number in hidden else bar}</span>"
         )
-    board(f'<div class="ladder" role="group" aria-label="of {of:,} negatives">{lines}</div>', key=key, css=CSS)
+    board(
+        f'<div class="ladder" role="group" aria-label="negatives that violate the margin">{lines}</div>',
+        key=key,
+        css=CSS,
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app import address, cached, kept, theme
+from app import address, cached, figures, kept, theme
 from app.analysis.projections import DISTANCES, NEIGHBOURS, RECIPES, USUAL, Recipe, draw
 from app.state import View
 from app.widgets.board import board
@@ -203,14 +203,14 @@ def _table(made: dict[str, Snapshot], chosen: Recipe, view: View) -> None:
     lines = []
     for recipe in RECIPES:
         if recipe.name in made:
-            share = float(np.asarray(made[recipe.name].trust)[view.rows].mean(dtype=np.float32))
+            share = figures.map_trust(view, made[recipe.name])
             each = known.get(recipe.name)
             worth = "–" if each is None else f"{each.mean(dtype=np.float64):.4f}"
             cells = (str(recipe), theme.percent(share, 0), worth)
             lines.append((" now" if recipe == chosen else "", cells))
     rows = "".join(
         f'<span class="{kind}">{cell}</span>'
-        for kind, cells in ((" head", ("map", "neighbours kept", "trustworthiness")), *lines)
+        for kind, cells in ((" head", ("map", "map trust", "trustworthiness")), *lines)
         for cell in cells
     )
     board(f'<div class="maps">{rows}</div>', key="maps-told", css=CSS)

@@ -73,7 +73,7 @@ def _face(sheet: Sheet, identity: int, role: str, edge: str = "transparent") -> 
 
 
 def _axis(row: Triplet, margin: float, reach: float) -> str:
-    """Both distances from the anchor at 0; the band behind the positive is the margin, where a negative costs."""
+    """Both distances from the anchor at 0; the band behind the positive is the margin."""
     if np.isnan(row.d_ap) or np.isnan(row.d_an):
         return '<div class="axis dim">no triplet was chosen here</div>'
 

@@ -1,4 +1,4 @@
-"""The trainings of two runs as curves: recall, loss and active share, over steps and over seconds."""
+"""The trainings of two runs as curves: recall, loss and who violates the margin, over steps and seconds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def _share(value: float) -> str:
 MEASURES = (
     Measure("evaluation", "recall@1", "Recall@1", _share),
     Measure("step", "loss", "Loss", "{:.3g}".format),
-    Measure("step", "active", "Active anchors", _share),
+    Measure("step", "active", "Anchors violating the margin", _share),
 )
 AXES = {"step": "over steps", "seconds": "over seconds"}
 

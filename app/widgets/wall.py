@@ -1,4 +1,5 @@
-"""A wall of negatives beside their anchor: all alike at first; then those that teach are lit, and the others fade."""
+"""A wall of negatives beside their anchor: all alike at first; then those that violate the margin
+are lit, and the others fade."""
 
 import numpy as np
 
@@ -18,9 +19,9 @@ CSS = """
 .scene .wall {display: flex; flex-wrap: wrap; gap: var(--gap); padding: .2rem; --gap: .35rem;
   --size: clamp(1.1rem, var(--wall-side, min(38rem, 92vw)) * var(--share) - var(--gap), 5.2rem) !important}
 .scene .wall .lit {box-shadow: 0 0 0 .2rem var(--lit)}
-.scene .wall .dead {animation: fade .7s ease-out both}
+.scene .wall .beyond {animation: fade .7s ease-out both}
 @keyframes fade {from {opacity: 1} to {opacity: .2}}
-@media (prefers-reduced-motion: reduce) {.scene .wall .dead {animation: none; opacity: .2}}
+@media (prefers-reduced-motion: reduce) {.scene .wall .beyond {animation: none; opacity: .2}}
 @media (max-width: 640px) {
   .scene {grid-template-columns: 1fr}
   .scene .ends {grid-auto-flow: column; justify-content: start}
@@ -41,9 +42,9 @@ def wall(view: View, anchor: int, found: Negatives, *, told: bool, key: str) -> 
     faces = []
     for place in places:
         name = view.class_name(view.rows[found.row[place]])
-        teaches = bool(found.teaches[place])
-        kind = ("lit" if teaches else "dead") if told else ""
-        words = f"{name} · at {found.distance[place]:.2f}{', still teaches' if told and teaches else ''}"
+        violates = bool(found.violates[place])
+        kind = ("lit" if violates else "beyond") if told else ""
+        words = f"{name} · at {found.distance[place]:.2f}{', violates the margin' if told and violates else ''}"
         face = sheet.face(ids[place], pick=str(ids[place]), title=words)
         faces.append(face.replace('class="', f'class="{kind} ', 1))
     name = view.short_name(view.rows[anchor])

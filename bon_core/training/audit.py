@@ -26,7 +26,7 @@ COLUMNS = {
     "negative": np.int64,
     "d_ap": np.float32,
     "d_an": np.float32,
-    "active": np.bool_,  # the loss of this anchor was above zero
+    "active": np.bool_,  # the triplet violates the margin: d_an < d_ap + margin, whatever the loss
 }
 
 

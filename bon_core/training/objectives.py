@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from bon_core.config import InBatchMiner, Loss, check
+from bon_core.training.losses import FIRST_BETA, REACH
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Outcome:
     loss : () float32, with gradient
     positive, negative : (B,) int64, id of the hardest that the miner chose for the anchor; -1 where it chose none
     d_ap, d_an : (B,) float32, Euclidean; NaN where none was chosen
-    active : (B,) bool, the anchor's triplet violates the margin
+    active : (B,) bool, the anchor's triplet violates the margin: d_ap - d_an + margin > 0, whatever the loss. Only the
+        triplet loss is zero without; `bon_core.training.losses` says which anchors another loss still costs
     """
 
     loss: Tensor
@@ -53,6 +55,11 @@ class Objective(nn.Module):
         self.loss = _loss(loss, margin)
         self.miner = _miner(in_batch, margin)
         self.memories = nn.ModuleList(Memory(memory, width) for width in widths if memory)
+
+    @property
+    def beta(self) -> Tensor | None:
+        """() the boundary of the margin loss as it is now; None with another loss."""
+        return self.loss.beta.detach().mean() if isinstance(getattr(self.loss, "beta", None), Tensor) else None
 
     def forward(self, embeddings: Tensor, labels: Tensor, ids: Tensor, learner: int | None = None) -> Outcome:
         """embeddings (B, d) unit rows; labels and ids (B,) int64; `learner` says whose slice this is, None: whole."""
@@ -142,8 +149,8 @@ def _loss(name: Loss, margin: float) -> nn.Module:
 
     makers = {
         "triplet": lambda: losses.TripletMarginLoss(margin=margin),
-        "margin": lambda: losses.MarginLoss(margin=margin, beta=1.2, learn_beta=True),
-        "contrastive": lambda: losses.ContrastiveLoss(pos_margin=0, neg_margin=0.5 + margin),
+        "margin": lambda: losses.MarginLoss(margin=margin, beta=FIRST_BETA, learn_beta=True),
+        "contrastive": lambda: losses.ContrastiveLoss(pos_margin=0, neg_margin=REACH + margin),
         "multi-similarity": lambda: losses.MultiSimilarityLoss(alpha=2, beta=50, base=0.5),
     }
     return makers[name]()

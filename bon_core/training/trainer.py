@@ -375,10 +375,17 @@ class Trainer:
         )
 
     def _log(self, phase: Phase, outcome: Outcome, *, mining: float, taken: float, mate_share: float) -> None:
+        beta = self.objective.beta
         figures = torch.stack(
-            [outcome.loss.detach(), outcome.active.float().mean(), outcome.d_ap.nanmean(), outcome.d_an.nanmean()]
+            [
+                outcome.loss.detach(),
+                outcome.active.float().mean(),
+                outcome.d_ap.nanmean(),
+                outcome.d_an.nanmean(),
+                *([] if beta is None else [beta]),
+            ]
         )
-        loss, active, d_ap, d_an = figures.tolist()
+        loss, active, d_ap, d_an, *boundary = figures.tolist()
         self.figures["loss"] = loss
         self.mates.observe(active)
         if not self.ranks.first:
@@ -398,9 +405,10 @@ class Trainer:
             learner=phase.learner,
             cluster=phase.cluster,
             loss=loss,
-            active=active,
+            active=active,  # share of all anchors of the batch whose triplet violates the margin, whatever the loss
             d_ap=d_ap,
             d_an=d_an,
+            beta=next(iter(boundary), None),  # of the margin loss, which learns it
             mining_ms=1000 * mining,
             step_ms=1000 * taken,
             images_per_second=len(outcome.active) / taken,

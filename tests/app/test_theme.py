@@ -84,7 +84,7 @@ def test_text_and_links_can_be_read(mode, ground, words):
 def test_quiet_text_is_not_too_quiet(mode, ground):
     text, back = rgb(PAGE[mode]["textColor"]), rgb(PAGE[mode][ground])
     shares = {float(share) for style in STYLES for share in re.findall(r"[^-]opacity: (0?\.\d+)", style)}
-    faded = {0.2}  # negatives that teach nothing, and are shown as gone
+    faded = {0.2}  # negatives beyond the margin, which recede
     assert len(shares - faded) > 2
     for share in shares - faded:
         assert contrast(share * text + (1 - share) * back, back) >= TEXT, share

@@ -75,7 +75,7 @@ def test_a_gone_run_in_the_link_is_said_and_the_rest_works(page, server, pair):
     page.goto(f"{server.address}/compare?run=one&other=gone")
     page.get_by_text("The link names what is not here: the other run gone").wait_for()
     page.locator(MAPS).wait_for()
-    assert page.get_by_text("Who keeps other company now").is_visible()
+    assert page.get_by_text("Who has other neighbours now").is_visible()
 
 
 def test_the_film_plays_through_and_rests_at_its_end(page, server, pair):

@@ -5,10 +5,10 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 TITLES = (
-    "When does a triplet stop teaching?",
-    "Why do random negatives die?",
-    "How can one look-up find the hard ones?",
-    "Why give each learner a corner of its own?",
+    "What does the margin ask for?",
+    "How hard is a random negative?",
+    "What does one look-up find?",
+    "What does a corner of its own bring a learner?",
     "What does the map get wrong?",
 )
 EXHIBITS = (".distances .field", ".wall", ".wall", ".corner .strip", ".mini")
@@ -115,7 +115,7 @@ def test_an_arrow_key_on_the_slider_moves_the_margin_alone(page, server):
     at_scene(page, 0)
     page.get_by_role("slider").focus()
     page.keyboard.press("ArrowRight")
-    page.get_by_text("of the triplets teach at a margin of 0.21").wait_for()
+    page.get_by_text("of the triplets violate a margin of 0.21").wait_for()
     at_scene(page, 0)
 
 
@@ -134,7 +134,7 @@ def test_the_margin_that_was_dragged_is_that_of_the_real_page(page, server):
     at_scene(page, 0)
     page.get_by_role("slider").focus()
     page.keyboard.press("ArrowRight")
-    page.get_by_text("of the triplets teach at a margin of 0.21").wait_for()
+    page.get_by_text("of the triplets violate a margin of 0.21").wait_for()
     page.get_by_role("button", name="Drag it on Mined negatives").click()
     page.locator(".distances svg[aria-label*='margin 0.21']").wait_for()
     page.get_by_role("heading", name="Mined negatives").wait_for()

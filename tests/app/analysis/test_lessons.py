@@ -104,7 +104,7 @@ def test_a_random_batch_is_of_the_configs_size_and_stays_the_same(crowd):
     batch = lessons.random_batch(pool, 40, mining, MARGIN)
     assert len(batch.row) == lessons.batch_negatives(pool, mining) == 15
     assert (pool.label[batch.row] != pool.label[40]).all()
-    assert (batch.teaches == (batch.distance < batch.d_ap + MARGIN)).all()
+    assert (batch.violates == (batch.distance < batch.d_ap + MARGIN)).all()
     np.testing.assert_array_equal(batch.row, lessons.random_batch(pool, 40, mining, MARGIN).row)
     assert (batch.row != lessons.random_batch(pool, 41, mining, MARGIN).row).any()
 
@@ -130,13 +130,15 @@ def test_the_typical_anchor_has_about_the_mean_in_its_batch(crowd):
     found = lessons.study(pool, clusters, MARGIN)
     wanted = found.anywhere.mean() * lessons.batch_negatives(pool, mining)
     anchor = lessons.typical(found, pool, mining, MARGIN)
-    assert abs(lessons.random_batch(pool, anchor, mining, MARGIN).teaches.sum() - wanted) <= 1
+    assert abs(lessons.random_batch(pool, anchor, mining, MARGIN).violates.sum() - wanted) <= 1
 
 
-def test_the_telling_triplet_has_just_stopped_to_teach():
+def test_the_telling_triplet_has_just_ceased_to_violate_the_margin():
     d_ap = np.array([0.5, 0.5, 0.5, np.nan])
     assert lessons.telling_triplet(d_ap, np.array([0.4, 0.72, 0.9, 0.7]), MARGIN) == 1
-    assert lessons.telling_triplet(d_ap, np.array([0.1, 0.4, 0.69, 0.7]), MARGIN) == 2, "all teach: the last to do so"
+    assert lessons.telling_triplet(d_ap, np.array([0.1, 0.4, 0.69, 0.7]), MARGIN) == 2, (
+        "all violate it: the last to do so"
+    )
     assert lessons.telling_triplet(np.full(2, np.nan), np.ones(2), MARGIN) == -1
 
 
@@ -144,7 +146,6 @@ def test_neighbours_on_a_line_are_kept_or_torn():
     xy = np.array([[0, 0], [1, 0], [2, 0], [10, 0], [11, 0]], np.float32)
     true = np.array([[1, 2], [3, 4]])
     points = np.array([0, 0])
-    np.testing.assert_array_equal(lessons.kept_neighbours(xy, true, points), [2, 0])
     np.testing.assert_allclose(lessons.torn_apart(xy, true, points), [1.5, 10.5])
     np.testing.assert_array_equal(lessons.nearest_on(xy, np.array([3]), 3), [[4, 2, 1]])
 
@@ -161,3 +162,60 @@ def test_a_larger_set_is_seen_from_fewer_anchors():
     assert lessons.sample_size(1_000) == 500
     assert 20 < lessons.sample_size(100_000) < 500
     assert lessons.sample_size(10_000_000) == 20
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0.0, "Nearly all random negatives are beyond"),
+        (0.0499, "Nearly all random negatives are beyond"),
+        (0.05, "a batch holds some"),
+        (0.499, "a batch holds some"),
+        (0.5, "no need to look for hard ones"),
+        (1.0, "no need to look for hard ones"),
+    ],
+)
+def test_what_is_said_of_random_negatives_follows_from_their_share(share, said):
+    assert said in lessons.random_moral(share)
+
+
+@pytest.mark.parametrize(
+    ("inside", "anywhere", "said"),
+    [
+        (0.20, 0.10, "much more often"),
+        (0.19, 0.10, "somewhat more often"),
+        (0.12, 0.10, "somewhat more often"),
+        (0.119, 0.10, "no better place"),
+        (0.01, 0.10, "no better place"),
+        (0.0, 0.0, "no better place"),
+        (0.01, 0.0, "much more often"),
+    ],
+)
+def test_what_is_said_of_a_bucket_follows_from_what_is_in_it(inside, anywhere, said):
+    assert said in lessons.bucket_moral(inside, anywhere)
+
+
+@pytest.mark.parametrize(
+    ("times", "gain", "said"),
+    [
+        (2.2, 0.05, "make batches harder, and the slices add to each other"),
+        (2.2, 0.001, "make batches harder, but all slices together are hardly better"),
+        (2.2, -0.001, "make batches harder, but all slices together are no better"),
+        (1.1, 0.05, "hardly make batches harder, and the slices add"),
+        (1.1, 0.0, "hardly make batches harder, and all slices together are no better"),
+        (0.0, None, "Here clusters hardly make batches harder."),
+        (float("inf"), None, "Here clusters make batches harder."),
+    ],
+)
+def test_what_is_said_of_clusters_follows_from_them_and_from_the_slices(times, gain, said):
+    assert said in lessons.cluster_moral(times, gain)
+
+
+@pytest.mark.parametrize(("kept", "said"), [(0.7, "most who stand"), (0.5, "every second"), (0.1, "no true")])
+def test_what_is_said_of_a_map_follows_from_what_it_keeps(kept, said):
+    assert said in lessons.map_moral(kept)
+
+
+def test_a_number_that_is_just_the_bound_is_not_more():
+    question = lessons.Question("", ("up to half", "more than half"), (lessons.above(0.5),))
+    assert [question.right(value) for value in (0.5, 0.5000001)] == [0, 1]

@@ -5,7 +5,6 @@ import pytest
 
 from app.analysis.miners import (
     Pool,
-    active_share,
     bag_groups,
     choices,
     distance_weights,
@@ -13,6 +12,7 @@ from app.analysis.miners import (
     multi_similarity,
     remembered,
     semi_hard,
+    violating_share,
 )
 from bon_core.config import MiningConfig
 
@@ -29,11 +29,11 @@ def test_kinds_split_at_the_positive_and_at_the_margin():
     assert kinds_of(d_ap, d_an, 0.2).tolist() == ["hard", "semi-hard", "easy", "semi-hard", ""]
 
 
-def test_active_share_leaves_out_what_was_not_chosen():
+def test_violating_share_leaves_out_what_was_not_chosen():
     d_ap, d_an = np.array([0.5, 0.5, 0.5, np.nan]), np.array([0.4, 0.65, 0.8, 0.1])
-    assert active_share(d_ap, d_an, 0.2) == pytest.approx(2 / 3)
-    assert active_share(d_ap, d_an, 0.0) == pytest.approx(1 / 3)
-    assert np.isnan(active_share(np.array([np.nan]), np.array([0.1]), 0.2))
+    assert violating_share(d_ap, d_an, 0.2) == pytest.approx(2 / 3)
+    assert violating_share(d_ap, d_an, 0.0) == pytest.approx(1 / 3)
+    assert np.isnan(violating_share(np.array([np.nan]), np.array([0.1]), 0.2))
 
 
 def pool_of(vectors: np.ndarray, labels: np.ndarray, codes: np.ndarray | None = None, bits: int = 4) -> Pool:

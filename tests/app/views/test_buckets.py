@@ -101,7 +101,7 @@ def test_health_shows_a_panel_a_figure_with_its_meaning_and_its_last_value(visit
     app = visit("buckets")
     assert "The codes did not collapse" in words(app)
     found = health(app)
-    for title in ("Entropy / S", "Fallback", "Stale codes", "Empty buckets", "Mining"):
+    for title in ("Table entropy", "Fallback", "Stale codes", "Empty buckets", "Mining"):
         assert title in found
     assert "90 % at the last step" in found and "2 ms at the last step" in found
     assert "mate places that no bucket could serve" in found
@@ -121,12 +121,24 @@ def test_a_figure_that_was_never_logged_has_no_panel(visit, tiny_run):
     [
         (
             {0: 0.5, 10: 0.97, 20: 0.7, 30: 0.6},
-            "At the last step entropy is 60 % of S, down from 97 % of S at step 10",
+            "At the last step the entropy of the table is 60 % of S, down from 97 % of S at step 10",
             True,
         ),
-        ({0: 0.5, 10: 0.7, 20: 0.7, 30: 0.7}, "At the last step entropy is 70 % of S. Below 80 %", True),
-        ({0: 0.5, 10: 0.97, 20: 0.9, 30: 0.85}, "Entropy fell from 97 % of S at step 10 to 85 %", True),
-        ({0: 0.5, 10: 0.97, 20: 0.7, 30: 0.95}, "Entropy fell to 70 % of S at step 20 and came back to 95 %", False),
+        (
+            {0: 0.5, 10: 0.7, 20: 0.7, 30: 0.7},
+            "At the last step the entropy of the table is 70 % of S. Below 80 %",
+            True,
+        ),
+        (
+            {0: 0.5, 10: 0.97, 20: 0.9, 30: 0.85},
+            "The entropy of the table fell from 97 % of S at step 10 to 85 %",
+            True,
+        ),
+        (
+            {0: 0.5, 10: 0.97, 20: 0.7, 30: 0.95},
+            "The entropy of the table fell to 70 % of S at step 20 and came back to 95 %",
+            False,
+        ),
         ({0: 0.5, 4: 0.6}, "The first epoch is not over", False),
     ],
 )
@@ -146,7 +158,7 @@ def test_warnings_of_the_training_are_told_and_marked(visit, tiny_run):
     assert [(float(place), int(step)) for place, step in marked[:4]] == [
         (pytest.approx(1000 * step / 30, abs=0.1), step) for step in (11, 12, 13, 20)
     ]
-    assert "step 20&#10;Entropy / S  70 %" in health(app) and "Warning: Codes crowd (20)." in health(app)
+    assert "step 20&#10;Table entropy  70 %" in health(app) and "Warning: Codes crowd (20)." in health(app)
 
 
 def test_a_long_log_is_thinned_but_keeps_its_last_step(visit, tiny_run):

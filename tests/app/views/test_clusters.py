@@ -103,7 +103,7 @@ def test_a_learner_without_variance_has_gaps_in_the_matrices(visit, tiny_run):
     meta["division"]["matrix"][0][1] = None
     meta["division"]["correlation"] = [[None, None], [None, 1.0]]
     path.write_text(json.dumps(meta), encoding="utf-8")
-    assert "do the learners complement each other?" in words(visit("clusters"))
+    assert "what do the learners add to each other?" in words(visit("clusters"))
 
 
 def test_a_link_holds_what_is_chosen(visit, divided):

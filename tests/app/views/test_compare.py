@@ -95,7 +95,7 @@ def test_a_link_to_a_run_that_is_gone_says_so_and_the_rest_works(visit, other_ru
     text = words(app)
     assert "not here: the other run gone, the other checkpoint epoch 9. Shown instead: other, epoch 4." in text
     assert chosen(app) == ("other", "epoch 4")
-    assert "Who keeps other company now" in text
+    assert "Who has other neighbours now" in text
     app.run()
     assert "not here: the other run" in words(app)  # until something else is chosen
     app.selectbox(key="other").set_value("tiny").run()
@@ -107,7 +107,7 @@ def test_a_run_whose_files_are_damaged_is_not_offered_and_the_rest_works(visit, 
     (other_run.snapshot_path(40) / "meta.json").write_bytes(content)
     app = visit("compare", run="tiny")
     assert chosen(app) == ("tiny", "epoch 2") and app.selectbox(key="other").options == ["tiny"]
-    assert "Who keeps other company now" in words(app)
+    assert "Who has other neighbours now" in words(app)
 
 
 def test_another_snapshot_that_is_cut_short_is_said_in_a_sentence(visit, other_run):
@@ -115,7 +115,7 @@ def test_another_snapshot_that_is_cut_short_is_said_in_a_sentence(visit, other_r
     app = visit("compare", run="tiny", other="other")
     assert "neighbours.npy" in words(app) and "could not be drawn" not in words(app)
     app.selectbox(key="other").set_value("tiny").run()
-    assert "Who keeps other company now" in words(app)
+    assert "Who has other neighbours now" in words(app)
 
 
 def test_the_sample_of_a_link_is_opened(visit, other_run, tiny_run):
@@ -198,7 +198,7 @@ def test_what_turned_is_weighed_against_chance(visit, other_run):
     assert re.search(r"\d+ quer(y|ies) got right, \d+ got wrong: (more than|could be) chance, p [=<] [\d.]+\.", text)
 
 
-@pytest.mark.parametrize("shade", ["neighbours kept", "what changed"])
+@pytest.mark.parametrize("shade", ["neighbours shared", "what changed"])
 def test_every_colour_draws(visit, other_run, shade):
     app = visit("compare", run="tiny", other="other")
     app.segmented_control(key="shade").set_value(shade).run()

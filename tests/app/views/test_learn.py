@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 
 import numpy as np
@@ -12,13 +13,14 @@ from app.widgets.prediction import ANSWERS
 from bon_core import runs
 from bon_core.training.audit import mined_pairs
 from tests.app.records import add_audit, at, words
+from tests.app.tiny import step_event
 
 SCENES = ("margin", "random", "hashing", "divide", "map")
 TITLES = {
-    "margin": "When does a triplet stop teaching?",
-    "random": "Why do random negatives die?",
-    "hashing": "How can one look-up find the hard ones?",
-    "divide": "Why give each learner a corner of its own?",
+    "margin": "What does the margin ask for?",
+    "random": "How hard is a random negative?",
+    "hashing": "What does one look-up find?",
+    "divide": "What does a corner of its own bring a learner?",
     "map": "What does the map get wrong?",
 }
 
@@ -94,15 +96,58 @@ def test_a_scene_that_is_not_there_is_said(visit, recorded):
     assert shows(app, "margin")
 
 
-def test_the_share_that_teaches_is_the_logs_and_follows_the_margin(visit, recorded):
+def test_the_share_that_violates_the_margin_is_the_logs_and_follows_the_margin(visit, recorded):
     app = visit("learn", scene="margin")
-    assert "How many</b> of the triplets teach" in words(app)
+    assert "How many</b> of the triplets violate" in words(app)
     press(app, "reveal")
     mined = mined_pairs(recorded.path)
     share = np.mean(mined["d_an"] < mined["d_ap"] + recorded.config.training.margin)
-    assert f'<div class="value">{100 * share:.0f} %' in words(app)
+    assert f"<b>{100 * share:.0f} %</b> of the triplets violate a margin of 0.20" in words(app)
     app.slider(key="margin").set_value(0.9).run()
-    assert "100 %</b> of the triplets teach at a margin of 0.90" in words(app)
+    assert "100 %</b> of the triplets violate a margin of 0.90" in words(app)
+
+
+def with_loss(run, loss: str, beta: float | None = None) -> None:
+    """The run as if it had been trained with that loss; `beta` is the boundary that was logged last."""
+    path = run.path / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["training"]["loss"] = loss
+    path.write_text(json.dumps(config), encoding="utf-8")
+    if beta is not None:
+        with (run.path / "events.jsonl").open("a", encoding="utf-8") as events:
+            events.write(json.dumps({**step_event(50), "beta": beta}) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("loss", "beta", "asked", "right", "figure"),
+    [  # half of the recorded triplets have distances of 0.5 and 0.4, half of 0.2 and 0.9; the margin is 0.2
+        ("triplet", None, "had a loss above zero", "between 1 in 5 and 1 in 2", "50 %"),
+        ("margin", 0.5, "had a loss above zero", "between 1 in 5 and 1 in 2", "50 %"),  # 0.2 < 0.3 and 0.9 > 0.7
+        ("margin", 0.8, "had a loss above zero", "more than half", "100 %"),  # 0.9 < 1.0
+        ("margin", None, "violate the margin", "between 1 in 5 and 1 in 2", "50 %"),  # 50 to 100 % had a loss
+        ("contrastive", None, "had a loss above zero", "more than half", "100 %"),
+        ("multi-similarity", None, "had a loss above zero", "more than half", "100 %"),
+    ],
+)
+def test_the_first_question_is_about_the_runs_own_loss(visit, recorded, loss, beta, asked, right, figure):
+    with_loss(recorded, loss, beta)
+    app = visit("learn", scene="margin")
+    question = re.search('<p class="ask">(.*?)</p>', words(app))[1]
+    assert asked in question
+    press(app, "reveal")
+    assert f'<li class="right"><i>✓</i><span>{right}' in words(app)
+    assert f'<div class="value">{figure}' in words(app)
+
+
+@pytest.mark.parametrize("loss", ["triplet", "margin", "contrastive", "multi-similarity"])
+@pytest.mark.parametrize("scene", ["margin", "random"])
+def test_only_a_triplet_loss_is_said_to_be_zero_beyond_the_margin(visit, recorded, scene, loss):
+    with_loss(recorded, loss)
+    app = press(visit("learn", scene=scene), "reveal")
+    said = words(app)
+    assert ("is zero once the negative is farther away than the positive by the margin" in said) == (loss == "triplet")
+    for claim in ("dead weight", "teaches nothing", "still teaches", "learns nothing", "thrown away"):
+        assert claim not in said
 
 
 def test_the_margin_is_in_the_address(visit, recorded):
@@ -176,7 +221,7 @@ def test_a_run_without_records_says_so_and_offers_the_bundled_one(visit, tiny_ru
     monkeypatch.setattr(runs, "MODELS", models)
     add_audit(runs.Run(models / "shipped"))
     app = visit("learn", scene="margin", run="tiny")
-    assert "This run kept no record of its batches" in words(app)
+    assert "This run kept no record of triplets" in words(app)
     press(app, "bundled")
     assert app.selectbox(key="run").value == "shipped"
     assert app.button(key="choice-0")

@@ -88,7 +88,7 @@ def test_without_webgl_a_plain_map_takes_over_and_its_boxes_select(visit, tiny_r
 def test_a_link_to_a_sample_that_is_gone_says_so_and_shows_the_overview(visit, tiny_run, focus):
     app = visit("map", at=focus)
     assert "True neighbours" not in "\n".join(element.value for element in app.markdown)
-    assert f"Sample {focus} is not in the test split of tiny" in said(app) and "nearest is right" in said(app)
+    assert f"Sample {focus} is not in the test split of tiny" in said(app) and "map trust" in said(app)
     assert "Sample" not in said(app.run())
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from app import kept, selection
 from app.negatives import replay
+from app.negatives.replay import VIOLATING
 from app.state import View
 from app.widgets import class_pairs
 from app.widgets.triage import Verdicts, as_table
@@ -230,7 +231,7 @@ def test_samples_of_the_record_that_are_gone_do_no_harm(visit, recorded, monkeyp
 
 
 def test_a_link_holds_the_anchors_and_the_draw(visit, recorded):
-    assert visit("negatives", anchors="active").segmented_control(key="anchors").value == "active"
+    assert visit("negatives", anchors=VIOLATING).segmented_control(key="anchors").value == VIOLATING
     app = visit("negatives", show=SIDE_BY_SIDE, draw="3")
     app.button(key="miners-reroll").click().run()
     assert at(app, "draw") == 4

@@ -10,7 +10,7 @@ from app.state import View
 from app.widgets import corners, ladder, scene_rail, wall
 from app.widgets.corners import Corner
 
-RUNGS = [("anywhere", 3.0, "#111111"), ("in its cluster", 6.0, "#222222"), ("in its bucket", 24.0, "#333333")]
+RUNGS = [("anywhere", 0.03, "#111111"), ("in its cluster", 0.06, "#222222"), ("in its bucket", 0.24, "#333333")]
 
 
 def picked(monkeypatch, module, value: str) -> None:
@@ -18,16 +18,16 @@ def picked(monkeypatch, module, value: str) -> None:
 
 
 def test_bars_are_as_long_as_their_numbers_and_a_hidden_one_does_not_tell(drawn):
-    ladder.ladder(RUNGS, 124, key="ladder")
+    ladder.ladder(RUNGS, key="ladder")
     lengths = [float(length) for length in re.findall(r"width:([\d.]+)%", drawn[0])]
     np.testing.assert_allclose(np.array(lengths) / lengths[2], [3 / 24, 6 / 24, 1], atol=0.01)
-    ladder.ladder(RUNGS, 124, hidden=(1,), key="ladder")
+    ladder.ladder(RUNGS, hidden=(1,), key="ladder")
     assert re.findall(r"width:([\d.]+)%", drawn[1]) == [f"{lengths[0]:.1f}", f"{lengths[2]:.1f}"]
-    assert "<b>?</b>" in drawn[1] and "6.0" not in drawn[1]
+    assert "<b>?</b>" in drawn[1] and "6.0 %" not in drawn[1]
 
 
 def test_bars_of_nothing_can_be_drawn(drawn):
-    ladder.ladder([("anywhere", 0.0, "#111111")], 4, key="ladder")
+    ladder.ladder([("anywhere", 0.0, "#111111")], key="ladder")
     assert "width:0.0%" in drawn[0]
 
 
@@ -42,19 +42,19 @@ def test_the_rail_says_where_one_is_to_eye_and_ear(drawn, monkeypatch):
 
 
 def negatives(view: View, count: int) -> Negatives:
-    """Of the view's first row: `count` negatives at falling distances, the last two of which teach."""
+    """Of the view's first row: `count` negatives at falling distances, the last two of which violate the margin."""
     row = np.arange(1, count + 1) % len(view.rows)
     return Negatives(1, 0.5, row, np.linspace(0.9, 0.1, count), np.arange(count) >= count - 2)
 
 
-def test_a_wall_hides_who_teaches_until_it_is_told(view, drawn):
+def test_a_wall_hides_who_violates_the_margin_until_it_is_told(view, drawn):
     wall.wall(view, 0, negatives(view, 10), told=False, key="wall")
     wall.wall(view, 0, negatives(view, 10), told=True, key="wall")
     asked, told = drawn
-    assert "lit" not in asked.split('class="wall"')[1] and "still teaches" not in asked
-    kinds = re.findall(r'class="(lit|dead) ', told)
-    assert kinds == ["lit"] * 2 + ["dead"] * 8, "nearest first"
-    assert told.count(", still teaches") >= 2
+    assert "lit" not in asked.split('class="wall"')[1] and "violates the margin" not in asked
+    kinds = re.findall(r'class="(lit|beyond) ', told)
+    assert kinds == ["lit"] * 2 + ["beyond"] * 8, "nearest first"
+    assert told.count(", violates the margin") >= 2
 
 
 def test_more_pictures_are_smaller_ones_and_too_many_are_counted(view, drawn):

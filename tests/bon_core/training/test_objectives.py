@@ -58,6 +58,8 @@ def test_every_pair_trains_and_never_takes_its_own_class_as_negative(loss, miner
 def test_beta_of_the_margin_loss_is_a_parameter():
     objective = Objective("margin", "distance-weighted", margin=0.2)
     assert [parameter.requires_grad for parameter in objective.parameters()] == [True]
+    assert objective.beta.item() == pytest.approx(1.2)
+    assert all(Objective(loss, "batch-hard", margin=0.2).beta is None for loss in get_args(Loss) if loss != "margin")
 
 
 def test_ids_name_what_was_chosen():
