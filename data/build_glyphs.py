@@ -329,8 +329,8 @@ lies low, an apostrophe high. Glyphs are centred from left to right. Not every f
 
 Fields: `character` (code point and Unicode name of what was drawn), `typeface`, `style`, `kind`, `script`.
 
-Raw pixels, Recall@1 on the test half: {recall:.3f}. That is the nearest other image by Euclidean distance between images
-brought to unit length, searched exactly: what the explorer shows as raw pixels (`bon_core.evaluation.untrained`).
+Raw pixels, Recall@1 on the test half: {recall:.3f}. That is the nearest other image by Euclidean distance between
+images brought to unit length, searched exactly; the explorer shows the same (`untrained` in bon_core/evaluation.py).
 
 ## One class or two
 
