@@ -64,7 +64,8 @@ def add_clusterings(run: Run) -> None:
         for step, moved in ((20, None), (30, 2)):
             sizes = np.bincount(now, minlength=LEARNERS).tolist()
             raw = None if moved is None else len(ids) - 2
-            event = {"kind": "clustering", "step": step, "sizes": sizes, "dropped": 0, "moved": moved, "moved_raw": raw}
+            when = {"kind": "clustering", "step": step, "epoch": step / 10}
+            event = {**when, "sizes": sizes, "dropped": 0, "moved": moved, "moved_raw": raw}
             events.write(json.dumps(event) + "\n")
 
 
