@@ -8,7 +8,7 @@ from bon_core import runs
 from bon_core.config import InputError
 
 FIRST = ("pandas", "pyarrow", "PIL.Image", "PIL.PngImagePlugin", "bon_core.mining.codes")  # for the first map
-LATER = ("altair",)  # for the charts of the other pages
+LATER = ("altair", "scipy.special")  # for the charts of the other pages, and what Compare weighs
 
 
 def begin() -> None:

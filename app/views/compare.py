@@ -126,8 +126,8 @@ def _chance(pair: Pair) -> None:
     """Whether who turned right and wrong could be the toss of a coin."""
     found = turns(pair.found)
     theme.quiet(
-        f"{found.words} By McNemar's test, which takes each query for itself: a class tends to turn as a whole, so p is"
-        " larger than it says; and another seed is another chance."
+        f"{found.words} By McNemar's test, which takes each query for itself; queries of a class tend to turn together,"
+        " so the true p is larger. Another seed may turn others."
     )
 
 

@@ -21,8 +21,9 @@ CSS = """
 .board .classes button {border-radius: 3px; min-width: 0;
   background: color-mix(in srgb, var(--hue) var(--share), transparent)}
 .board .classes button:hover, .board .classes button:focus-visible {z-index: 2}
-.classes .name {font-size: 12px; line-height: 1; min-width: 0; max-height: 8.5em; padding-top: 4px;
-  justify-self: center; writing-mode: vertical-rl; overflow: hidden; text-overflow: ellipsis; white-space: nowrap}
+.classes .name {font-size: 12px; line-height: 1; min-width: 0; max-height: 11em; padding-top: 4px;
+  justify-self: center; writing-mode: vertical-rl; text-orientation: sideways; overflow: hidden;
+  text-overflow: ellipsis; white-space: nowrap}
 .classes .name.level {writing-mode: horizontal-tb; max-width: 100%}
 """
 

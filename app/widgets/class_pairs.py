@@ -28,7 +28,7 @@ def class_pairs(view: View, pairs: Sequence[Confusion], *, key: str, told: str) 
     sheet = Sheet(view, ids, size=42)
     cards = [
         f'<button type="button" class="pair" data-pick="{place}" title="{_told(view, pair)}">'
-        f"{sheet.face(ids[2 * place])}{sheet.face(ids[2 * place + 1])}"
+        f"{sheet.face(ids[2 * place]) + sheet.face(ids[2 * place + 1]) if sheet.sprite else ''}"
         f'<span class="words"><span class="name"><bdi>{text(view.short(pair.one, NAME))}</bdi></span>'
         f'<span class="name">↔ <bdi>{text(view.short(pair.other, NAME))}</bdi></span>'
         f'<span class="dim">{text(told.format(count=pair.count, samples=pair.samples))}</span></span></button>'

@@ -7,7 +7,7 @@ from app.analysis.retrieval import Neighbour
 from app.state import View
 from app.widgets.board import Sheet, board, text
 
-NAME = 12  # columns of a class's name
+NAME = 10  # columns of a class's name
 
 CSS = """
 .found {display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); gap: 10px 8px}

@@ -228,13 +228,14 @@ def _ranked(view: View, found: Suspicion, listed: np.ndarray, at: int, verdicts:
     for number, (row, identity) in enumerate(zip(shown, ids, strict=True)):
         label, other = view.class_name(view.rows[row]), view.snapshot.class_names[found.suspected[row]]
         shorts = [view.short(number, NAME) for number in (_label(view, row), found.suspected[row])]
+        face = sheet.face(identity) if sheet.sprite else ""  # without pictures the names stand beside it anyway
         said = verdicts.said.get(identity)
         words = f"{first + number + 1}. labelled {label}, perhaps {other}" + (f": {said}" if said else "")
         here, shade = "here" if first + number == at else "", SHADES.get(said, "rgba(128,128,128,.22)")
         cards.append(
             f'<button type="button" class="{here}" style="--said:{shade}" data-pick="{identity}" title="{text(words)}"'
             f' aria-label="{text(words)}">'
-            f'{sheet.face(identity)}<span class="labels"><span class="dim"><bdi>{text(shorts[0])}</bdi></span>'
+            f'{face}<span class="labels"><span class="dim"><bdi>{text(shorts[0])}</bdi></span>'
             f"<b>→ <bdi>{text(shorts[1])}</bdi></b></span></button>"
         )
     picked = board(f'<div class="ranked" style="{sheet.style}">{"".join(cards)}</div>', key="suspects", css=RANKED_CSS)
