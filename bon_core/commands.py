@@ -74,6 +74,7 @@ def snapshot_embeddings(name: str, file: str) -> dict[str, Any]:
         "samples": len(embeddings),
         "metrics": shot.metrics,
         "trustworthiness": shot.meta["trustworthiness"],
+        **({"collapse": shot.collapse} if shot.collapse else {}),
     }
 
 

@@ -103,4 +103,4 @@ def untrained(data: Data) -> dict[str, Any]:
         plain = plain.astype(np.float32) + 1e-3  # an empty image has no direction
     found = measure(EmbeddingSet.of(plain, data.labels, class_names=data.class_names))
     of = "frozen vectors" if isinstance(data, VectorSet) else "raw pixels"
-    return {"of": of, "recall@1": found["recall@1"], "map@r": found["map@r"]}
+    return {"of": of, **{name: found[name] for name in ("recall@1", "map@r", "queries")}}

@@ -291,6 +291,7 @@ def _take_snapshot(run: Run, images: Data, *, device: str) -> dict[str, Any]:
         "metrics": shot.metrics,
         "without_the_network": shot.meta["baseline"],
         "trustworthiness": shot.meta["trustworthiness"],
+        **({"collapse": shot.collapse} if shot.collapse else {}),
     }
 
 
@@ -335,7 +336,7 @@ def _baseline(run: Run, data: Data) -> dict[str, Any]:
     """Retrieval among the same held-out samples without the network, and, for comparison, with it as last evaluated."""
     evaluations = run.events("evaluation")
     found = untrained(data)
-    return {**found, "queries": len(data), "trained": evaluations[-1]["recall@1"] if evaluations else None}
+    return {**found, "trained": evaluations[-1]["recall@1"] if evaluations else None}
 
 
 def _save_weights(run: Run, network: Any) -> None:

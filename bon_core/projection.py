@@ -8,14 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bon_core import compiled
 from bon_core.config import InputError, check
+from bon_core.retrieval.distances import squared_to_all
 from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
 
 NEIGHBOURS, MIN_DIST = 15, 0.1  # UMAP's defaults; it counts a sample as its own first neighbour
 SMALLEST = 16  # samples; below, neighbourhoods are the whole set and principal axes say as much
 FEW = 10_000  # samples; of more, that many or a tenth are laid out first, as landmarks
 BLOCK = 65536
-RANKED = 2**25  # similarities held at once by `trustworthiness`
+RANKED = 2**24  # distances held at once by `trustworthiness`
 
 
 class Descent(NamedTuple):
@@ -62,7 +64,7 @@ def project(
     Parameters
     ----------
     vectors : (N, D) float, the start of the map; fewer than `SMALLEST` are mapped by `pca`
-    table : their neighbours, possibly searched in groups
+    table : their neighbours, possibly searched in parts
     neighbours, min_dist : as UMAP's n_neighbors, which counts the sample itself, and min_dist; a table with fewer
         neighbours gives what it has
     progress : called with (done, of); what it raises ends the projection
@@ -200,17 +202,16 @@ def trustworthiness(
     count = len(xy)
     check(count >= 4, f"Trustworthiness of {count} samples is not defined; give 4 or more.")
     k = min(k, (count - 1) // 2)
-    vectors = vectors.astype(np.float32, copy=False)
     near = _neighbours_on_map(xy, rows, k)
     excess = np.zeros(len(rows))
     step = max(1, RANKED // count)
     for start in range(0, len(rows), step):
         block = slice(start, start + step)
         own = np.arange(len(rows[block]))
-        similarity = vectors[rows[block]] @ vectors.T  # (b, N)
-        similarity[own, rows[block]] = -np.inf
+        away = squared_to_all(vectors[rows[block]], vectors)  # (b, N)
+        away[own, rows[block]] = np.inf
         for other in near[block].T:
-            rank = 1 + np.sum(similarity > similarity[own, other][:, None], axis=1)
+            rank = 1 + np.sum(away < away[own, other][:, None], axis=1)
             excess[block] += np.maximum(rank - k, 0)
         if progress is not None:
             progress(min(start + step, len(rows)), len(rows))
@@ -246,6 +247,7 @@ def _umap(
     table: NeighbourTable, start: np.ndarray, descent: Descent, shape: Shape, progress: Progress | None = None
 ) -> np.ndarray:
     """UMAP's layout (N, 2) from `start`, from neighbours that are known."""
+    compiled.prepare()
     from umap.umap_ import find_ab_params
 
     from bon_core.layout import along_curve, descend

@@ -80,6 +80,10 @@ class Schedule:
         """Whether to cluster anew just before iteration `step`: as a divided phase begins and every T epochs in it."""
         return step in self.clusterings
 
+    def rejoins(self, step: int) -> bool:
+        """Whether iteration `step` is the first with all data again after divided ones."""
+        return step == self.spans["conquer"][0] > self.spans["split"][0]
+
     def _level(self, step: int) -> tuple[int, int]:
         """How many learners there are at `step`, and since when."""
         first = self.spans["split"][0]

@@ -4,15 +4,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-COMPARED = 2**25  # distances held at once
+from bon_core.retrieval.distances import squared_to_all
+
+COMPARED = 2**24  # distances held at once
 
 
 class Hardness(NamedTuple):
-    """distances (n, k) float32 and ranks (n, k) int64 of mined negatives, 1 the hardest; hardest (n,) float32."""
+    """Of mined negatives distances (n, k) float32 and ranks (n, k) int64, 1 the hardest; of the hardest of all
+    negatives its position (n,) int64 and its distance (n,) float32.
+    """
 
     distances: np.ndarray
     ranks: np.ndarray
     hardest: np.ndarray
+    hardest_distance: np.ndarray
 
 
 def hardness_of(
@@ -30,15 +35,18 @@ def hardness_of(
     anchors = np.arange(len(vectors)) if anchors is None else np.asarray(anchors)
     distances = np.empty(mined.shape, dtype=np.float32)
     ranks = np.empty(mined.shape, dtype=np.int64)
-    hardest = np.empty(len(anchors), dtype=np.float32)
+    hardest = np.empty(len(anchors), dtype=np.int64)
+    hardest_distance = np.empty(len(anchors), dtype=np.float32)
     step = max(1, COMPARED // len(vectors))
     for start in range(0, len(anchors), step):
         block = slice(start, start + step)
         rows = anchors[block]
-        away = np.sqrt(np.maximum(2 - 2 * vectors[rows] @ vectors.T, 0))  # (b, N)
+        away = squared_to_all(vectors[rows], vectors)  # (b, N)
         away[labels[rows, None] == labels] = np.inf
-        hardest[block] = away.min(axis=1)
-        distances[block] = np.take_along_axis(away, mined[block], axis=1)
+        hardest[block] = away.argmin(axis=1)
+        hardest_distance[block] = np.sqrt(away.min(axis=1))
+        chosen = np.take_along_axis(away, mined[block], axis=1)
+        distances[block] = np.sqrt(chosen)
         for column in range(mined.shape[1]):
-            ranks[block, column] = 1 + (away < distances[block, column, None]).sum(axis=1)
-    return Hardness(distances, ranks, hardest)
+            ranks[block, column] = 1 + (away < chosen[:, column, None]).sum(axis=1)
+    return Hardness(distances, ranks, hardest, hardest_distance)

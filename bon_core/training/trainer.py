@@ -162,7 +162,7 @@ class Trainer:
         phase = self.schedule.phase(self.step)
         if self.schedule.reclusters(self.step):
             self._divide(phase)
-        elif phase.name == "conquer" and self.schedule.phase(self.step - 1).name != "conquer":
+        elif self.schedule.rejoins(self.step):
             self._rejoin()
 
         self._set_learning_rate()

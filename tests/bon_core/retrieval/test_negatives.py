@@ -11,7 +11,7 @@ def test_four_points_on_a_circle():
     hard = hardness_of(vectors, labels, np.array([[2, 3], [3, 2], [3, 1], [2, 0]]))
     assert hard.ranks.tolist() == [[1, 2], [2, 1], [1, 2], [1, 3]]
     chord = 2 * np.sin(np.deg2rad([60, 50, 30, 30]) / 2)
-    assert np.allclose(hard.hardest, chord, atol=1e-6)
+    assert np.allclose(hard.hardest_distance, chord, atol=1e-6)
     assert np.allclose(hard.distances[:, 0], 2 * np.sin(np.deg2rad([60, 80, 30, 30]) / 2), atol=1e-6)
 
 
