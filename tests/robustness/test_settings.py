@@ -12,16 +12,20 @@ from bon_core.config import DivisionConfig, InputError, MiningConfig, NetworkCon
 from bon_core.training.trainer import Trainer
 from tests.robustness.conftest import STRESS
 
+PHASES = [  # shares of warm-up, split and conquer, with those that round to no step
+    *((0.0, 0.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 0.0), (0.01, 0.01, 0.98), (0.5, 0.25, 0.05)),
+    *((0.25, 0.0, 0.75), (0.0, 0.05, 0.95), (0.33, 0.33, 0.33), (0.0, 0.5, 0.01), (0.9, 0.02, 0.02)),
+]
 SHARES = st.sampled_from([0.0, 0.01, 0.05, 0.25, 0.5, 0.95, 1.0])
 DRAWN = {  # where neither the choices of a Literal nor two values of a bool say what to draw
-    NetworkConfig: {"dim": st.integers(2, 24), "dropout": SHARES.filter(lambda share: share < 1)},
+    NetworkConfig: {"dim": st.integers(6, 24), "dropout": SHARES.filter(lambda share: share < 1)},
     MiningConfig: {
         "classes": st.integers(2, 12),
         "images": st.integers(2, 6),
         "groups": st.integers(1, 6),
         "bits": st.none() | st.integers(1, 12),
         "capacity": st.none() | st.integers(1, 40),
-        "memory": st.integers(4, 300),
+        "memory": st.integers(40, 300),
         "mate_share": SHARES,
         "mate_ramp": SHARES,
         "active_goal": st.sampled_from([0.1, 0.6, 0.9]),
@@ -29,7 +33,7 @@ DRAWN = {  # where neither the choices of a Literal nor two values of a bool say
     DivisionConfig: {
         "learners": st.integers(1, 6),
         "recluster_every": st.integers(1, 4),
-        **dict.fromkeys(("warmup", "split", "conquer", "random_share"), SHARES),
+        "random_share": SHARES,
     },
     TrainingConfig: {
         "epochs": st.sampled_from([0.05, 0.3, 1.0]),
@@ -48,6 +52,7 @@ def configs(draw) -> RunConfig | None:
     sections = {}
     for section, kind in (("network", NetworkConfig), ("mining", MiningConfig), ("division", DivisionConfig)):
         sections[section] = _section(draw, kind)
+    sections["division"] |= dict(zip(("warmup", "split", "conquer"), draw(st.sampled_from(PHASES)), strict=True))
     sections["training"] = _section(draw, TrainingConfig) | {"device": "cpu"}
     kinds = get_type_hints(RunConfig)
     try:
@@ -59,7 +64,7 @@ def configs(draw) -> RunConfig | None:
 def _section(draw, kind: type) -> dict[str, object]:
     values, hints = {}, get_type_hints(kind)
     for field in fields(kind):
-        if field.name in LEFT_OUT:
+        if field.name in LEFT_OUT or field.name in ("warmup", "split", "conquer"):  # which go together
             continue
         if field.name == "backbone":
             values[field.name] = draw(st.sampled_from(BACKBONES))
@@ -73,10 +78,7 @@ def _section(draw, kind: type) -> dict[str, object]:
 
 
 @pytest.mark.usefixtures("runs_folder")
-@settings(
-    max_examples=600 if STRESS else 25,
-    suppress_health_check=list(HealthCheck),
-)
+@settings(max_examples=600 if STRESS else 40, suppress_health_check=list(HealthCheck))
 @given(config=configs())
 def test_random_settings_train_or_are_refused(small_vectors, tmp_path_factory, config):
     if config is None:
