@@ -125,6 +125,16 @@ EXAMPLES = """examples:
   python -m bon_core doctor
 """
 
+MINED = """columns of the file, one row a pair; anchor, positive, negative, hardest are ids of samples:
+  anchor, anchor_class
+  positive, positive_distance    nearest other sample of the anchor's class; -1 if it has none
+  negative, negative_class       a sample of another class in the anchor's hash bucket
+  distance, rank                 to the anchor; rank 1 is the hardest of all negatives, by exact search
+  copy                           the two lie at the same place: a copy under another label, or one mislabelled
+  hardest, hardest_class, hardest_distance, hardest_copy    the exact hardest negative of the anchor
+  anchor_file, positive_file, negative_file, hardest_file   where the images came from files
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
@@ -295,9 +305,18 @@ def _parser() -> argparse.ArgumentParser:
         made.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
 
     mine = verb("mine", "list hard negatives, found by hashing, beside the exact ones", "a run with a snapshot")
+    mine.epilog, mine.formatter_class = MINED, argparse.RawDescriptionHelpFormatter
     mine.add_argument("--split", choices=("train", "test", "validation"), default="train", help="default: train")
-    mine.add_argument("--negatives", type=int, default=5, metavar="K", help="negatives an anchor; default: 5")
-    mine.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the draw from a bucket; default: 0")
+    mine.add_argument(
+        "--negatives",
+        type=int,
+        default=5,
+        metavar="K",
+        help="negatives an anchor, the nearest in its bucket; default: 5",
+    )
+    mine.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the draw from a large bucket; default: 0"
+    )
     mine.add_argument("--out", metavar="FILE", help="write every pair to .csv or .parquet")
 
     export = verb("export", "write a run to a file, or in the format of another tool", "a run with a snapshot")
