@@ -14,6 +14,7 @@ Legend: N samples, B batch, D embedding width, S bits, C bucket capacity, P clas
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import RLock
@@ -53,6 +54,7 @@ from bon_core.mining.inputs import (
 HASHERS = {"autoencoder": OnlineHasher, "lsh": RandomHyperplanes}
 OCCUPANCY = 32  # samples a bucket that the default number of bits aims at
 HEADROOM = 4  # capacity over mean occupancy
+LOW_ENTROPY = 0.8  # of S bits: below, samples crowd in few buckets
 
 
 class BagOfNegatives:
@@ -74,6 +76,7 @@ class BagOfNegatives:
     seed : of the bag's own generator
     hasher : "autoencoder", or "lsh" for random hyperplanes
     hamming : look in the S buckets at Hamming distance 1 as well before falling back to random
+    warn : say once, by `warnings.warn`, when samples crowd in few buckets
 
     Attributes
     ----------
@@ -95,6 +98,7 @@ class BagOfNegatives:
         seed: int = 0,
         hasher: Literal["autoencoder", "lsh"] = "autoencoder",
         hamming: bool = False,
+        warn: bool = True,
     ):
         if not isinstance(hasher, str) or hasher not in HASHERS:
             raise InputError(f"The hasher is {hasher!r}, but must be one of {', '.join(HASHERS)}; take one.")
@@ -113,6 +117,7 @@ class BagOfNegatives:
         self.generator = torch.Generator(device).manual_seed(seed)
         self.hasher = HASHERS[hasher](dim, bits, generator=self.generator, device=device)
         self.last: Composition | None = None
+        self._warns, self._rows = warn, 0  # rows that came back
         self._flips = 1 << torch.arange(bits, device=device)
         self._lent = torch.full_like(self.index.size, -1)  # the latest code in each class
         self._drawn = torch.ones(count + 1, dtype=torch.bool, device=device)  # uniformly, when last composed
@@ -166,6 +171,8 @@ class BagOfNegatives:
         if seeds is not None:
             weights = (ids < self.index.count) & accept_seeds(seeds, len(ids), self.device)
         self._insert(ids, self.hasher.learn(vectors, weights.float()))
+        if self._warns:
+            self._watch(len(ids))
 
     @one_at_a_time
     @torch.inference_mode()
@@ -241,11 +248,15 @@ class BagOfNegatives:
         staleness : share of known codes that turned out different when their sample was embedded again
         bits, capacity : S and C
         singleton_classes : classes of one image, never composed
+        unseen_classes : classes of two images or more of which no sample has come back yet: on a long tail, where seeds
+            are uniform over samples, small classes may wait for many batches; `groups` below `classes`, or a smaller
+            `mate_share`, lets more random classes in
         refused_rows : rows of updates with an id out of range or a value not finite (CUDA only)
         """
         codes = self.codes.cpu().numpy()
         held = self.table.holds(torch.arange(self.index.count, device=self.device)).cpu().numpy()
-        bits, seen = self.table.bits, int((codes >= 0).sum())
+        seen_rows = codes >= 0
+        bits, seen = self.table.bits, int(seen_rows.sum())
         sizes = coding.bucket_sizes(codes[held], bits)
         entropy = coding.entropy(codes, bits)
         kept, known = self._kept.tolist()
@@ -260,6 +271,7 @@ class BagOfNegatives:
             "bits": float(bits),
             "capacity": float(self.table.capacity),
             "singleton_classes": float(self.index.singletons),
+            "unseen_classes": float(self.index.unseen(seen_rows)),
             "refused_rows": float(self._refused),
         }
 
@@ -286,6 +298,23 @@ class BagOfNegatives:
         for name, tensor in self._tensors().items():
             tensor.copy_(state[f"bag.{name}"])
         self.generator.set_state(state["generator"].cpu())
+
+    def _watch(self, rows: int) -> None:
+        """Four times in N rows: warn once when samples crowd in few buckets, in the first N only if in very few."""
+        looks = 4 * self._rows // self.index.count
+        self._rows += rows
+        if 4 * self._rows // self.index.count == looks or _captured(self.device):
+            return
+        share = coding.entropy(self.codes.cpu().numpy(), self.table.bits) / self.table.bits
+        if share < LOW_ENTROPY / (1 if self._rows >= self.index.count else 2):
+            self._warns = False
+            text = (
+                f"The buckets' entropy is {share:.0%} of what {self.table.bits} bits hold, where {LOW_ENTROPY:.0%} is"
+                " the least that is healthy: seeds and mates come out of few buckets, and the embedding may collapse;"
+                " let the share of mates grow slowly (mate_ramp of MinedBatchSampler, or mate_share of compose), lower"
+                " the learning rate, or give fewer bits."
+            )
+            warnings.warn(text.replace("%", " %"), stacklevel=5)
 
     def _check_negatives(self, k: int) -> None:
         others = self.index.count - self.index.largest
@@ -340,6 +369,11 @@ class BagOfNegatives:
         start, size = self.index.start[own, None], self.index.size[own, None]  # (B, 1)
         place = spaced(self.index.count - size, k, self.generator)
         return self.index.members[place + size * (place >= start)]
+
+
+def _captured(device: torch.device) -> bool:
+    """Whether a CUDA graph is recorded now, in which nothing may wait for the device."""
+    return device.type == "cuda" and torch.cuda.is_current_stream_capturing()
 
 
 def default_bits(count: int) -> int:

@@ -166,6 +166,11 @@ class ClassIndex:
             )
         return shape
 
+    def unseen(self, seen: np.ndarray) -> int:
+        """How many classes of two images or more have no sample among those `seen` (N,) bool."""
+        known = np.unique(self.label[:-1].cpu().numpy()[seen])
+        return self.eligible - int((known < self.eligible).sum())
+
     def first(self, classes: Tensor, order: Tensor, taken: Tensor | None = None) -> Tensor:
         """Mark the entry of lowest order in each class; none in a class `taken`, a singleton or nobody's.
 

@@ -21,6 +21,7 @@ from bon_core.datasets.vector_set import VectorSet
 from bon_core.division.clustering import Clustering
 from bon_core.division.schedule import Phase, Schedule
 from bon_core.files import reason_of, whole_file
+from bon_core.mining.bag import LOW_ENTROPY
 from bon_core.mining.curriculum import MateShare
 from bon_core.networks import EmbeddingNetwork, build_network, embed
 from bon_core.runs import Run
@@ -38,7 +39,6 @@ from bon_core.training.teams import Batch, Teams
 
 LOG_EVERY = 10  # steps
 COUNTED = 100_000  # samples whose buckets are counted at each of these; of more, as much more seldom
-LOW_ENTROPY = 0.8  # of S bits
 STATUS_EVERY = 1.0  # seconds
 
 Evaluate = Callable[[EmbeddingNetwork, int], dict[str, Any]]
