@@ -93,6 +93,7 @@ SECTIONS = {  # of RunConfig: title, class, what each option does
             "weight_decay": "weight decay of AdamW",
             "augment": "vary the images a little each time",
             "epochs": "budget; an epoch is N / B steps",
+            "minutes": "budget of the whole run, with embedding, measuring and mapping at its end, in place of epochs",
             "seed": "seed of everything random",
             "device": "auto takes a GPU where there is one",
             "precision": "of the backbone; auto takes bfloat16 on a GPU made for it",
@@ -189,14 +190,16 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _train(options: argparse.Namespace) -> dict[str, Any]:
-    from bon_core import experiment
+    from bon_core import experiment, runs
     from bon_core.datasets import lasting_name
 
     if options.resume:
-        return experiment.resume(options.run, queue=options.queue)
+        return experiment.resume(options.run, queue=options.queue, spent=runs.seconds_alive())
     config = _config(options)
     lasting = replace(config.data, name=lasting_name(config.data.name))  # the app looks from another folder
-    return experiment.train(options.run, replace(config, data=lasting), queue=options.queue, command=_spelled(options))
+    config = replace(config, data=lasting)
+    command, began = _spelled(options), runs.seconds_alive()
+    return experiment.train(options.run, config, queue=options.queue, command=command, spent=began)
 
 
 def _evaluate(options: argparse.Namespace) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 Legend: N data set, D width, k neighbours. A map is (N, 2) float32, centred, within [-1, 1].
 """
 
+import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +17,7 @@ from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
 
 NEIGHBOURS, MIN_DIST = 15, 0.1  # UMAP's defaults; it counts a sample as its own first neighbour
 SMALLEST = 16  # samples; below, neighbourhoods are the whole set and principal axes say as much
+REHEARSED = 2000  # samples of the map that says how fast maps are drawn here
 FEW = 10_000  # samples; of more, that many or a tenth are laid out first, as landmarks
 BLOCK = 65536
 RANKED = 2**24  # distances held at once by `trustworthiness`
@@ -114,6 +117,34 @@ def project_moments(tables: Sequence[NeighbourTable], start: np.ndarray, *, seed
             xy = align_map(xy * (spread / max(np.sqrt(xy.var(axis=0).sum()), 1e-9)), maps[-1])
         maps.append(xy)
     return np.stack(maps[1:])
+
+
+def layout_work(count: int, *, film: bool = False) -> float:
+    """How much work a map of so many samples is, in moves of a sample; with `film`, one of `project_moments`."""
+    if film:
+        return count * FILM.epochs * (1 + FILM.negatives)
+    if count <= FEW:
+        return count * FINE.epochs * (1 + FINE.negatives)
+    landmarks = max(count // 10, FEW)
+    first = count if landmarks == count else landmarks
+    return first * COARSE.epochs * (1 + COARSE.negatives) + count * CLOSE.epochs * (1 + CLOSE.negatives)
+
+
+@cache
+def rehearsed() -> float:
+    """Seconds that a unit of `layout_work` takes here, from a small map. What has to be compiled is so before."""
+    rows = np.random.default_rng(0).standard_normal((REHEARSED, 8)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    table = build_neighbours(rows, NEIGHBOURS)
+    project(rows[:SMALLEST], build_neighbours(rows[:SMALLEST], NEIGHBOURS), seed=0)
+    began = time.perf_counter()
+    project(rows, table, seed=0)
+    return (time.perf_counter() - began) / layout_work(REHEARSED)
+
+
+def usual_pace(comparing: float) -> float:
+    """The same guessed, from the seconds that a comparison of two vectors takes a dimension."""
+    return 3e4 * comparing
 
 
 def pca(vectors: np.ndarray, *, previous: np.ndarray | None = None) -> np.ndarray:

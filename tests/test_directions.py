@@ -22,7 +22,9 @@ ALLOWED = {  # what a unit of bon_core may import of bon_core, beside the bottom
     "survey": {"datasets", "division", "mining", "retrieval", "projection", "snapshot"},
     "card": {"runs", "survey"},
     "evaluation": {"datasets", "networks", "retrieval", "projection", "survey", "runs"},
-    "experiment": SIDE_BY_SIDE | {"projection", "training", "survey", "snapshot", "runs", "card", "evaluation"},
+    "aftermath": {"retrieval", "projection", "survey", "evaluation"},
+    "experiment": SIDE_BY_SIDE
+    | {"projection", "training", "survey", "snapshot", "runs", "card", "evaluation", "aftermath"},
     "commands": SIDE_BY_SIDE
     | {"projection", "training", "survey", "snapshot", "runs", "card", "evaluation", "experiment"},
     "exports": {"datasets", "snapshot", "runs", "commands"},
