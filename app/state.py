@@ -146,7 +146,14 @@ def page(title: str, lead: str) -> View:
             "Train a model on the Train page, or bring embeddings on the Start page; they appear here when done.",
         )
         st.stop()
+    caution(view)
     return view
+
+
+def caution(view: View) -> None:
+    """A line where the embedding has collapsed: figures and maps of it look better than they are."""
+    if view.snapshot.collapse:
+        st.warning(theme.plain(view.snapshot.collapse), icon=":material/warning:")
 
 
 def heading(title: str, lead: str) -> None:

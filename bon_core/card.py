@@ -38,6 +38,7 @@ def write_card(run: Run) -> None:
         "",
         *_metrics(shot.metrics),
         "",
+        *([shot.collapse, ""] if shot.collapse else []),
         f"The same held-out samples as {shot.meta['baseline'].get('of', 'raw pixels')}, without the network: Recall@1"
         f" {shot.meta['baseline']['recall@1']:.3f}."
         if shot.meta["baseline"]

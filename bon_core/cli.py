@@ -95,6 +95,7 @@ SECTIONS = {  # of RunConfig: title, class, what each option does
             "weight_decay": "weight decay of AdamW",
             "augment": "vary the images a little each time",
             "epochs": "budget; an epoch is N / B steps",
+            "minutes": "budget of the whole run, with embedding, measuring and mapping at its end, in place of epochs",
             "seed": "seed of everything random",
             "device": "auto takes a GPU where there is one",
             "precision": "of the backbone; auto takes bfloat16 on a GPU made for it",
@@ -125,6 +126,16 @@ EXAMPLES = """examples:
   python -m bon_core export --run first --to tensorboard --out curves --follow
   python -m bon_core app
   python -m bon_core doctor
+"""
+
+MINED = """columns of the file, one row a pair; anchor, positive, negative, hardest are ids of samples:
+  anchor, anchor_class
+  positive, positive_distance    nearest other sample of the anchor's class; -1 if it has none
+  negative, negative_class       a sample of another class in the anchor's hash bucket
+  distance, rank                 to the anchor; rank 1 is the hardest of all negatives, by exact search
+  copy                           the two lie at the same place: a copy under another label, or one mislabelled
+  hardest, hardest_class, hardest_distance, hardest_copy    the exact hardest negative of the anchor
+  anchor_file, positive_file, negative_file, hardest_file   where the images came from files
 """
 
 
@@ -184,14 +195,16 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _train(options: argparse.Namespace) -> dict[str, Any]:
-    from bon_core import experiment
+    from bon_core import experiment, runs
     from bon_core.datasets import lasting_name
 
     if options.resume:
-        return experiment.resume(options.run, queue=options.queue)
+        return experiment.resume(options.run, queue=options.queue, spent=runs.seconds_alive())
     config = _config(options)
     lasting = replace(config.data, name=lasting_name(config.data.name))  # the app looks from another folder
-    return experiment.train(options.run, replace(config, data=lasting), queue=options.queue, command=_spelled(options))
+    config = replace(config, data=lasting)
+    command, began = _spelled(options), runs.seconds_alive()
+    return experiment.train(options.run, config, queue=options.queue, command=command, spent=began)
 
 
 def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
@@ -300,9 +313,18 @@ def _parser() -> argparse.ArgumentParser:
         made.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
 
     mine = verb("mine", "list hard negatives, found by hashing, beside the exact ones", "a run with a snapshot")
+    mine.epilog, mine.formatter_class = MINED, argparse.RawDescriptionHelpFormatter
     mine.add_argument("--split", choices=("train", "test", "validation"), default="train", help="default: train")
-    mine.add_argument("--negatives", type=int, default=5, metavar="K", help="negatives an anchor; default: 5")
-    mine.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the draw from a bucket; default: 0")
+    mine.add_argument(
+        "--negatives",
+        type=int,
+        default=5,
+        metavar="K",
+        help="negatives an anchor, the nearest in its bucket; default: 5",
+    )
+    mine.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the draw from a large bucket; default: 0"
+    )
     mine.add_argument("--out", metavar="FILE", help="write every pair to .csv or .parquet")
 
     export = verb("export", "write a run to a file, or in the format of another tool", "a run with a snapshot")

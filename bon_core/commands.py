@@ -21,7 +21,8 @@ from bon_core.evaluation import held_out
 from bon_core.experiment import CLUSTERS_TO_LOOK_AT, WEIGHTS
 from bon_core.files import check_regular, opened, path_of, reason_of, whole_file
 from bon_core.intake import tell
-from bon_core.retrieval.negatives import hardness_of
+from bon_core.retrieval.distances import spread
+from bon_core.retrieval.negatives import Hardness, hardness_of, nearest_mates, nearest_positives
 from bon_core.runs import Run, Status
 from bon_core.slices import block_masks
 from bon_core.snapshot import Snapshot
@@ -31,6 +32,7 @@ KNOWN = {  # what the views and exports know of each sample
     *("id", "class", "split", "x", "y", "trust", "bucket", "bit", "cluster", "correct", "hardness", "nearest"),
     "nearest_distance",
 }
+COPY = 1e-3  # of the vectors' spread: samples no farther apart are copies
 
 
 def evaluate(name: str, *, data: str | None, device: str) -> dict[str, Any]:
@@ -81,6 +83,7 @@ def snapshot_embeddings(name: str, file: str) -> dict[str, Any]:
         "samples": len(embeddings),
         "metrics": shot.metrics,
         "trustworthiness": shot.meta["trustworthiness"],
+        **({"collapse": shot.collapse} if shot.collapse else {}),
     }
 
 
@@ -130,14 +133,10 @@ def run_of_embeddings(
 
 
 def mine(name: str, *, split: str, count: int, seed: int, out: str | None) -> dict[str, Any]:
-    """Hard negatives of every sample of a split, drawn from its hash bucket, beside the exact hardest.
+    """Negatives of every sample of a split out of its hash bucket, nearest first, beside the exact hardest.
 
-    Returns the shares and mean distances; with `out`, every pair is written as a row.
+    Returns shares, distances and ranks; with `out`, every pair is written as a row, see `mine --help`.
     """
-    import torch
-
-    from bon_core.mining import BagOfNegatives
-
     check(1 <= count <= 100, f"{count} negatives an anchor cannot be mined; give 1 to 100.")
     path = writable(out, (".csv", ".parquet")) if out else None
     shot = runs.open_run(name).snapshot()
@@ -145,42 +144,75 @@ def mine(name: str, *, split: str, count: int, seed: int, out: str | None) -> di
     check(len(rows) > 0, f"Run {name} has no {split} samples; choose another split.")
     check(len(np.unique(shot.labels[rows])) > 1, f"The {split} samples of {name} are of one class; negatives need two.")
     vectors, labels = shot.embedding().vectors[rows], np.asarray(shot.labels)[rows].astype(np.int64)
-    bag = BagOfNegatives(torch.from_numpy(labels), dim=vectors.shape[1], bits=shot.bits, seed=seed)
-    everything = torch.arange(len(rows))
-    bag.table.insert(everything, torch.tensor(shot.codes[rows]))
-    found_rows, found = (part.numpy() for part in bag.negatives(everything, k=count))
-
-    hard = hardness_of(vectors, labels, np.where(found, found_rows, 0))
-    if path is not None:
-        ids, names = np.asarray(shot.ids)[rows], np.array(shot.class_names)
-        anchor, column = np.nonzero(found)
-        picked = found_rows[anchor, column]
-        write_table(
-            path,
-            {
-                "anchor": ids[anchor],
-                "anchor_class": names[labels[anchor]],
-                "negative": ids[picked],
-                "negative_class": names[labels[picked]],
-                "distance": hard.distances[anchor, column],
-                "rank": hard.ranks[anchor, column],
-                "hardest_distance": hard.hardest[anchor],
-            },
-        )
-    nearest_found = np.where(found, hard.distances, np.inf).min(axis=1)
+    picked = nearest_mates(vectors, labels, np.asarray(shot.codes)[rows], count, seed=seed)
+    found = picked >= 0
     served = found.any(axis=1)
     check(served.any(), f"No {split} sample of {name} shares its bucket with another class; train it further.")
+    hard = hardness_of(vectors, labels, np.where(found, picked, 0))
+    copied = COPY * spread(vectors)
+    if path is not None:
+        positive, to_positive = nearest_positives(vectors, labels)
+        write_table(path, _mined_rows(shot, rows, picked, hard, positive, to_positive, copied))
+    best = hard.ranks[served, 0]
+    others = len(rows) - np.bincount(labels)[labels]
     return {
         "run": name,
         "split": split,
         "anchors": len(rows),
         "anchors_with_a_bucket_mate": float(served.mean()),
         "mean_distance_mined": float(hard.distances[found].mean()),
-        "mean_distance_best_of_mined": float(nearest_found[served].mean()),
-        "mean_distance_exact_hardest": float(hard.hardest.mean()),
+        "mean_distance_best_of_mined": float(hard.distances[served, 0].mean()),
+        "mean_distance_exact_hardest": float(hard.hardest_distance.mean()),
         "median_rank_mined": float(np.median(hard.ranks[found])),
+        "median_rank_best_of_mined": float(np.median(best)),
+        "ranks": f"1 is the hardest of {int(np.median(others)):,} negatives; chosen are the nearest mates in a bucket,"
+        f" which for {np.mean(best == 1):.0%} of the anchors holds the very hardest".replace("%", " %"),
+        "copies_under_another_label": int((hard.distances[found] <= copied).sum()),
         "file": out,
     }
+
+
+def _mined_rows(
+    shot: Snapshot,
+    rows: np.ndarray,
+    picked: np.ndarray,
+    hard: Hardness,
+    positive: np.ndarray,
+    to_positive: np.ndarray,
+    copied: float,
+) -> dict[str, np.ndarray]:
+    """The columns of all pairs, as `mine --help` explains them.
+
+    `picked` (n, k) are positions among the `rows` (n,) of the snapshot, -1 for none; `copied` is the distance up to
+    which two samples count as one.
+    """
+    ids, names = np.asarray(shot.ids)[rows], np.array(shot.class_names)[np.asarray(shot.labels)[rows]]
+    codes, paths = shot.fields.get("file", (None, []))
+    files = None if codes is None else np.array(paths)[np.asarray(codes)[rows]]
+    anchor, column = np.nonzero(picked >= 0)
+    negative, nearest = picked[anchor, column], positive[anchor]
+    alone = nearest < 0  # of a class without another sample
+    distance = hard.distances[anchor, column]
+    columns = {
+        "anchor": ids[anchor],
+        "anchor_class": names[anchor],
+        "positive": np.where(alone, -1, ids[nearest]),
+        "positive_distance": to_positive[anchor],
+        "negative": ids[negative],
+        "negative_class": names[negative],
+        "distance": distance,
+        "rank": hard.ranks[anchor, column],
+        "copy": distance <= copied,
+        "hardest": ids[hard.hardest[anchor]],
+        "hardest_class": names[hard.hardest[anchor]],
+        "hardest_distance": hard.hardest_distance[anchor],
+        "hardest_copy": hard.hardest_distance[anchor] <= copied,
+    }
+    if files is not None:
+        whom = {"anchor": anchor, "positive": nearest, "negative": negative, "hardest": hard.hardest[anchor]}
+        columns |= {f"{role}_file": files[of] for role, of in whom.items()}
+        columns["positive_file"] = np.where(alone, "", columns["positive_file"])
+    return columns
 
 
 def export(name: str, *, what: str, out: str) -> dict[str, Any]:

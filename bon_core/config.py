@@ -210,6 +210,7 @@ class TrainingConfig:
     weight_decay: float = 1e-4
     augment: bool = True
     epochs: float = 40.0  # an epoch is N / B iterations
+    minutes: float | None = None  # of the whole run, map included, in place of epochs
     seed: int = 0
     device: Device = "auto"
     precision: Precision = "auto"  # of the backbone: bfloat16 on a GPU that is made for it, float32 elsewhere
@@ -221,6 +222,10 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         _check_choices(self)
         check(0 < self.epochs <= 100_000, f"{self.epochs:g} epochs cannot be trained; give more than 0.")
+        check(
+            self.minutes is None or 0.1 <= self.minutes <= 100_000,
+            f"A run of {self.minutes or 0:g} minutes cannot be trained and mapped; give 0.1 or more, or none.",
+        )
         check(0 < self.learning_rate < 10, f"A learning rate of {self.learning_rate:g} cannot train; try 0.001.")
         check(0 <= self.weight_decay < 1, f"A weight decay of {self.weight_decay:g} cannot train; try 0.0001.")
         check(

@@ -1,6 +1,6 @@
 """What is installed, which device will be used, whether the bundled artefacts are whole, and what is wrong.
 
-Every check is a function that returns Findings; none of them changes anything.
+Every check is a function that returns Findings; none of them changes anything but to try where it may write.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bon_core import runs
+from bon_core import compiled, runs
 from bon_core.config import InputError
 from bon_core.files import leftovers
 from bon_core.home import HOME
@@ -36,7 +36,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Everything there is to say, in the order in which one would look for a fault."""
-    return [*_python(), *_packages(), *_device(), *_artefacts(), *_runs()]
+    return [*_python(), *_packages(), *_device(), *_artefacts(), *_compiled(), *_runs()]
 
 
 def report(findings: list[Finding]) -> dict[str, Any]:
@@ -120,6 +120,22 @@ def _digest(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
+
+
+def _compiled() -> Iterator[Finding]:
+    """Where the maps' compiled code is kept: without such a place none can be drawn, and a private one is slow."""
+    named, folder = os.environ.get(compiled.VARIABLE), compiled.cache_folder()
+    trouble = ""
+    if named and folder != Path(named):
+        trouble = (
+            f"{named}, which {compiled.VARIABLE} names, cannot be written to; name another folder there, or name none."
+        )
+    elif folder is not None and folder.name.startswith(compiled.PRIVATE):
+        trouble = (
+            f"Neither the program's folder nor {runs.runs_folder()} can be written to, so each process compiles anew"
+            f" for half a minute; name a folder of your own in {compiled.VARIABLE}."
+        )
+    yield Finding("compiled code", "beside its sources" if folder is None else str(folder), trouble)
 
 
 def _runs() -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """Evaluation on held-out classes: at which samples it looks, what it measures in a training, and what is to beat."""
 
+import time
 from typing import Any
 
 import numpy as np
@@ -27,12 +28,19 @@ def held_out(config: RunConfig) -> str:
 
 
 class Evaluator:
-    """Evaluates the network on held-out classes and draws the small live map. Handed to the trainer as a callback."""
+    """Evaluates the network on held-out classes and draws the small live map. Handed to the trainer as a callback.
+
+    Attributes
+    ----------
+    embedding : seconds a sample, as last measured
+    comparing : seconds of the search for a pair of samples and a dimension, as last measured
+    """
 
     def __init__(self, run: Run, config: RunConfig, images: Data, *, device: str):
         self.run, self.device = run, device
         self.images = evaluated(config, images)
         count = min(PREVIEW_SAMPLES, len(self.images))
+        self.embedding = self.comparing = 0.0
         self.shown = np.sort(np.random.default_rng(0).choice(len(self.images), count, replace=False))
 
     def __call__(self, network: Any, step: int) -> dict[str, Any]:
@@ -45,12 +53,10 @@ class Evaluator:
         The map is a PCA turned to the one before it, so that points move and the picture does not spin. The neighbours
         are for the timeline, which is computed when the training is over.
         """
-        from bon_core.networks import embed
         from bon_core.projection import NEIGHBOURS, pca
 
         labels = self.images.labels
-        vectors = embed(network, self.images.samples, device=self.device)
-        among_all = search(vectors, labels)
+        vectors, among_all = self.measured(network)
         correct = labels[among_all.indices[self.shown, 0]] == labels[self.shown]
         shown = self.images.take(self.shown)
         before = self.run.newest_preview()
@@ -73,6 +79,18 @@ class Evaluator:
             gaps = np.subtract(kept[2:], kept[:-2])  # that each would leave
             self.run.preview_path(kept[1 + int(gaps.argmin())]).unlink()
         return among_all
+
+    def measured(self, network: Any) -> tuple[np.ndarray, NeighbourTable]:
+        """The held-out samples as they lie now (E, D), and their neighbours; how long both took is noted."""
+        from bon_core.networks import embed
+
+        count, began = len(self.images), time.perf_counter()
+        vectors = embed(network, self.images.samples, device=self.device)
+        embedded = time.perf_counter()
+        table = search(vectors, self.images.labels)
+        self.embedding = (embedded - began) / count
+        self.comparing = (time.perf_counter() - embedded) / (count**2 * vectors.shape[1])
+        return vectors, table
 
 
 def evaluated(config: RunConfig, data: Data) -> Data:
@@ -103,4 +121,4 @@ def untrained(data: Data) -> dict[str, Any]:
         plain = plain.astype(np.float32) + 1e-3  # an empty image has no direction
     found = measure(EmbeddingSet.of(plain, data.labels, class_names=data.class_names))
     of = "frozen vectors" if isinstance(data, VectorSet) else "raw pixels"
-    return {"of": of, "recall@1": found["recall@1"], "map@r": found["map@r"]}
+    return {"of": of, **{name: found[name] for name in ("recall@1", "map@r", "queries")}}

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from bon_core import runs
+from bon_core.aftermath import Aftermath
 from bon_core.card import PACKAGES, write_card
 from bon_core.config import IMAGE_BACKBONES, VECTOR_BACKBONES, InputError, RunConfig, check
 from bon_core.datasets import VectorSet, load_data
@@ -33,10 +34,13 @@ WEIGHTS = "model.safetensors"
 MOST_SHOWN = 1_000_000  # samples of a snapshot
 CLUSTERS_TO_LOOK_AT = 4  # for embeddings that were not trained divided
 WAIT_SECONDS = 1.0
+DIVIDING = 1.5  # times what embedding the training set takes, until a division was measured
 
 
-def train(name: str, config: RunConfig, *, queue: bool = False, command: str = "") -> dict[str, Any]:
-    """Train a new run and take its snapshot.
+def train(
+    name: str, config: RunConfig, *, queue: bool = False, command: str = "", spent: float = 0.0
+) -> dict[str, Any]:
+    """Train a new run and take its snapshot. `spent` seconds of a budget in minutes are gone already.
 
     Under torchrun each of its processes calls this, and a run that is there is continued if its config is the same:
     torchrun starts the same command again after a process died.
@@ -53,7 +57,8 @@ def train(name: str, config: RunConfig, *, queue: bool = False, command: str = "
         if not ranks.first:
             return _train_along(name, ranks)
         if launched() and _is_there(name, config):
-            return _resume(name, ranks, queue=queue)
+            return _resume(name, ranks, queue=queue, clock=Clock(spent))
+        clock = Clock(spent)
         runs.new_path(name)  # refuse a bad name before the data is loaded
         precision_for(config.training.precision, device_for(config.training.device))
         images = load_data(config.data)
@@ -64,10 +69,10 @@ def train(name: str, config: RunConfig, *, queue: bool = False, command: str = "
         tell(images.told)
         run = runs.create(name, config, command=command)
         with run.claimed():
-            return _train(run, config, images, ranks, queue=queue)
+            return _train(run, config, images, ranks, queue=queue, clock=clock)
 
 
-def resume(name: str, *, queue: bool = False) -> dict[str, Any]:
+def resume(name: str, *, queue: bool = False, spent: float = 0.0) -> dict[str, Any]:
     """Continue a run from its checkpoint; one that has none yet starts from the beginning.
 
     Raises
@@ -78,7 +83,7 @@ def resume(name: str, *, queue: bool = False) -> dict[str, Any]:
     from bon_core.training.distributed import joined
 
     with joined(runs.open_run(name).config.training.device) as ranks:
-        return _resume(name, ranks, queue=queue) if ranks.first else _train_along(name, ranks)
+        return _resume(name, ranks, queue=queue, clock=Clock(spent)) if ranks.first else _train_along(name, ranks)
 
 
 def snapshot(name: str, *, device: str = "auto") -> dict[str, Any]:
@@ -128,7 +133,7 @@ def _is_there(name: str, config: RunConfig) -> bool:
     return saved == config
 
 
-def _resume(name: str, ranks: Any, *, queue: bool) -> dict[str, Any]:
+def _resume(name: str, ranks: Any, *, queue: bool, clock: "Clock") -> dict[str, Any]:
     run = runs.open_run(name)
     status = run.status()
     check(not status.active, f"Run {name} is still {status.state}; stop it first, or let it finish.")
@@ -136,7 +141,7 @@ def _resume(name: str, ranks: Any, *, queue: bool) -> dict[str, Any]:
     config = run.config
     images = load_data(config.data)
     with run.claimed():
-        return _train(run, config, images, ranks, queue=queue)
+        return _train(run, config, images, ranks, queue=queue, clock=clock)
 
 
 def _train_along(name: str, ranks: Any) -> dict[str, Any]:
@@ -158,10 +163,10 @@ def _train_along(name: str, ranks: Any) -> dict[str, Any]:
     return {}
 
 
-def _train(run: Run, config: RunConfig, images: Data, ranks: Any, *, queue: bool) -> dict[str, Any]:
+def _train(run: Run, config: RunConfig, images: Data, ranks: Any, *, queue: bool, clock: "Clock") -> dict[str, Any]:
     """Everything after the run directory exists and is claimed: whatever happens, its status says how it ended."""
     try:
-        return _train_to_end(run, config, images, ranks, queue=queue)
+        return _train_to_end(run, config, images, ranks, queue=queue, clock=clock)
     except InputError as error:
         _fail(run, str(error))
         raise
@@ -177,7 +182,9 @@ def _train(run: Run, config: RunConfig, images: Data, ranks: Any, *, queue: bool
         raise
 
 
-def _train_to_end(run: Run, config: RunConfig, images: Data, ranks: Any, *, queue: bool) -> dict[str, Any]:
+def _train_to_end(
+    run: Run, config: RunConfig, images: Data, ranks: Any, *, queue: bool, clock: "Clock"
+) -> dict[str, Any]:
     from bon_core.training.trainer import Trainer
 
     status = run.status()
@@ -185,27 +192,67 @@ def _train_to_end(run: Run, config: RunConfig, images: Data, ranks: Any, *, queu
         sweep(run.path)
         run.clear_stop()
         run.write_status(replace(status, state="queued", message="", created=time.time(), **runs.this_process()))
-    if queue and not _wait_for_turn(run):
-        return _end(run, "stopped", "Stopped while waiting.")
+    with clock.halted():
+        if queue and not _wait_for_turn(run):
+            return _end(run, "stopped", "Stopped while waiting.")
     run.write_status(replace(run.status(), state="running", message="Getting ready."))
     trainer = Trainer(config, images.part("train"), run, ranks)
     trainer.evaluate = Evaluator(run, config, images, device=str(trainer.device))
     if run.checkpoint.exists():
         trainer.load()
+        with trainer.costs.of("evaluation"):  # to foresee the end; nothing is written
+            trainer.evaluate.measured(trainer.network)
     else:
         trainer.rewind()
-        trainer.evaluate.preview(trainer.network, trainer.step)
+        with trainer.costs.of("evaluation"):
+            trainer.evaluate.preview(trainer.network, trainer.step)
+    _foresee(trainer, images, clock)
     run.log("began", step=trainer.step, steps=trainer.steps, data=images.name, **_surroundings(trainer))
     ranks.begin()
     with _progress_bar(trainer), ranks.company():
         outcome = trainer.fit()
     if outcome == "stopped":
         return _end(run, "stopped", f"Stopped at step {trainer.step}; continue with --resume.")
-    run.write_status(replace(run.status(), step=trainer.step, seconds_left=None))
-    result = _take_snapshot(run, images, device=config.training.device)
+    run.write_status(replace(run.status(), step=trainer.step, steps=trainer.steps, seconds_left=trainer.aftermath()))
+    result = _take_snapshot(run, images, device=config.training.device, seconds=trainer.aftermath())
     write_card(run)
     _end(run, "finished", "")
     return result
+
+
+class Clock:
+    """The seconds that a run has taken of its budget, waiting for others apart."""
+
+    def __init__(self, spent: float):
+        from bon_core.training import budget
+
+        self._now = budget.clock
+        self._began = self._now() - spent
+
+    @property
+    def spent(self) -> float:
+        return self._now() - self._began
+
+    @contextlib.contextmanager
+    def halted(self) -> Iterator[None]:
+        """What happens inside takes no time."""
+        at = self._now()
+        yield
+        self._began += self._now() - at
+
+
+def _foresee(trainer: Any, images: Data, clock: Clock) -> None:
+    """Let the trainer know what comes after its last step, and where the config gives minutes, keep to them."""
+    from bon_core.training.budget import Budget
+
+    config, run = trainer.config, trainer.run
+    minutes = config.training.minutes
+    shown = len(drawn_rows(images.labels, MOST_SHOWN))
+    after = Aftermath(config, images, trainer.evaluate, shown=shown, rehearse=minutes is not None)
+    trainer.aftermath = lambda: after.seconds(len(run.previews()) + 1)
+    trainer.costs.note("dividing", DIVIDING * trainer.evaluate.embedding * len(trainer.train_set))
+    if minutes is not None:
+        trainer.budget = Budget(60 * minutes, spent=clock.spent + trainer.spent)
 
 
 def _surroundings(trainer: Any) -> dict[str, Any]:
@@ -238,7 +285,8 @@ def _fail(run: Run, reason: str, **details: str) -> None:
         _end(run, "failed", reason, **details)
 
 
-def _take_snapshot(run: Run, images: Data, *, device: str) -> dict[str, Any]:
+def _take_snapshot(run: Run, images: Data, *, device: str, seconds: float | None = None) -> dict[str, Any]:
+    """Embed, measure and map; `seconds` is how long that may take."""
     from bon_core.networks import embed
     from bon_core.training.device import device_for
     from bon_core.training.trainer import Trainer
@@ -254,7 +302,8 @@ def _take_snapshot(run: Run, images: Data, *, device: str) -> dict[str, Any]:
     def tell(share: float, text: str) -> None:
         run.log("survey", stage=text, share=share)
         if (status := run.status()).active:
-            run.write_status(replace(status, message=f"{text.capitalize()}."))
+            left = None if seconds is None else seconds * (1 - share)
+            run.write_status(replace(status, message=f"{text.capitalize()}.", seconds_left=left))
 
     tell(0, "embedding")
     embeddings = EmbeddingSet.of(
@@ -290,7 +339,7 @@ def _take_snapshot(run: Run, images: Data, *, device: str) -> dict[str, Any]:
         indexes=runs.indexes_folder(),
         progress=tell,
     )
-    tell(1, "mapping the film")
+    tell(0.95, "mapping the film")
     _take_timeline(run, shot)
     return {
         "run": run.name,
@@ -299,6 +348,7 @@ def _take_snapshot(run: Run, images: Data, *, device: str) -> dict[str, Any]:
         "metrics": shot.metrics,
         "without_the_network": shot.meta["baseline"],
         "trustworthiness": shot.meta["trustworthiness"],
+        **({"collapse": shot.collapse} if shot.collapse else {}),
     }
 
 
@@ -343,7 +393,7 @@ def _baseline(run: Run, data: Data) -> dict[str, Any]:
     """Retrieval among the same held-out samples without the network, and, for comparison, with it as last evaluated."""
     evaluations = run.events("evaluation")
     found = untrained(data)
-    return {**found, "queries": len(data), "trained": evaluations[-1]["recall@1"] if evaluations else None}
+    return {**found, "trained": evaluations[-1]["recall@1"] if evaluations else None}
 
 
 def _save_weights(run: Run, network: Any) -> None:
@@ -392,6 +442,7 @@ def _progress_bar(trainer: Any) -> Iterator[None]:
 
         def show(step: int, figures: dict[str, Any]) -> None:
             bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()}, refresh=False)
+            bar.total = trainer.steps  # which a budget in minutes changes
             bar.update(step - bar.n)
 
         trainer.show = show

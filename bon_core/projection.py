@@ -3,20 +3,25 @@
 Legend: N data set, D width, k neighbours. A map is (N, 2) float32, centred, within [-1, 1].
 """
 
+import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
+from bon_core import compiled
 from bon_core.config import InputError, check
+from bon_core.retrieval.distances import squared_to_all
 from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
 
 TRUST_AT = 15  # nearest neighbours that tell how far to trust a map
 NEIGHBOURS, MIN_DIST = 15, 0.1  # UMAP's defaults; it counts a sample as its own first neighbour
 SMALLEST = 16  # samples; below, neighbourhoods are the whole set and principal axes say as much
+REHEARSED = 2000  # samples of the map that says how fast maps are drawn here
 FEW = 10_000  # samples; of more, that many or a tenth are laid out first, as landmarks
 BLOCK = 65536
-RANKED = 2**25  # similarities held at once by `trustworthiness`
+RANKED = 2**24  # distances held at once by `trustworthiness`
 
 
 class Descent(NamedTuple):
@@ -63,7 +68,7 @@ def project(
     Parameters
     ----------
     vectors : (N, D) float, the start of the map; fewer than `SMALLEST` are mapped by `pca`
-    table : their neighbours, possibly searched in groups
+    table : their neighbours, possibly searched in parts
     neighbours, min_dist : as UMAP's n_neighbors, which counts the sample itself, and min_dist; a table with fewer
         neighbours gives what it has
     progress : called with (done, of); what it raises ends the projection
@@ -113,6 +118,34 @@ def project_moments(tables: Sequence[NeighbourTable], start: np.ndarray, *, seed
             xy = align_map(xy * (spread / max(np.sqrt(xy.var(axis=0).sum()), 1e-9)), maps[-1])
         maps.append(xy)
     return np.stack(maps[1:])
+
+
+def layout_work(count: int, *, film: bool = False) -> float:
+    """How much work a map of so many samples is, in moves of a sample; with `film`, one of `project_moments`."""
+    if film:
+        return count * FILM.epochs * (1 + FILM.negatives)
+    if count <= FEW:
+        return count * FINE.epochs * (1 + FINE.negatives)
+    landmarks = max(count // 10, FEW)
+    first = count if landmarks == count else landmarks
+    return first * COARSE.epochs * (1 + COARSE.negatives) + count * CLOSE.epochs * (1 + CLOSE.negatives)
+
+
+@cache
+def rehearsed() -> float:
+    """Seconds that a unit of `layout_work` takes here, from a small map. What has to be compiled is so before."""
+    rows = np.random.default_rng(0).standard_normal((REHEARSED, 8)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    table = build_neighbours(rows, NEIGHBOURS)
+    project(rows[:SMALLEST], build_neighbours(rows[:SMALLEST], NEIGHBOURS), seed=0)
+    began = time.perf_counter()
+    project(rows, table, seed=0)
+    return (time.perf_counter() - began) / layout_work(REHEARSED)
+
+
+def usual_pace(comparing: float) -> float:
+    """The same guessed, from the seconds that a comparison of two vectors takes a dimension."""
+    return 3e4 * comparing
 
 
 def pca(vectors: np.ndarray, *, previous: np.ndarray | None = None) -> np.ndarray:
@@ -201,17 +234,16 @@ def trustworthiness(
     count = len(xy)
     check(count >= 4, f"Trustworthiness of {count} samples is not defined; give 4 or more.")
     k = min(k, (count - 1) // 2)
-    vectors = vectors.astype(np.float32, copy=False)
     near = _neighbours_on_map(xy, rows, k)
     excess = np.zeros(len(rows))
     step = max(1, RANKED // count)
     for start in range(0, len(rows), step):
         block = slice(start, start + step)
         own = np.arange(len(rows[block]))
-        similarity = vectors[rows[block]] @ vectors.T  # (b, N)
-        similarity[own, rows[block]] = -np.inf
+        away = squared_to_all(vectors[rows[block]], vectors)  # (b, N)
+        away[own, rows[block]] = np.inf
         for other in near[block].T:
-            rank = 1 + np.sum(similarity > similarity[own, other][:, None], axis=1)
+            rank = 1 + np.sum(away < away[own, other][:, None], axis=1)
             excess[block] += np.maximum(rank - k, 0)
         if progress is not None:
             progress(min(start + step, len(rows)), len(rows))
@@ -247,6 +279,7 @@ def _umap(
     table: NeighbourTable, start: np.ndarray, descent: Descent, shape: Shape, progress: Progress | None = None
 ) -> np.ndarray:
     """UMAP's layout (N, 2) from `start`, from neighbours that are known."""
+    compiled.prepare()
     from umap.umap_ import find_ab_params
 
     from bon_core.layout import along_curve, descend

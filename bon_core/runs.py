@@ -383,6 +383,13 @@ def this_process() -> dict[str, Any]:
     return {"process": os.getpid(), "process_started": psutil.Process().create_time()}
 
 
+def seconds_alive() -> float:
+    """How long this process has been there."""
+    import psutil
+
+    return max(time.time() - psutil.Process().create_time(), 0.0)
+
+
 def _alive(status: Status) -> bool:
     import psutil
 

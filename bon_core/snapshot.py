@@ -17,14 +17,16 @@ from bon_core.config import InputError, check
 from bon_core.embeddings import EmbeddingSet
 from bon_core.files import check_regular, read_json, reason_of, whole_folder
 from bon_core.ids import places
+from bon_core.retrieval.distances import spread
 
 VERSION = 1
 NEIGHBOURS_KEPT = 20
+NARROW = 0.05  # mean distance of the vectors from their mean: below, float16 rounds away what differs
 ARRAYS = {  # name: (dtype, rank)
     "ids": (np.int64, 1),
     "labels": (np.int32, 1),
     "split": (np.uint8, 1),
-    "vectors": (np.float16, 2),  # (N, D) unit
+    "vectors": (np.float16, 2),  # (N, D) unit; float32 where float16 could not tell them apart
     "xy": (np.float32, 2),  # (N, 2) UMAP
     "trust": (np.float16, 1),  # share of a point's true neighbours that are its neighbours on the map
     "codes": (np.int64, 1),  # BoN code by the final hasher
@@ -118,6 +120,12 @@ class Snapshot:
         """By split name: recall@1.., map@r, r_precision, nmi, queries, classes, protocol."""
         return self.meta["metrics"]
 
+    @property
+    def collapse(self) -> str | None:
+        """A sentence if the vectors are one point, a few, or nearly one: figures and map then say little."""
+        said = self.meta.get("collapse")
+        return said if isinstance(said, str) else None
+
     @cached_property
     def fields(self) -> dict[str, tuple[np.ndarray, list[str]]]:
         """What the data set knows of each sample: name -> (codes (N,), categories); those of numbers are ascending."""
@@ -164,8 +172,9 @@ class Snapshot:
             ) from error
         kind, rank = ARRAYS.get(name, (array.dtype, 1))
         per_sample = name not in ("hash_mean", "hash_projection", "centroids", "masks")
+        fits = array.dtype == kind or (name == "vectors" and array.dtype == np.float32)
         check(
-            array.dtype == kind and array.ndim == rank and (not per_sample or len(array) == self.meta["samples"]),
+            fits and array.ndim == rank and (not per_sample or len(array) == self.meta["samples"]),
             f"The snapshot's file {path.name} holds {array.dtype} of shape {array.shape}, which does not fit"
             f" {self.meta['samples']} samples; make the snapshot anew with: snapshot.",
         )
@@ -266,7 +275,8 @@ def write(
             np.save(temporary / f"{FIELD_PREFIX}{number}.npy", codes.astype(np.int32))
             listed.append((name, str(number), _categories(found)))
         for name, (kind, _) in ARRAYS.items():
-            np.save(temporary / f"{name}.npy", np.asarray(arrays[name]).astype(kind))
+            exact = name == "vectors" and spread(arrays[name]) < NARROW
+            np.save(temporary / f"{name}.npy", np.asarray(arrays[name]).astype(np.float32 if exact else kind))
         numbers = [name for name, values in fields.items() if np.asarray(values).dtype.kind in "iuf"]
         whole_meta = {
             "version": VERSION,

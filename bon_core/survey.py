@@ -1,6 +1,6 @@
 """Survey: measure one embedding in every way the explorer shows, and write it down as a snapshot.
 
-kNN is searched once, within each split, and serves metrics, hardness, UMAP and the views alike.
+kNN is searched once in each split, which is measured by itself, and serves metrics, hardness, UMAP and the views alike.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,9 +17,10 @@ from bon_core.division.diagnostics import pieces, slice_correlation
 from bon_core.embeddings import EmbeddingSet
 from bon_core.mining.codes import codes_of
 from bon_core.projection import project, some_rows, trust, trustworthiness
+from bon_core.retrieval.distances import distinct, spread
 from bon_core.retrieval.metrics import RECALL_AT, neighbours_needed, nmi, recall, retrieval_metrics
-from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours, exact_others
-from bon_core.snapshot import NEIGHBOURS_KEPT, Snapshot, write
+from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours, exact_others, joined
+from bon_core.snapshot import NARROW, NEIGHBOURS_KEPT, Snapshot, write
 
 PROTOCOL = "each sample queries all others of its split; Euclidean distance between unit vectors"
 DISJOINT = "; test and validation classes were not trained on"
@@ -28,6 +29,7 @@ MOST_ENTRIES = 2**26  # as would one of more entries than these
 MOST_CLUSTERED = 100_000  # samples that k-means goes over again and again, for clusters to look at
 MOST_SLICED = 20_000  # queries of every learner's slice
 MOST_COMPARED = 10**9  # samples x classes; beyond, k-means for NMI would take longer than all else together
+CROWDED, MOST_NAMED = 10, 1000  # so many samples a distinct point, of no more points than these, are said
 
 Progress = Callable[[float, str], None]
 
@@ -61,20 +63,12 @@ def figures(table: NeighbourTable, labels: np.ndarray) -> dict[str, Any]:
     return {**_metrics(table, labels), "search": table.kind, "search_recall": table.recall}
 
 
-def search(
-    vectors: np.ndarray, labels: np.ndarray, split: np.ndarray | None = None, indexes: Path | None = None
-) -> NeighbourTable:
-    """The neighbours within each split: as many as the metrics need, the smallest split has, and memory bears."""
-    sizes = np.array([len(vectors)]) if split is None else np.unique(split, return_counts=True)[1]
-    needed = min(RECALL_AT[-1], int(sizes.max()) - 1)
-    check(
-        sizes.min() > needed,
-        f"The smallest split has {sizes.min()} samples, but Recall@{needed} needs {needed + 1}; add samples or"
-        " give one split only.",
-    )
+def search(vectors: np.ndarray, labels: np.ndarray, indexes: Path | None = None) -> NeighbourTable:
+    """The neighbours among samples of one split: as many as the metrics need, there are, and memory bears."""
+    needed = min(RECALL_AT[-1], len(vectors) - 1)
     bearable = min(MOST_NEIGHBOURS, MOST_ENTRIES // len(vectors))
-    wanted = max(NEIGHBOURS_KEPT, min(neighbours_needed(labels, split), bearable))
-    return build_neighbours(vectors, min(wanted, int(sizes.min()) - 1), groups=split, folder=indexes)
+    wanted = max(needed, NEIGHBOURS_KEPT, min(neighbours_needed(labels), bearable))
+    return build_neighbours(vectors, min(wanted, len(vectors) - 1), folder=indexes)
 
 
 def fitted_hashing(vectors: np.ndarray) -> Hashing:
@@ -136,14 +130,12 @@ def take(
     origin, data, baseline. `indexes` is a folder of this machine's own where an index that took building is kept.
     """
     vectors, labels = embeddings.vectors, embeddings.labels
-    progress(0.05, "searching neighbours")
-    table = search(vectors, labels, split, indexes)
-
-    progress(0.2, "measuring retrieval")
     protocol = PROTOCOL + (DISJOINT if meta["origin"] == "trained" else "")
-    metrics = _metrics_by_split(table, vectors, labels, split, seed, protocol)
-    hardness = _hardness(table, labels)
-    table = table.nearest(NEIGHBOURS_KEPT)  # metrics alone need more, which would take much memory
+    parts = _measured_parts(vectors, labels, split, seed, protocol, indexes, progress)
+    table = joined([(part.rows, part.table) for part in parts])
+    hardness = np.empty(len(vectors), dtype=np.float32)
+    for part in parts:
+        hardness[part.rows] = part.hardness
 
     progress(0.4, "placing clusters")
     centroids, clusters, to_centroid = _clusters(vectors, division)
@@ -177,7 +169,8 @@ def take(
         {
             "class_names": list(embeddings.class_names),
             "learners": len(masks),
-            "metrics": metrics,
+            "metrics": {part.name: part.metrics for part in parts},
+            "collapse": collapse(vectors),
             "search": {"kind": table.kind, "recall": table.recall},
             "trustworthiness": _trustworthiness(xy, vectors, seed),
             "hasher_origin": hashing.origin,
@@ -204,27 +197,70 @@ def _trustworthiness(xy: np.ndarray, vectors: np.ndarray, seed: int) -> float:
     return float(trustworthiness(xy, vectors, some_rows(len(xy), seed=seed)).mean(dtype=np.float64))
 
 
-def _metrics(table: NeighbourTable, labels: np.ndarray) -> dict[str, Any]:
-    counts = {"queries": len(labels), "classes": len(np.unique(labels))}
-    if table.k < neighbours_needed(labels):
-        return {**recall(table, labels), "r_precision": None, "map@r": None, **counts}
-    return {**counts, **retrieval_metrics(table, labels)}
+def collapse(vectors: np.ndarray) -> str | None:
+    """A sentence about vectors (N, D), unit rows, that are hardly to be told apart; None of ordinary ones."""
+    count = len(vectors)
+    points = distinct(vectors, most=min(count // CROWDED, MOST_NAMED) + 1)
+    if points == 1:
+        return f"All {count:,} vectors are one and the same point: neighbours, figures and map say nothing."
+    if points <= min(count // CROWDED, MOST_NAMED):
+        return f"The {count:,} vectors are only {points:,} distinct points: neighbours among equal ones are arbitrary."
+    if (width := spread(vectors)) < NARROW:
+        return (
+            f"The vectors are nearly one point: on average they lie {width:.1g} from their mean, where 1 is usual."
+            " The network may have collapsed."
+        )
+    return None
 
 
-def _metrics_by_split(
-    table: NeighbourTable, vectors: np.ndarray, labels: np.ndarray, split: np.ndarray, seed: int, protocol: str
-) -> dict[str, dict[str, Any]]:
-    metrics = {}
-    for code in np.unique(split):
+@dataclass(frozen=True)
+class _Part:
+    """A split measured by itself: its rows, the neighbours that are kept, as positions in it, and what they say."""
+
+    name: str
+    rows: np.ndarray
+    table: NeighbourTable
+    metrics: dict[str, Any]
+    hardness: np.ndarray
+
+
+def _measured_parts(
+    vectors: np.ndarray,
+    labels: np.ndarray,
+    split: np.ndarray,
+    seed: int,
+    protocol: str,
+    indexes: Path | None,
+    progress: Progress,
+) -> list[_Part]:
+    """Each split by itself, so that a small one takes no figure from a large one; neighbours as many as all have."""
+    codes, sizes = np.unique(split, return_counts=True)
+    needed = min(RECALL_AT[-1], int(sizes.max()) - 1)
+    check(
+        sizes.min() > needed,
+        f"The smallest split has {sizes.min()} samples, but Recall@{needed} needs {needed + 1}; add samples or"
+        " give one split only.",
+    )
+    parts = []
+    for number, code in enumerate(codes):
+        progress(0.05 + 0.35 * number / len(codes), f"searching neighbours and measuring {SPLIT_NAMES[code]}")
         rows = np.flatnonzero(split == code)
-        found = _metrics(table.part(rows), labels[rows])
-        affordable = found["queries"] * found["classes"] <= MOST_COMPARED
-        metrics[SPLIT_NAMES[code]] = {
-            **found,
-            "nmi": nmi(vectors[rows], labels[rows], seed=seed) if affordable else None,
-            "protocol": protocol,
-        }
-    return metrics
+        own, of = (vectors, labels) if len(codes) == 1 else (vectors[rows], labels[rows])
+        table = search(own, of, indexes)
+        found = _metrics(table, of)
+        affordable = len(rows) * found["classes"] <= MOST_COMPARED
+        found |= {"nmi": nmi(own, of, seed=seed) if affordable else None, "protocol": protocol}
+        kept = table.nearest(min(NEIGHBOURS_KEPT, int(sizes.min()) - 1))  # metrics alone need more, which takes memory
+        parts.append(_Part(SPLIT_NAMES[code], rows, kept, found, _hardness(table, of)))
+        del own, table  # before the next one's take as much again
+    return parts
+
+
+def _metrics(table: NeighbourTable, labels: np.ndarray) -> dict[str, Any]:
+    classes = len(np.unique(labels))
+    if table.k < neighbours_needed(labels):
+        return {**recall(table, labels), "r_precision": None, "map@r": None, "classes": classes}
+    return {**retrieval_metrics(table, labels), "classes": classes}
 
 
 def _hardness(table: NeighbourTable, labels: np.ndarray) -> np.ndarray:

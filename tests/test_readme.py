@@ -20,7 +20,7 @@ def test_the_example_runs(capsys):
     code, *loops = blocks("python")
     assert "range(100)" in code
     assert len(loops) == 3  # tests/bon_core/mining/test_sampler.py runs these
-    exec(compile(code.replace("range(100)", "range(3)"), "README.md", "exec"), {})
+    exec(compile(code.replace("range(100)", "range(3)"), "README.md", "exec"), {"__name__": "__main__"})
     assert 0 < float(capsys.readouterr().out) <= 1
 
 

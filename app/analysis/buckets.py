@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from bon_core.retrieval.distances import squared_to_all
+
 COLLAPSE = 0.8  # entropy / S below which buckets are so uneven that mining suffers
 FALL = 0.1  # of entropy / S, between the best and the end, that is worth a word
 
@@ -88,7 +90,7 @@ def bits_study(
     """
     rng = np.random.default_rng(seed)
     rows = rng.choice(len(vectors), min(anchors, len(vectors)), replace=False)
-    distance = np.sqrt(np.maximum(2 - 2 * vectors[rows] @ vectors.T, 0))  # (anchors, n)
+    distance = np.sqrt(squared_to_all(vectors[rows], vectors))  # (anchors, n)
     other = labels[rows, None] != labels
     hardest = np.min(distance, axis=1, where=other, initial=np.inf)
     random = np.mean(distance, axis=1, where=other) if other.any(axis=1).all() else np.full(len(rows), np.nan)

@@ -175,7 +175,7 @@ def _seen_from(pool: Pool, anchor: int, rows: np.ndarray, margin: float, *, near
 
 
 def _distances(vectors: np.ndarray, anchor: int, rows: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.maximum(2 - 2 * (vectors[rows] @ vectors[anchor]).astype(np.float64), 0))
+    return np.linalg.norm(vectors[rows].astype(np.float64) - vectors[anchor], axis=1)
 
 
 def typical(found: Study, pool: Pool, mining: MiningConfig, margin: float) -> int:

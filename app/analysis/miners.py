@@ -10,6 +10,7 @@ import numpy as np
 
 from bon_core.config import MiningConfig
 from bon_core.mining.codes import codes_of
+from bon_core.retrieval.distances import squared_to_all
 from bon_core.training.losses import violates
 
 EASY, SEMI_HARD, HARD = "easy", "semi-hard", "hard"
@@ -111,7 +112,7 @@ class Pool:
     def distances(self, anchors: np.ndarray) -> np.ndarray:
         """Distances (T, n) of the anchors (T,) to all."""
         rows, which = np.unique(anchors, return_inverse=True)
-        return np.sqrt(np.maximum(2 - 2 * self.vectors[rows] @ self.vectors.T, 0))[which]
+        return np.sqrt(squared_to_all(self.vectors[rows], self.vectors)).astype(np.float32)[which]
 
     def members_of(self, classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A random member of each class, in the shape of `classes`."""

@@ -40,6 +40,7 @@ def main() -> None:
 
 
 def _model(view: View) -> None:
+    state.caution(view)
     wide, side = st.columns([2.1, 1], gap="large")
     with wide:
         colour = colouring(view)

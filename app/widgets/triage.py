@@ -157,7 +157,8 @@ def _kin(view: View, row: int, label: int) -> np.ndarray:
     members = np.flatnonzero(np.asarray(view.snapshot.labels)[view.rows] == label)
     members = members[members != row]
     vectors = cached.vectors(view)
-    return members[np.argsort(-(vectors[members] @ vectors[row]), kind="stable")[:KIN]]
+    away = np.linalg.norm(vectors[members].astype(np.float64) - vectors[row], axis=1)
+    return members[np.argsort(away, kind="stable")[:KIN]]
 
 
 def _label(view: View, row: int) -> int:

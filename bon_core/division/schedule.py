@@ -8,6 +8,7 @@ With `doubling` (TPAMI 2021) the first clustering makes 2 learners, each later o
 """
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,6 +43,7 @@ class Schedule:
     division : shares of the training, and T
     total_steps, steps_per_epoch : 1 or more
     seed : of the order of clusters
+    step_at : gives the step at which a share of the training is over; without it that share of `total_steps`
 
     Raises
     ------
@@ -49,15 +51,24 @@ class Schedule:
         If there is no step to train or an epoch has none.
     """
 
-    def __init__(self, division: DivisionConfig, *, total_steps: int, steps_per_epoch: int, seed: int) -> None:
+    def __init__(
+        self,
+        division: DivisionConfig,
+        *,
+        total_steps: int,
+        steps_per_epoch: int,
+        seed: int,
+        step_at: Callable[[float], float] | None = None,
+    ) -> None:
         check(total_steps >= 1, f"A training of {total_steps} steps cannot be planned; give 1 or more.")
         check(steps_per_epoch >= 1, f"An epoch of {steps_per_epoch} steps is not possible; give 1 or more.")
         self.learners, self.doubling = division.learners, division.doubling
         self.seed = seed
         period = division.recluster_every * steps_per_epoch
-        warm = round(division.warmup * total_steps)
-        split = max(warm, round((division.warmup + division.split) * total_steps))
-        clustered = max(split, round((1 - division.conquer) * total_steps))
+        at = step_at or (lambda share: share * total_steps)
+        warm = round(at(division.warmup))
+        split = max(warm, round(at(division.warmup + division.split)))
+        clustered = max(split, round(at(1 - division.conquer)))
         if self.learners == 1:
             warm = split = clustered = total_steps
         self.spans: dict[PhaseName, tuple[int, int]] = {
@@ -79,6 +90,10 @@ class Schedule:
     def reclusters(self, step: int) -> bool:
         """Whether to cluster anew just before iteration `step`: as a divided phase begins and every T epochs in it."""
         return step in self.clusterings
+
+    def rejoins(self, step: int) -> bool:
+        """Whether iteration `step` is the first with all data again after divided ones."""
+        return step == self.spans["conquer"][0] > self.spans["split"][0]
 
     def _level(self, step: int) -> tuple[int, int]:
         """How many learners there are at `step`, and since when."""

@@ -14,8 +14,10 @@ Legend: N samples, B batch, D embedding width, S bits, C bucket capacity, P clas
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from threading import RLock
 from typing import Literal
 
 import numpy as np
@@ -24,7 +26,7 @@ from torch import Tensor
 
 from bon_core.config import InputError
 from bon_core.mining import codes as coding
-from bon_core.mining.buckets import BLOCK, BucketTable
+from bon_core.mining.buckets import BLOCK, MAX_SLOTS, BucketTable
 from bon_core.mining.composition import (
     RECENT,
     ClassIndex,
@@ -38,23 +40,34 @@ from bon_core.mining.composition import (
     uniform,
 )
 from bon_core.mining.hashing import OnlineHasher, RandomHyperplanes
-from bon_core.mining.inputs import accept_ids, accept_rows
+from bon_core.mining.inputs import (
+    MOST_WIDE,
+    accept_ids,
+    accept_rows,
+    accept_seeds,
+    check_state,
+    one_at_a_time,
+    usable_device,
+    whole,
+)
 
 HASHERS = {"autoencoder": OnlineHasher, "lsh": RandomHyperplanes}
 OCCUPANCY = 32  # samples a bucket that the default number of bits aims at
 HEADROOM = 4  # capacity over mean occupancy
+LOW_ENTROPY = 0.8  # of S bits: below, samples crowd in few buckets
 
 
 class BagOfNegatives:
     """Composer of hard batches, and source of hard negatives.
 
     Ids are positions 0..N-1 in `labels`. The update costs no forward pass: it re-buckets the samples just embedded.
+    Threads take turns: a call is whole before the next begins, and `last` is the latest of any of them.
     On a GPU neither `compose` nor `update` waits, and a CUDA graph captures both once they have run in their shape:
     register `generator` with it. Each replay then draws a new batch into the ids that the captured `compose` gave.
 
     Parameters
     ----------
-    labels : (N,) integers from 0 on, class of each sample
+    labels : (N,) integers from 0 on, or texts; the class of each sample. A pandas column counts by position
     dim : D
     bits : S; default clamp(round(log2(N / 32)), 4, 20)
     capacity : C; default four times the mean, N / 2^S, rounded up to a multiple of 8, which indexes practically all
@@ -63,6 +76,7 @@ class BagOfNegatives:
     seed : of the bag's own generator
     hasher : "autoencoder", or "lsh" for random hyperplanes
     hamming : look in the S buckets at Hamming distance 1 as well before falling back to random
+    warn : say once, by `warnings.warn`, when samples crowd in few buckets
 
     Attributes
     ----------
@@ -76,7 +90,7 @@ class BagOfNegatives:
 
     def __init__(
         self,
-        labels: Tensor | np.ndarray | Sequence[int],
+        labels: Tensor | np.ndarray | Sequence[int] | Sequence[str],
         dim: int = 128,
         bits: int | None = None,
         capacity: int | None = None,
@@ -84,18 +98,26 @@ class BagOfNegatives:
         seed: int = 0,
         hasher: Literal["autoencoder", "lsh"] = "autoencoder",
         hamming: bool = False,
+        warn: bool = True,
     ):
-        if hasher not in HASHERS:
-            raise InputError(f"The hasher is {hasher!r}, but must be one of {', '.join(HASHERS)}.")
-        self.device, self.dim, self.hamming = torch.device(device), dim, hamming
+        if not isinstance(hasher, str) or hasher not in HASHERS:
+            raise InputError(f"The hasher is {hasher!r}, but must be one of {', '.join(HASHERS)}; take one.")
+        self.device, self.dim, self.hamming = (
+            usable_device(device),
+            whole(dim, "width dim", 1, MOST_WIDE),
+            bool(hamming),
+        )
+        device, dim, seed = self.device, self.dim, whole(seed, "seed", 0, 2**63 - 1)
+        self._lock = RLock()
         self.index = ClassIndex(labels, device)
         count = self.index.count
-        bits = default_bits(count) if bits is None else bits
-        capacity = default_capacity(count, bits) if capacity is None else capacity
+        bits = default_bits(count) if bits is None else whole(bits, "number of bits", 1, 30)
+        capacity = default_capacity(count, bits) if capacity is None else whole(capacity, "capacity", 1, MAX_SLOTS)
         self.table = BucketTable(count, bits, capacity, device)
         self.generator = torch.Generator(device).manual_seed(seed)
         self.hasher = HASHERS[hasher](dim, bits, generator=self.generator, device=device)
         self.last: Composition | None = None
+        self._warns, self._rows = warn, 0  # rows that came back
         self._flips = 1 << torch.arange(bits, device=device)
         self._lent = torch.full_like(self.index.size, -1)  # the latest code in each class
         self._drawn = torch.ones(count + 1, dtype=torch.bool, device=device)  # uniformly, when last composed
@@ -104,6 +126,7 @@ class BagOfNegatives:
         self._kept = torch.zeros(2, device=device)  # codes that stayed the same, codes that were known; fading
         self._refused = torch.zeros((), dtype=torch.int64, device=device)  # rows that were nobody's
 
+    @one_at_a_time
     def compose(self, classes: int = 32, images: int = 4, groups: int = 8, mate_share: float = 1.0) -> Tensor:
         """The next batch: ids (classes * images,) int64 of exactly `classes` distinct classes, class after class.
 
@@ -128,8 +151,9 @@ class BagOfNegatives:
         self.last = replace(drawn, ids=drawn.ids.clone())  # an index that autograd may keep
         return self.last.ids
 
+    @one_at_a_time
     @torch.inference_mode()
-    def update(self, ids: Tensor, embeddings: Tensor, seeds: Tensor | None = None) -> None:
+    def update(self, ids: Tensor | np.ndarray, embeddings: Tensor | np.ndarray, seeds: Tensor | None = None) -> None:
         """Train the hasher on embeddings (B, dim), unit or not, and re-bucket exactly `ids` (B,).
 
         Of equal ids the highest code counts. The hasher learns from uniformly drawn rows only: `seeds` (B,) bool says
@@ -145,15 +169,19 @@ class BagOfNegatives:
         ids, vectors = accept_rows(ids, embeddings, self.index.count, self.dim, self.device)
         weights = self._drawn.index_select(0, ids)
         if seeds is not None:
-            weights = (ids < self.index.count) & torch.as_tensor(seeds, device=self.device)
+            weights = (ids < self.index.count) & accept_seeds(seeds, len(ids), self.device)
         self._insert(ids, self.hasher.learn(vectors, weights.float()))
+        if self._warns:
+            self._watch(len(ids))
 
+    @one_at_a_time
     @torch.inference_mode()
     def rehash(self, ids: Tensor, embeddings: Tensor) -> None:
         """Re-bucket `ids` as `update` does, but leave the hasher as it is: for a pass over samples in any order."""
         ids, vectors = accept_rows(ids, embeddings, self.index.count, self.dim, self.device)
         self._insert(ids, self.hasher.codes(vectors))
 
+    @one_at_a_time
     @torch.no_grad()
     def negatives(self, ids: Tensor, k: int = 8) -> tuple[Tensor, Tensor]:
         """For each anchor of `ids` (B,), k distinct samples of other classes: (B, k) int64, and found (B, k) bool.
@@ -169,6 +197,8 @@ class BagOfNegatives:
         index, table = self.index, self.table
         self._check_negatives(k)
         ids = accept_ids(ids, index.count, self.device)
+        if not len(ids):
+            return ids.new_empty(0, k), ids.new_empty(0, k, dtype=torch.bool)
         own = index.label[ids]
         codes = table.codes_of(ids)
         near, order = self._near(codes)
@@ -182,9 +212,11 @@ class BagOfNegatives:
         self._served.note_mates(~found.t().reshape(-1), len(ids))
         return torch.cat((near, far), 1).gather(1, column), found
 
+    @one_at_a_time
     @torch.no_grad()
     def triplets(self, count: int, k: int = 1) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Anchors (count,), uniform; positives (count,) of their classes; `negatives` and found, both (count, k)."""
+        count = whole(count, "number of triplets", 1, 2**31)
         self._check_negatives(k)
         pairs = draw_images(self.index, draw_seeds(self.index, count, self.generator), 2, self.generator)  # (count, 2)
         negatives, found = self.negatives(pairs[:, 0], k)
@@ -199,13 +231,11 @@ class BagOfNegatives:
 
     def bucket(self, code: int) -> Tensor:
         """Ids in the bucket of `code`, ascending, int64."""
-        if not 0 <= code < self.table.nowhere:
-            raise InputError(
-                f"The code is {code}, but codes of {self.table.bits} bits run from 0 to {self.table.nowhere - 1}."
-            )
+        code = whole(code, f"code of {self.table.bits} bits", 0, self.table.nowhere - 1)
         entries = self.table.read(torch.tensor([code], device=self.device))
         return entries[entries < self.index.count].sort().values
 
+    @one_at_a_time
     def stats(self) -> dict[str, float]:
         """Health of the bag. The only call that waits for the device, and O(N); rates fade over about 50 steps.
 
@@ -218,11 +248,15 @@ class BagOfNegatives:
         staleness : share of known codes that turned out different when their sample was embedded again
         bits, capacity : S and C
         singleton_classes : classes of one image, never composed
+        unseen_classes : classes of two images or more of which no sample has come back yet: on a long tail, where seeds
+            are uniform over samples, small classes may wait for many batches; `groups` below `classes`, or a smaller
+            `mate_share`, lets more random classes in
         refused_rows : rows of updates with an id out of range or a value not finite (CUDA only)
         """
         codes = self.codes.cpu().numpy()
         held = self.table.holds(torch.arange(self.index.count, device=self.device)).cpu().numpy()
-        bits, seen = self.table.bits, int((codes >= 0).sum())
+        seen_rows = codes >= 0
+        bits, seen = self.table.bits, int(seen_rows.sum())
         sizes = coding.bucket_sizes(codes[held], bits)
         entropy = coding.entropy(codes, bits)
         kept, known = self._kept.tolist()
@@ -237,41 +271,54 @@ class BagOfNegatives:
             "bits": float(bits),
             "capacity": float(self.table.capacity),
             "singleton_classes": float(self.index.singletons),
+            "unseen_classes": float(self.index.unseen(seen_rows)),
             "refused_rows": float(self._refused),
         }
 
+    @one_at_a_time
     def state_dict(self) -> dict[str, Tensor]:
         """All that decides what comes next, as named tensors; a bag that loads it goes on bit by bit the same."""
         parts = {"table": self.table.state_dict(), "hasher": self.hasher.state_dict(), "bag": self._tensors()}
         state = {f"{part}.{name}": tensor for part, tensors in parts.items() for name, tensor in tensors.items()}
         return {name: tensor.clone() for name, tensor in state.items()} | {"generator": self.generator.get_state()}
 
+    @one_at_a_time
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Continue from `state_dict`.
 
         Raises
         ------
         InputError
-            If the state is of another number of samples, bits, capacity or width; nothing has changed then.
+            If the state is of another number of samples, bits, capacity or width, or torn; nothing has changed then.
         """
-        own = self.state_dict()
-        shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
-        given = {name: tuple(tensor.shape) for name, tensor in state.items()}
-        if shapes != given:
-            name = next(name for name in shapes | given if shapes.get(name) != given.get(name))
-            raise InputError(
-                f"The saved bag has {name} of shape {given.get(name)}, but this one of {shapes.get(name)};"
-                " load it with the same labels, width, bits, capacity and hasher."
-            )
+        remedy = "load it with the same labels, width, bits, capacity and hasher"
+        check_state(state, self.state_dict(), self.generator, "bag", remedy)
         for part, load in (("table.", self.table.load_state_dict), ("hasher.", self.hasher.load_state_dict)):
             load({name.removeprefix(part): tensor for name, tensor in state.items() if name.startswith(part)})
         for name, tensor in self._tensors().items():
             tensor.copy_(state[f"bag.{name}"])
         self.generator.set_state(state["generator"].cpu())
 
+    def _watch(self, rows: int) -> None:
+        """Four times in N rows: warn once when samples crowd in few buckets, in the first N only if in very few."""
+        looks = 4 * self._rows // self.index.count
+        self._rows += rows
+        if 4 * self._rows // self.index.count == looks or _captured(self.device):
+            return
+        share = coding.entropy(self.codes.cpu().numpy(), self.table.bits) / self.table.bits
+        if share < LOW_ENTROPY / (1 if self._rows >= self.index.count else 2):
+            self._warns = False
+            text = (
+                f"The buckets' entropy is {share:.0%} of what {self.table.bits} bits hold, where {LOW_ENTROPY:.0%} is"
+                " the least that is healthy: seeds and mates come out of few buckets, and the embedding may collapse;"
+                " let the share of mates grow slowly (mate_ramp of MinedBatchSampler, or mate_share of compose), lower"
+                " the learning rate, or give fewer bits."
+            )
+            warnings.warn(text.replace("%", " %"), stacklevel=5)
+
     def _check_negatives(self, k: int) -> None:
         others = self.index.count - self.index.largest
-        if not 1 <= k <= others:
+        if not 1 <= whole(k, "number of negatives k", 0, 2**31) <= others:
             raise InputError(
                 f"{k} negatives an anchor are not possible: the largest class leaves {others} samples of other classes;"
                 " lower k."
@@ -322,6 +369,11 @@ class BagOfNegatives:
         start, size = self.index.start[own, None], self.index.size[own, None]  # (B, 1)
         place = spaced(self.index.count - size, k, self.generator)
         return self.index.members[place + size * (place >= start)]
+
+
+def _captured(device: torch.device) -> bool:
+    """Whether a CUDA graph is recorded now, in which nothing may wait for the device."""
+    return device.type == "cuda" and torch.cuda.is_current_stream_capturing()
 
 
 def default_bits(count: int) -> int:

@@ -8,12 +8,12 @@ Legend: N samples, B batch, D embedding width, G seeds, K neighbours kept.
 """
 
 from collections.abc import Sequence
+from threading import RLock
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bon_core.config import InputError
 from bon_core.mining.composition import (
     BatchShape,
     ClassIndex,
@@ -25,7 +25,7 @@ from bon_core.mining.composition import (
     draw_seeds,
     uniform,
 )
-from bon_core.mining.inputs import accept_rows
+from bon_core.mining.inputs import MOST_WIDE, accept_rows, check_state, one_at_a_time, usable_device, whole
 
 NEIGHBOURS = 128  # K, classes or samples that a seed may choose its mates from
 STAND_INS = 7  # classmates that a seed not seen yet asks for an embedding
@@ -46,12 +46,14 @@ class Uniform:
         device: torch.device | str = "cpu",
         seed: int = 0,
     ):
-        self.index = ClassIndex(labels, device)
-        self.device, self.dim = torch.device(device), dim
-        self.generator = torch.Generator(device).manual_seed(seed)
+        self.device, self.dim = usable_device(device), whole(dim, "width dim", 1, MOST_WIDE)
+        self.index = ClassIndex(labels, self.device)
+        self.generator = torch.Generator(self.device).manual_seed(whole(seed, "seed", 0, 2**63 - 1))
+        self._lock = RLock()
         self.last: Composition | None = None
         self._set_up()
 
+    @one_at_a_time
     @torch.no_grad()
     def compose(self, classes: int = 32, images: int = 4, groups: int = 8, mate_share: float = 1.0) -> Tensor:
         """As `BagOfNegatives.compose`, with this composer's seeds and mates."""
@@ -67,11 +69,13 @@ class Uniform:
     def stats(self) -> dict[str, float]:
         return {"singleton_classes": float(self.index.singletons)}
 
+    @one_at_a_time
     def state_dict(self) -> dict[str, Tensor]:
         """All that decides what comes next, as named tensors."""
         tensors = {name: tensor.clone() for name, tensor in self._tensors().items()}
         return tensors | {"generator": self.generator.get_state()}
 
+    @one_at_a_time
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Continue from `state_dict`.
 
@@ -80,14 +84,8 @@ class Uniform:
         InputError
             If the state is of another kind of composer, data set, width or device; nothing has changed then.
         """
-        shapes = {name: tuple(tensor.shape) for name, tensor in self.state_dict().items()}
-        given = {name: tuple(tensor.shape) for name, tensor in state.items()}
-        if shapes != given:
-            name = next(name for name in shapes | given if shapes.get(name) != given.get(name))
-            raise InputError(
-                f"The saved composer has {name} of shape {given.get(name)}, but this one of {shapes.get(name)};"
-                " load it into the same kind of composer, with the same labels, width and device."
-            )
+        remedy = "load it into the same kind of composer, with the same labels, width and device"
+        check_state(state, self.state_dict(), self.generator, "composer", remedy)
         self.generator.set_state(state["generator"].cpu())
         for name, tensor in self._tensors().items():
             tensor.copy_(state[name])
@@ -126,6 +124,7 @@ class ClassNeighbours(Uniform):
         candidates = torch.where(near < 0, index.count, index.members[index.start[near] + image])
         return seeds, _nearest_mates(index, seeds, candidates, shape, self._served)
 
+    @one_at_a_time
     @torch.no_grad()
     def update(self, ids: Tensor, embeddings: Tensor, seeds: Tensor | None = None) -> None:
         """Add embeddings (B, dim) to their classes' centroids; once N rows came, compare the centroids anew."""
@@ -174,6 +173,7 @@ class Exact(Uniform):
         seeds = draw_seeds(self.index, shape.groups, self.generator)
         return seeds, _nearest_mates(self.index, seeds, self._search(seeds), shape, self._served)
 
+    @one_at_a_time
     @torch.no_grad()
     def update(self, ids: Tensor, embeddings: Tensor, seeds: Tensor | None = None) -> None:
         """Keep embeddings (B, dim) as the latest of their samples; once N rows came, index the latest of all."""
@@ -188,6 +188,7 @@ class Exact(Uniform):
     def stats(self) -> dict[str, float]:
         return self._served.stats() | {"indexed_share": self._faiss.ntotal / self.index.count} | super().stats()
 
+    @one_at_a_time
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         super().load_state_dict(state)
         self._rebuild()

@@ -39,7 +39,9 @@ def make_composer(
     seed: int = 0,
 ) -> Composer:
     """The composer of `mining.composer`, for samples of `labels` (N,) and embeddings of width `dim`."""
-    bag = partial(BagOfNegatives, bits=mining.bits, capacity=mining.capacity, hamming=mining.hamming)
+    bag = partial(  # whose trainer looks at the buckets itself
+        BagOfNegatives, bits=mining.bits, capacity=mining.capacity, hamming=mining.hamming, warn=False
+    )
     composers: dict[str, Callable[..., Composer]] = {
         "bon": bag,
         "lsh": partial(bag, hasher="lsh"),

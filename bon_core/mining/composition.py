@@ -11,11 +11,15 @@ All shapes are fixed and nothing waits for the device. Sample N is *nobody*: its
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Real
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from bon_core.config import InputError
+from bon_core.mining.inputs import accept_labels, whole
 
 SEED, MATE, FILL = 0, 1, 2  # roles of a class in a batch
 RECENT = 0.98  # memory of the reported rates: about the last 50 steps
@@ -67,15 +71,20 @@ class BatchShape:
     mates: int
 
     @classmethod
-    @lru_cache(maxsize=64)
+    @lru_cache(maxsize=64, typed=True)
     def of(cls, classes: int, images: int, groups: int, mate_share: float) -> "BatchShape":
+        """The shape, if it is possible; see `ClassIndex.shape`."""
+        for value, what in ((classes, "number of classes"), (images, "number of images"), (groups, "number of groups")):
+            whole(value, what, -(2**31), 2**31)
         if classes < 1 or images < 1 or not 1 <= groups <= classes:
             raise InputError(
                 f"A batch of {classes} classes, {images} images and {groups} groups is not possible;"
                 " give at least one of each and no more groups than classes."
             )
-        if not 0 <= mate_share <= 1:
-            raise InputError(f"The share of bucket mates is {mate_share}, but a share lies between 0 and 1.")
+        if isinstance(mate_share, bool) or not isinstance(mate_share, (Real, np.number)) or not 0 <= mate_share <= 1:
+            raise InputError(
+                f"The share of bucket mates is {mate_share!r}, but a share lies between 0 and 1; give such a number."
+            )
         return cls(classes, images, groups, round(mate_share * (classes - groups)))
 
 
@@ -86,7 +95,7 @@ class ClassIndex:
 
     Parameters
     ----------
-    labels : (N,) integers from 0 on, gaps allowed
+    labels : (N,) integers from 0 on, gaps allowed, or what else `accept_labels` takes
 
     Attributes
     ----------
@@ -101,20 +110,11 @@ class ClassIndex:
     Raises
     ------
     InputError
-        If labels are not one-dimensional integers from 0 on, or no class has two images.
+        If labels are not one integer from 0 on or one text a sample, or no class has two images.
     """
 
-    def __init__(self, labels: Tensor, device: torch.device | str = "cpu"):
-        labels = torch.as_tensor(labels)  # sorted where they are: 100 million take a GPU a moment
-        if labels.ndim != 1 or len(labels) == 0 or labels.is_floating_point() or labels.is_complex():
-            raise InputError(
-                f"Labels are {labels.dtype} of shape {tuple(labels.shape)}, but must be one integer a sample;"
-                " pass the class numbers of all samples."
-            )
-        if labels.min() < 0:
-            raise InputError(
-                f"The smallest label is {int(labels.min())}, but labels count from 0; renumber the classes."
-            )
+    def __init__(self, labels: Any, device: torch.device | str = "cpu"):
+        labels = accept_labels(labels)  # sorted where they are: 100 million take a GPU a moment
         _, label, size = labels.unique(return_inverse=True, return_counts=True)
         by_size = (size < 2).to(torch.uint8).argsort(stable=True)  # classes of two images or more first
         size = size[by_size]
@@ -152,13 +152,24 @@ class ClassIndex:
         InputError
             If the shape is not possible, or the data set has fewer classes of two images than it needs.
         """
-        shape = BatchShape.of(classes, images, groups, mate_share)
+        try:
+            shape = BatchShape.of(classes, images, groups, mate_share)
+        except TypeError as error:  # what cannot be hashed is no number
+            raise InputError(
+                f"A batch of {classes!r} classes, {images!r} images, {groups!r} groups and a share {mate_share!r} of"
+                " mates is not possible; give three whole numbers and a share between 0 and 1."
+            ) from error
         if self.eligible < classes:
             raise InputError(
                 f"The batch needs {classes} classes, but only {self.eligible} have two images or more;"
                 " lower the classes of a batch or add data."
             )
         return shape
+
+    def unseen(self, seen: np.ndarray) -> int:
+        """How many classes of two images or more have no sample among those `seen` (N,) bool."""
+        known = np.unique(self.label[:-1].cpu().numpy()[seen])
+        return self.eligible - int((known < self.eligible).sum())
 
     def first(self, classes: Tensor, order: Tensor, taken: Tensor | None = None) -> Tensor:
         """Mark the entry of lowest order in each class; none in a class `taken`, a singleton or nobody's.

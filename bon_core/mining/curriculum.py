@@ -10,23 +10,22 @@ MEMORY = 0.8  # of the observed active share, an observation
 
 
 class MateShare:
-    """Share of bucket mates over a training of `steps` steps, from 0 up to `mining.mate_share`.
+    """Share of bucket mates over a training, from 0 up to `mining.mate_share`.
 
     "ramp" grows evenly over the first `mate_ramp` of the training. "active" grows while fewer than `active_goal` of the
     anchors violate the margin, and shrinks while more do: hard enough, but no harder.
     """
 
-    def __init__(self, mining: MiningConfig, steps: int):
-        self.mining, self.steps = mining, steps
+    def __init__(self, mining: MiningConfig):
+        self.mining = mining
         self.controlled, self.active = 0.0, 1.0
 
-    def at(self, step: int) -> float:
-        """The share at `step`."""
+    def at(self, progress: float) -> float:
+        """The share where `progress` (0 to 1) of the training is over."""
         mining = self.mining
         if mining.mate_schedule == "active":
             return self.controlled
-        ramp = mining.mate_ramp * self.steps
-        return mining.mate_share * (1.0 if step >= ramp else step / ramp)
+        return mining.mate_share * (1.0 if progress >= mining.mate_ramp else progress / mining.mate_ramp)
 
     def observe(self, active: float) -> None:
         """Take in the share of a batch's anchors that violated the margin, every ten steps or so."""

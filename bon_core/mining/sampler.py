@@ -17,6 +17,7 @@ from torch.utils.data import BatchSampler
 from bon_core.config import InputError
 from bon_core.mining.composers import Composer
 from bon_core.mining.composition import BatchShape
+from bon_core.mining.inputs import whole
 
 
 class MinedBatchSampler(BatchSampler):
@@ -27,17 +28,24 @@ class MinedBatchSampler(BatchSampler):
     anyway. Composing and updating both happen in the main process. On a GPU each batch waits once for its ids, since a
     DataLoader wants them on the host.
 
-    What comes next is in the composer's state alone. A run that loads it in the middle of an epoch goes on bit by bit
-    the same where nothing is composed ahead; else it skips the batches that were under way.
+    What comes next is in the composer's state, and with a ramp in `composed`. A run that loads it in the middle of an
+    epoch goes on bit by bit the same where nothing is composed ahead; else it skips the batches that were under way.
 
     Attributes
     ----------
-    mate_share : share of bucket mates, to be changed between batches by a schedule
+    mate_share : share of bucket mates, to be changed between batches by a schedule of your own
+    mate_ramp : batches over which the share grows evenly from 0 up to `mate_share`: hard batches too early may collapse
+        an embedding. Our own trainer ramps over a tenth of its steps
+    composed : batches so far, by which the ramp goes; set it where a training goes on
+
+    With several processes each has a bag and a sampler of its own, and a seed by its rank, so that their batches
+    differ: `BagOfNegatives(labels, seed=rank)`. Under Lightning set `Trainer(use_distributed_sampler=False)`, as it
+    would else put its own sampler in the place of this one.
 
     Raises
     ------
     InputError
-        If an epoch would be empty, or the shape of the batch is not possible.
+        If an epoch would be empty, the shape of the batch is not possible, or a sampler is to be put in.
     """
 
     def __init__(
@@ -49,17 +57,30 @@ class MinedBatchSampler(BatchSampler):
         groups: int = 8,
         batches: int,
         mate_share: float = 1.0,
+        mate_ramp: int = 0,
+        sampler: object = None,
     ):
+        if sampler is not None:  # as Lightning would have it, which finds the argument by this name
+            raise InputError(
+                f"A sampler ({type(sampler).__name__}) cannot be put into a MinedBatchSampler, whose batches come from"
+                " its bag; set Trainer(use_distributed_sampler=False), and give each process a bag with a seed of its"
+                " own."
+            )
+        batches = whole(batches, "number of batches", -(2**63), 2**63 - 1)
         if batches < 1:
             raise InputError(f"An epoch of {batches} batches is empty; give 1 batch or more.")
+        mate_ramp = whole(mate_ramp, "ramp of mates in batches", 0, 2**63 - 1)
         BatchShape.of(classes, images, groups, mate_share)
         super().__init__((), batch_size=classes * images, drop_last=True)  # pytorch-metric-learning knows it by type
         self.composer, self.batches, self.mate_share = composer, batches, mate_share
         self.classes, self.images, self.groups = classes, images, groups
+        self.mate_ramp, self.composed = mate_ramp, 0
 
     def __iter__(self) -> Iterator[list[int]]:
         for _ in range(self.batches):
-            yield self.composer.compose(self.classes, self.images, self.groups, self.mate_share).tolist()
+            share = self.mate_share * (1.0 if self.composed >= self.mate_ramp else self.composed / self.mate_ramp)
+            self.composed += 1
+            yield self.composer.compose(self.classes, self.images, self.groups, share).tolist()
 
     def __len__(self) -> int:
         return self.batches

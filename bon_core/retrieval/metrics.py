@@ -7,6 +7,7 @@ Legend: N data set, D width, P classes, k neighbours in the table.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -40,17 +41,15 @@ class QueryResults:
         return self.first_correct == 1
 
 
-def neighbours_needed(labels: np.ndarray, groups: np.ndarray | None = None) -> int:
-    """How many neighbours the metrics need: the largest R, at least 8, at most what the smallest group can give."""
-    if groups is None:
-        groups = np.zeros(len(labels), dtype=np.int64)
-    _, group_sizes = np.unique(groups, return_counts=True)
-    largest = max(int(np.unique(labels[groups == name], return_counts=True)[1].max()) for name in np.unique(groups))
-    return max(1, min(max(RECALL_AT[-1], largest - 1), int(group_sizes.min()) - 1))
+def neighbours_needed(labels: np.ndarray) -> int:
+    """How many neighbours the metrics need: the largest R, at least 8, at most what N samples can give."""
+    largest = int(np.unique(labels, return_counts=True)[1].max())
+    return max(1, min(max(RECALL_AT[-1], largest - 1), len(labels) - 1))
 
 
-def recall(table: NeighbourTable, labels: np.ndarray) -> dict[str, float]:
-    """Recall@1, 2, 4 and 8: the share of queries with one of their class among the first so many neighbours.
+def recall(table: NeighbourTable, labels: np.ndarray) -> dict[str, Any]:
+    """Recall@1, 2, 4 and 8: the share of queries with one of their class among the first so many neighbours; and
+    `queries`, the number of those that have any to find.
 
     Enough where classes are so large that a table of R columns would not fit; it needs 8 neighbours a sample.
 
@@ -67,7 +66,8 @@ def recall(table: NeighbourTable, labels: np.ndarray) -> dict[str, float]:
     )
     first = np.concatenate([_first_correct(match) for _, match in _matches(table, labels, needed)])
     first = first[relevant > 0]
-    return {f"recall@{rank}": float(np.mean((first > 0) & (first <= rank))) for rank in RECALL_AT}
+    shares = {f"recall@{rank}": float(np.mean((first > 0) & (first <= rank))) for rank in RECALL_AT}
+    return {**shares, "queries": len(first)}
 
 
 def retrieval_metrics(table: NeighbourTable, labels: np.ndarray) -> dict[str, float]:
@@ -93,7 +93,6 @@ def retrieval_metrics(table: NeighbourTable, labels: np.ndarray) -> dict[str, fl
         **recall(table, labels),
         "r_precision": float(results.r_precision[counted].mean()),
         "map@r": float(results.ap_at_r[counted].mean()),
-        "queries": int(counted.sum()),
     }
 
 

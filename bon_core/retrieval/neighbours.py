@@ -11,12 +11,12 @@ from typing import get_args
 import numpy as np
 
 from bon_core.config import InputError
+from bon_core.retrieval.distances import squared_to
 from bon_core.retrieval.index import Index, Kind, exact_neighbours, open_index
 
 BLOCK = 8192  # queries a search, between two reports of progress
 ASKED_AGAIN = 500  # queries that are searched exactly as well, to know what another search missed
-TIE = 1e-6  # of distances that count as equal
-CLOSE = 1e-3  # squared distance below which 2 - 2 cos has too few digits left
+TIE = 1e-5  # of a distance: others so near to it count as equal
 UNIT_TOLERANCE = 1e-3
 
 
@@ -28,7 +28,7 @@ class NeighbourTable:
     ----------
     indices : (N, k) int32 positions, nearest first
     distances : (N, k) float32, ascending along a row
-    kind : how they were searched; of several groups, the least exact
+    kind : how they were searched; where splits were searched apart, the least exact
     recall : share of the true neighbours that are among them, measured on some queries; 1 if searched exactly
 
     Raises
@@ -78,7 +78,7 @@ class NeighbourTable:
         return NeighbourTable(self.indices[:, :k].copy(), self.distances[:, :k].copy(), self.kind, self.recall)
 
     def part(self, positions: np.ndarray) -> "NeighbourTable":
-        """The rows at `positions`, renumbered 0..n-1; their neighbours must all be among them, as in a searched group.
+        """The rows at `positions`, renumbered 0..n-1; their neighbours must all be among them, as those of a split are.
 
         Raises
         ------
@@ -90,7 +90,7 @@ class NeighbourTable:
         indices = renumbered[self.indices[positions]]
         if (indices < 0).any():
             raise InputError(
-                "Some neighbours lie outside the chosen part; search with groups, so that each part keeps to itself."
+                "Some neighbours lie outside the chosen part; choose a whole split, as each was searched by itself."
             )
         return NeighbourTable(indices, self.distances[positions], self.kind, self.recall)
 
@@ -99,7 +99,6 @@ def build_neighbours(
     vectors: np.ndarray,
     k: int,
     *,
-    groups: np.ndarray | None = None,
     kind: Kind | None = None,
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -109,9 +108,8 @@ def build_neighbours(
     Parameters
     ----------
     vectors : (N, D) float, unit rows; may be mapped from a file
-    k : neighbours a sample, fewer than samples in the smallest group
-    groups : (N,), such as the split; each sample is then searched within its own group only
-    kind : of the index; None chooses by the size of a group
+    k : neighbours a sample, fewer than samples
+    kind : of the index; None chooses by size
     folder : where indexes that took building are kept, see `open_index`
     progress : called with (samples done, N); what it raises ends the search
 
@@ -127,60 +125,55 @@ def build_neighbours(
     count = len(vectors)
     for start in range(0, count, BLOCK):
         _check_unit(vectors, np.arange(start, min(start + BLOCK, count)))
-    members = [np.arange(count)] if groups is None else [np.flatnonzero(groups == name) for name in np.unique(groups)]
-    smallest = min(map(len, members))
-    if not 1 <= k < smallest:
+    if not 1 <= k < count:
         raise InputError(
-            f"{k} neighbours were asked of each sample, but the smallest group searched has {smallest} samples;"
-            f" ask for 1 to {smallest - 1}, or search fewer groups."
+            f"{k} neighbours were asked of each of {count} samples, but each has {count - 1} others; ask for 1 to"
+            f" {count - 1}, or bring more samples."
         )
     indices = np.empty((count, k), dtype=np.int32)
     distances = np.empty((count, k), dtype=np.float32)
-    kinds, recalls, done = [], [], 0
-    for positions in members:
-        own = vectors if len(members) == 1 else vectors[positions]
-        index = open_index(own, kind=kind, folder=folder)
-        for start in range(0, len(own), BLOCK):
-            rows = np.arange(start, min(start + BLOCK, len(own)))
-            found, away = _nearest_others(index, rows, k)
-            indices[positions[rows]] = positions[found]
-            distances[positions[rows]] = away
-            done += len(rows)
-            if progress is not None:
-                progress(done, count)
-        kinds.append(index.kind)
-        recalls.append(1.0 if index.kind == "exact" else _recall(own, positions, distances))
-        del own, index  # before the next group's take as much again
-    return NeighbourTable(indices, distances, max(kinds, key=get_args(Kind).index), min(recalls))
+    index = open_index(vectors, kind=kind, folder=folder)
+    for start in range(0, count, BLOCK):
+        rows = np.arange(start, min(start + BLOCK, count))
+        indices[rows], distances[rows] = _nearest_others(index, rows, k)
+        if progress is not None:
+            progress(start + len(rows), count)
+    return NeighbourTable(indices, distances, index.kind, 1.0 if index.kind == "exact" else _recall(vectors, distances))
+
+
+def joined(parts: list[tuple[np.ndarray, NeighbourTable]]) -> NeighbourTable:
+    """One table of all samples out of those of parts that were searched apart, each given with its positions (n,)."""
+    count, k = sum(len(table) for _, table in parts), parts[0][1].k
+    indices, distances = np.empty((count, k), dtype=np.int32), np.empty((count, k), dtype=np.float32)
+    for positions, table in parts:
+        indices[positions] = positions[table.indices]
+        distances[positions] = table.distances
+    worst = max((table.kind for _, table in parts), key=get_args(Kind).index)
+    return NeighbourTable(indices, distances, worst, min(table.recall for _, table in parts))
 
 
 def exact_others(vectors: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and inner products (r, k) of the nearest others to `rows` (r,) of `vectors` (N, D), found exactly."""
-    queries = np.ascontiguousarray(vectors[rows], dtype=np.float32)
-    similarity, found = exact_neighbours(queries, vectors, k + 1)
-    return _without_self(found, similarity, rows)
+    """Positions and distances (r, k) float32 of the nearest others to `rows` (r,) of `vectors` (N, D), exactly."""
+    squared, found = exact_neighbours(vectors[rows], vectors, k + 1)
+    return _without_self(found, np.sqrt(squared), rows)
 
 
 def _nearest_others(index: Index, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions and distances (b, k) of the nearest others to each of the index's own `rows` (b,)."""
-    queries = np.ascontiguousarray(index.vectors[rows], dtype=np.float32)
-    similarity, found = index.search(queries, k + 1)
+    queries = index.vectors[rows]
+    squared, found = index.search(queries, k + 1)
     short = np.flatnonzero((found < 0).any(axis=1))  # the walk through the graph ended early
     if len(short):
-        similarity[short], found[short] = exact_neighbours(queries[short], index.vectors, k + 1)
-    found, similarity = _without_self(found, similarity, rows)
-    return _in_order(found, _distances(index.vectors, queries, found, similarity))
+        squared[short], found[short] = exact_neighbours(queries[short], index.vectors, k + 1)
+    return _without_self(found, np.sqrt(squared), rows)
 
 
-def _recall(vectors: np.ndarray, positions: np.ndarray, distances: np.ndarray) -> float:
-    """Share of the true nearest others that a table of `distances` (N, k) has: those no farther than the true k-th.
-
-    `vectors` (n, D) are those at `positions` (n,) of it, which are searched among themselves.
-    """
+def _recall(vectors: np.ndarray, distances: np.ndarray) -> float:
+    """Share of the true nearest others that a table of `distances` (N, k) has: those no farther than the true k-th."""
     rows = np.sort(np.random.default_rng(0).choice(len(vectors), min(ASKED_AGAIN, len(vectors)), replace=False))
-    found, similarity = exact_others(vectors, rows, distances.shape[1])
-    last = _distances(vectors, vectors[rows].astype(np.float32), found, similarity)[:, -1:]
-    return float((distances[positions[rows]] <= last + TIE).mean())
+    found, _ = exact_others(vectors, rows, distances.shape[1])
+    last = np.sqrt(squared_to(vectors[rows], vectors, found[:, -1:]))
+    return float((distances[rows] <= last * (1 + TIE)).mean())
 
 
 def _check_unit(vectors: np.ndarray, rows: np.ndarray) -> None:
@@ -194,29 +187,9 @@ def _check_unit(vectors: np.ndarray, rows: np.ndarray) -> None:
         )
 
 
-def _without_self(found: np.ndarray, similarity: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _without_self(found: np.ndarray, distances: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Drop each row's own position, or its last neighbour where duplicates have crowded the sample itself out."""
     drop = found == rows[:, None]
     drop[~drop.any(axis=1), -1] = True
     shape = (len(rows), found.shape[1] - 1)
-    return found[~drop].reshape(shape), similarity[~drop].reshape(shape)
-
-
-def _distances(vectors: np.ndarray, queries: np.ndarray, found: np.ndarray, similarity: np.ndarray) -> np.ndarray:
-    """sqrt(2 - 2 cos), but from the difference of the vectors where they nearly agree."""
-    squared = np.maximum(2 - 2 * similarity, 0)
-    row, column = np.nonzero(squared < CLOSE)
-    for start in range(0, len(row), BLOCK):
-        at = row[start : start + BLOCK], column[start : start + BLOCK]
-        difference = queries[at[0]] - vectors[found[at]]
-        squared[at] = np.einsum("nd,nd->n", difference, difference)
-    return np.sqrt(squared)
-
-
-def _in_order(found: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sort the rows that have ties, or that exact distances have put out of order, by distance and then position."""
-    unsorted = np.flatnonzero((distances[:, 1:] <= distances[:, :-1]).any(axis=1))
-    order = np.lexsort((found[unsorted], distances[unsorted]))
-    found[unsorted] = np.take_along_axis(found[unsorted], order, axis=1)
-    distances[unsorted] = np.take_along_axis(distances[unsorted], order, axis=1)
-    return found, distances
+    return found[~drop].reshape(shape), distances[~drop].reshape(shape)

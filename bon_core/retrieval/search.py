@@ -3,6 +3,7 @@
 import numpy as np
 
 from bon_core.config import InputError
+from bon_core.retrieval.distances import squared_to_all
 
 
 def nearest(queries: np.ndarray, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -30,12 +31,10 @@ def nearest(queries: np.ndarray, vectors: np.ndarray, k: int) -> tuple[np.ndarra
         )
     if not 1 <= k <= len(vectors):
         raise InputError(f"{k} neighbours were asked of {len(vectors)} embeddings; ask for 1 to {len(vectors)}.")
-    similarity = queries.astype(np.float32) @ vectors.astype(np.float32, copy=False).T  # (Q, N)
-    kth = np.partition(similarity, len(vectors) - k, axis=1)[:, len(vectors) - k]
+    squared = squared_to_all(queries, vectors)  # (Q, N)
+    kth = np.partition(squared, k - 1, axis=1)[:, k - 1]
     positions = np.empty((len(queries), k), dtype=np.int64)
     for query, bound in enumerate(kth):
-        candidates = np.flatnonzero(similarity[query] >= bound)  # ascending, so that a stable sort orders ties
-        order = np.argsort(-similarity[query, candidates], kind="stable")
-        positions[query] = candidates[order[:k]]
-    squared = 2 - 2 * np.take_along_axis(similarity, positions, axis=1)
-    return positions, np.sqrt(np.maximum(squared, 0))
+        candidates = np.flatnonzero(squared[query] <= bound)  # ascending, so that a stable sort orders ties
+        positions[query] = candidates[np.argsort(squared[query, candidates], kind="stable")[:k]]
+    return positions, np.sqrt(np.take_along_axis(squared, positions, axis=1)).astype(np.float32)

@@ -5,6 +5,8 @@ Divide and conquer (CVPR 2019, sections 3.1 and 3.2). Legend: N data set, D widt
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from bon_core.config import DivisionConfig
 from bon_core.division.clustering import Clustering, cluster, match
 from bon_core.division.diagnostics import kept
 from bon_core.division.schedule import Phase
+from bon_core.files import whole_file
 from bon_core.networks import MaskedHead, SplitHead
 from bon_core.training.distributed import Ranks
 from bon_core.training.teams import Teams
@@ -68,3 +71,40 @@ def divide(
     members = torch.from_numpy(current.labels).to(teams.device, torch.int64)
     teams.divide(members, torch.from_numpy(paired).to(teams.device), seen)
     return Partition(raw, current, paired)
+
+
+def summary(partition: Partition, before: Clustering | None) -> dict[str, Any]:
+    """What is logged of a division that followed `before`."""
+    raw, current, paired = partition.raw, partition.current, partition.paired
+    return {
+        "sizes": np.bincount(current.labels, minlength=len(current.centroids)).tolist(),
+        "kept": int(paired.sum()),
+        "dropped": int((~paired).sum()),
+        "moved": None if before is None else int((current.labels != before.labels).sum()),
+        "moved_raw": None if before is None else int((raw.labels != before.labels).sum()),
+        "objective": current.objective,
+    }
+
+
+def save_partition(
+    file: Path, partition: Partition, before: Clustering | None, *, ids: np.ndarray, step: int, seed: int
+) -> None:
+    """Write a division of the samples `ids` (N,) that followed `before`, as `Run.clusterings` reads it."""
+    raw, current = partition.raw, partition.current
+    confusion = np.zeros((len(current.centroids), 1 if before is None else len(before.centroids)), dtype=np.int64)
+    if before is not None:
+        np.add.at(confusion, (current.labels, before.labels), 1)
+    file.parent.mkdir(exist_ok=True)
+    with whole_file(file) as path:
+        np.savez_compressed(
+            path,
+            step=step,
+            seed=seed,
+            ids=ids,
+            raw=raw.labels.astype(np.int16),
+            aligned=current.labels.astype(np.int16),
+            kept=partition.paired,
+            centroids=current.centroids.astype(np.float32),
+            objective=current.objective,
+            confusion=confusion,  # current x previous
+        )

@@ -20,17 +20,19 @@ from bon_core.datasets.image_set import ImageSet
 from bon_core.datasets.vector_set import VectorSet
 from bon_core.division.clustering import Clustering
 from bon_core.division.schedule import Phase, Schedule
-from bon_core.files import reason_of, whole_file
+from bon_core.files import reason_of
+from bon_core.mining.bag import LOW_ENTROPY
 from bon_core.mining.curriculum import MateShare
 from bon_core.networks import EmbeddingNetwork, build_network, embed
 from bon_core.runs import Run
 from bon_core.training.audit import PHASES, AuditLog
 from bon_core.training.augmentation import Augmentation
+from bon_core.training.budget import UNKNOWN, Budget, Costs, Plan, worth_it
 from bon_core.training.chance import chance_of
 from bon_core.training.checkpoint import load_tree, save_tree
 from bon_core.training.device import check_compiles, device_for, freed_memory_kept, precision_for
 from bon_core.training.distributed import Ranks
-from bon_core.training.dividing import Partition, divide
+from bon_core.training.dividing import divide, save_partition, summary
 from bon_core.training.events import EventLog
 from bon_core.training.feed import Feed
 from bon_core.training.objectives import Objective, Outcome
@@ -38,7 +40,6 @@ from bon_core.training.teams import Batch, Teams
 
 LOG_EVERY = 10  # steps
 COUNTED = 100_000  # samples whose buckets are counted at each of these; of more, as much more seldom
-LOW_ENTROPY = 0.8  # of S bits
 STATUS_EVERY = 1.0  # seconds
 
 Evaluate = Callable[[EmbeddingNetwork, int], dict[str, Any]]
@@ -65,6 +66,10 @@ class Trainer:
         Called now and then with the network and the step; what it returns is logged as an "evaluation" event.
     show
         Called about once a second with the step and a few figures, for a progress bar.
+    budget
+        The time to keep to, where the config gives minutes.
+    aftermath
+        Gives the seconds that the run will take after the last step.
     """
 
     def __init__(self, config: RunConfig, train_set: ImageSet | VectorSet, run: Run, ranks: Ranks | None = None):
@@ -108,14 +113,14 @@ class Trainer:
             seed=settings.seed,
         )
         self.steps_per_epoch = max(1, len(train_set) // mining.batch)
-        self.steps = max(1, round(settings.epochs * self.steps_per_epoch))
-        self.schedule = Schedule(
-            division, total_steps=self.steps, steps_per_epoch=self.steps_per_epoch, seed=settings.seed
-        )
-        self.mates = MateShare(mining, self.steps)
+        self.budget: Budget | None = None
+        self.costs, self.aftermath = Costs(), lambda: 0.0
+        self._plan(Plan(UNKNOWN if settings.minutes else max(1, round(settings.epochs * self.steps_per_epoch))))
+        self.mates = MateShare(mining)
         self.clustering: Clustering | None = None
         self.step = 0
         self.seconds = 0.0  # of training so far, evaluation apart
+        self.spent = 0.0  # of the budget, until the checkpoint that was restored
         self.warned = False  # of crowded buckets
         self.health: dict[str, float] = {}  # of the composer, when last asked
         self.figures: dict[str, float] = {}  # the last loss and recall, to show
@@ -136,37 +141,45 @@ class Trainer:
             return self._fit(network)
 
     def _fit(self, network: Callable[..., Tensor]) -> str:
-        settings = self.config.training
-        evaluate_every = max(1, round(settings.evaluate_every * self.steps_per_epoch))
-        checkpoint_every = max(1, round(settings.checkpoint_every * self.steps_per_epoch))
-        began, began_step, told = time.perf_counter(), self.step, 0.0
+        told = 0.0
         while self.step < self.steps:
             if self.ranks.first_says(self.run.stop_requested()):
                 self.save()
                 return "stopped"
-            self._train_on(network)
+            dividing = self._divide_if_due()
+            with self.costs.of("step"):
+                self._train_on(network, dividing)
             self.step += 1
-            if self.step % evaluate_every == 0 or self.step == self.steps:
-                self._evaluate()
-            if self.step % checkpoint_every == 0 or self.step == self.steps:
-                self.save()
+            if self.step < self.steps and self.config.training.minutes:
+                self._keep_to_budget()
+            if self.step % self.evaluate_every == 0 or self.step == self.steps:
+                with self.costs.of("evaluation"):
+                    self._evaluate()
+            if self.step % self.checkpoint_every == 0 or self.step == self.steps:
+                with self.costs.of("saving"):
+                    self.save()
             now = time.perf_counter()
             if self.ranks.first and now - told > STATUS_EVERY:
                 told = now
-                self._tell((now - began) / (self.step - began_step))
+                self._tell()
         return "finished"
 
-    def _train_on(self, network: Callable[..., Tensor]) -> None:
-        """One step: a batch is composed, embedded, learned from and put into the bag."""
+    def _divide_if_due(self) -> float:
+        """Divide the data anew, or bring the joint table up to date, before a step that asks for it; seconds taken."""
         started = time.perf_counter()
-        phase = self.schedule.phase(self.step)
         if self.schedule.reclusters(self.step):
-            self._divide(phase)
-        elif phase.name == "conquer" and self.schedule.phase(self.step - 1).name != "conquer":
+            with self.costs.of("dividing"):
+                self._divide(self.schedule.phase(self.step))
+        elif self.schedule.rejoins(self.step):
             self._rejoin()
+        return time.perf_counter() - started
 
+    def _train_on(self, network: Callable[..., Tensor], dividing: float) -> None:
+        """One step: a batch is composed, embedded, learned from, put into the bag; `dividing` seconds went before."""
+        started = time.perf_counter() - dividing
+        phase = self.schedule.phase(self.step)
         self._set_learning_rate()
-        mate_share = self.mates.at(self.step)
+        mate_share = self.mates.at(self.plan.share_at(self.step))
         clock = time.perf_counter()
         batch, self.ahead = self.ahead or self.teams.compose(phase.cluster, mate_share), None
         mining = time.perf_counter() - clock
@@ -207,7 +220,7 @@ class Trainer:
         step, now = self.step + 1, self.schedule.phase(self.step)
         if step == self.steps or self.schedule.reclusters(step) or self.schedule.phase(step).name != now.name:
             return None
-        batch = self.teams.compose(self.schedule.phase(step).cluster, self.mates.at(step))
+        batch = self.teams.compose(self.schedule.phase(step).cluster, self.mates.at(self.plan.share_at(step)))
         self.feed.begin(batch.positions[self.ranks.share(len(batch.positions))])
         return batch
 
@@ -228,6 +241,8 @@ class Trainer:
             "teams": self.teams.state_dict(),
             "mates": self.mates.state_dict(),
             "ahead": self.ahead and vars(self.ahead),
+            "plan": {"steps": self.steps, "bends": [list(bend) for bend in self.plan.bends]},
+            "spent": 0.0 if self.budget is None else self.budget.spent,
             "warned": self.warned,
             "clusters": None if self.clustering is None else torch.from_numpy(self.clustering.labels),
             "centroids": None if self.clustering is None else torch.from_numpy(self.clustering.centroids),
@@ -277,6 +292,9 @@ class Trainer:
                     labels=state["clusters"].numpy(), centroids=state["centroids"].numpy(), objective=math.nan
                 )
             self.step, self.seconds = int(state["step"]), float(state["seconds"])
+            if self.config.training.minutes and (plan := state.get("plan")) is not None:
+                self._plan(Plan(int(plan["steps"]), [(int(step), float(share)) for step, share in plan["bends"]]))
+                self.spent = float(state["spent"])
             self._check_restored()
         except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
@@ -303,6 +321,50 @@ class Trainer:
                 f"its clusters do not number {len(self.train_set)} images from 0 to {count - 1}",
             )
 
+    # Budget -------------------------------------------------------------------------------------------------------
+
+    def _plan(self, plan: Plan) -> None:
+        """Go by `plan` from now on."""
+        settings = self.config.training
+        self.plan, self.steps = plan, plan.steps
+        self.evaluate_every = max(1, round(settings.evaluate_every * self.steps_per_epoch))
+        self.checkpoint_every = max(1, round(settings.checkpoint_every * self.steps_per_epoch))
+        self.schedule = Schedule(
+            self.config.division,
+            total_steps=plan.steps,
+            steps_per_epoch=self.steps_per_epoch,
+            seed=settings.seed,
+            step_at=plan.step_at,
+        )
+
+    def _keep_to_budget(self) -> None:
+        """Now and then, let as many steps be still to come as the time that is left allows."""
+        due = self.budget is not None and self.budget.is_due()
+        if not self.ranks.first_says(due):
+            return
+        steps = np.array([self.steps])
+        if self.budget is not None:
+            last = self.costs["evaluation"] + self.costs["saving"] + self.aftermath()
+            left = self.budget.seconds - self.budget.spent - last
+            steps[0] = self.step + max(1, int(left / max(self._seconds_a_step(), 1e-6)))
+        self.ranks.copy_first(steps)
+        if not worth_it(self.step, self.steps, int(steps[0])):
+            return
+        before, plan = self.schedule, self.plan
+        self._plan(self.plan.changed(self.step, int(steps[0])))
+        if self.ahead is not None and (
+            self.schedule.reclusters(self.step) or self.schedule.phase(self.step) != before.phase(self.step)
+        ):
+            self._plan(plan)  # the next batch is composed already, and for what was planned: at the next look then
+        elif self.ranks.first:
+            self.run.log("planned", step=self.step, steps=self.steps, spent=round(self.budget.spent, 1))
+
+    def _seconds_a_step(self) -> float:
+        """With its share of what comes between the steps."""
+        costs, divisions = self.costs, sum(step >= self.step for step in self.schedule.clusterings)
+        between = costs["evaluation"] / self.evaluate_every + costs["saving"] / self.checkpoint_every
+        return costs["step"] + between + costs["dividing"] * divisions / max(self.steps - self.step, 1)
+
     # Division -----------------------------------------------------------------------------------------------------
 
     def _divide(self, phase: Phase) -> None:
@@ -323,7 +385,12 @@ class Trainer:
             ranks=self.ranks,
         )
         if self.ranks.first:
-            self._log_clustering(partition, milliseconds=1000 * (time.perf_counter() - started))
+            when = {"step": self.step, "epoch": self.step / self.steps_per_epoch, "seconds": self.seconds}
+            milliseconds = 1000 * (time.perf_counter() - started)
+            file, seed = self.run.clustering_path(self.step), self.config.training.seed + self.step
+            before = self.clustering
+            save_partition(file, partition, before, ids=self.train_set.ids, step=self.step, seed=seed)
+            self.events.write("clustering", **when, **summary(partition, before), milliseconds=milliseconds)
         self.clustering = partition.current
 
     def _rejoin(self) -> None:
@@ -343,11 +410,8 @@ class Trainer:
     # Settings that move -------------------------------------------------------------------------------------------
 
     def _set_learning_rate(self) -> None:
-        """Linear warm-up over the first 2 %, then a half cosine to a hundredth."""
-        progress = self.step / self.steps
-        factor = min(1.0, (self.step + 1) / max(1, 0.02 * self.steps)) * (0.505 + 0.495 * math.cos(math.pi * progress))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.training.learning_rate * factor
+            group["lr"] = self.config.training.learning_rate * self.plan.rate_at(self.step)
 
     def _check_finite(self, embeddings: Tensor) -> None:
         if not bool(embeddings.isfinite().all()):
@@ -430,41 +494,6 @@ class Trainer:
             )
         self.warned = low
 
-    def _log_clustering(self, partition: Partition, *, milliseconds: float) -> None:
-        raw, current, paired = partition.raw, partition.current, partition.paired
-        learners, before = len(current.centroids), self.clustering
-        confusion = np.zeros((learners, 1 if before is None else len(before.centroids)), dtype=np.int64)
-        if before is not None:
-            np.add.at(confusion, (current.labels, before.labels), 1)
-        file = self.run.clustering_path(self.step)
-        file.parent.mkdir(exist_ok=True)
-        with whole_file(file) as path:
-            np.savez_compressed(
-                path,
-                step=self.step,
-                seed=self.config.training.seed + self.step,
-                ids=self.train_set.ids,
-                raw=raw.labels.astype(np.int16),
-                aligned=current.labels.astype(np.int16),
-                kept=paired,
-                centroids=current.centroids.astype(np.float32),
-                objective=current.objective,
-                confusion=confusion,  # current x previous
-            )
-        self.events.write(
-            "clustering",
-            step=self.step,
-            epoch=self.step / self.steps_per_epoch,
-            seconds=self.seconds,
-            sizes=np.bincount(current.labels, minlength=learners).tolist(),
-            kept=int(paired.sum()),
-            dropped=int((~paired).sum()),
-            moved=None if before is None else int((current.labels != before.labels).sum()),
-            moved_raw=None if before is None else int((raw.labels != before.labels).sum()),
-            objective=current.objective,
-            milliseconds=milliseconds,
-        )
-
     def _evaluate(self) -> None:
         if self.evaluate is None:
             return
@@ -478,7 +507,7 @@ class Trainer:
             **figures,
         )
 
-    def _tell(self, seconds_a_step: float) -> None:
+    def _tell(self) -> None:
         self.show(self.step, self.figures)
         status = self.run.status()
         self.run.write_status(
@@ -488,6 +517,6 @@ class Trainer:
                 message="",
                 step=self.step,
                 steps=self.steps,
-                seconds_left=seconds_a_step * (self.steps - self.step),
+                seconds_left=self._seconds_a_step() * (self.steps - self.step) + self.aftermath(),
             )
         )

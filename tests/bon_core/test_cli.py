@@ -168,6 +168,42 @@ def test_mined_negatives_are_ranked_against_all(run, capsys, tmp_path):
         assert pairs["distance"][index] == pytest.approx(own, abs=1e-4)
         assert abs(pairs["rank"][index] - (1 + (away < own - 1e-6).sum())) <= 1
         assert pairs["hardest_distance"][index] == pytest.approx(away.min(), abs=1e-4)
+        assert away[others.tolist().index(row_of[pairs["hardest"][index]])] == pytest.approx(away.min(), abs=1e-4)
+        kin = np.setdiff1d(train[labels[train] == labels[anchor]], [anchor])
+        apart = np.linalg.norm(vectors[kin] - vectors[anchor], axis=1)
+        assert pairs["positive_distance"][index] == pytest.approx(apart.min(), abs=1e-4)
+        assert labels[row_of[pairs["positive"][index]]] == labels[anchor]
+        mates = others[np.asarray(shot.codes)[others] == shot.codes[anchor]]
+        within = np.sort(np.linalg.norm(vectors[mates] - vectors[anchor], axis=1))[:3]
+        assert np.abs(within - own).min() < 1e-4  # one of the three nearest in the bucket
+    assert found["median_rank_best_of_mined"] <= found["median_rank_mined"] and "of 230 negatives" in found["ranks"]
+    assert found["copies_under_another_label"] == sum(pairs["copy"])
+
+
+def test_what_mine_writes_is_explained_and_names_files_and_copies(runs_folder, capsys, tmp_path):
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for name in ("ant", "bee", "cat", "dog"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(6):
+            pixels = rng.integers(0, 255, (16, 16), dtype=np.uint8)
+            if number == 0:
+                pixels = np.tile(np.arange(16, dtype=np.uint8) * 16, (16, 1))  # the same picture under each label
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{number}.png")
+    shape = ["--classes", 2, "--images", 2, "--groups", 1, "--dim", 8, "--learners", 1, "--bits", 1, "--device", "cpu"]
+    answered(capsys, "train", "--data", tmp_path / "data", "--run", "files", "--epochs", 1, *shape)
+    found = answered(capsys, "mine", "--run", "files", "--out", tmp_path / "hard.parquet")
+    table = pq.read_table(tmp_path / "hard.parquet")
+    assert all(name.endswith(".png") for name in table["anchor_file"].to_pylist() + table["hardest_file"].to_pylist())
+    copies = [row for row in table.to_pylist() if row["copy"]]
+    assert found["copies_under_another_label"] == len(copies) == 2
+    assert all(row["anchor_file"].endswith("/0.png") and row["negative_file"].endswith("/0.png") for row in copies)
+    assert all(row["hardest"] == row["negative"] and row["hardest_copy"] and row["rank"] == 1 for row in copies)
+    with pytest.raises(SystemExit):
+        main(["mine", "--help"])
+    explained = capsys.readouterr().out
+    assert all(name in explained for name in table.column_names)
 
 
 def test_points_pairs_and_weights_are_exported(run, capsys, tmp_path):

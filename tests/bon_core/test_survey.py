@@ -59,6 +59,57 @@ def test_what_would_take_too_long_or_too_much_memory_is_left_out(tmp_path, monke
     assert scarce["recall@8"] == found["recall@8"]
 
 
+def test_a_small_part_takes_no_figure_from_a_large_one(tmp_path):
+    """Each split is measured as it would be alone, also where a class of one is larger than all of the other."""
+    rng = np.random.default_rng(4)
+    many = np.repeat(np.arange(20), 50)
+    few = 20 + np.repeat(np.arange(4), 8)
+    labels = np.concatenate([many, few, [24]])  # the last one has nothing to find
+    vectors = rng.standard_normal((25, 8))[labels] + 0.5 * rng.standard_normal((len(labels), 8))
+    embeddings = EmbeddingSet.of(vectors, labels, class_names=[f"c{number}" for number in range(25)])
+    split = np.array([1] * 1000 + [2] * 33, np.uint8)
+    hashing = Hashing(mean=np.zeros(8), projection=np.eye(8), stored=np.full(len(labels), -1), origin="fitted")
+    shot = surveyed(tmp_path / "s", embeddings, split, hashing=hashing, masks=block_masks(8, 1))
+    for name, rows in (("test", split == 1), ("validation", split == 2)):
+        alone = measure(EmbeddingSet.of(vectors[rows], labels[rows] - labels[rows].min()))
+        assert None not in alone.values()
+        assert {key: shot.metrics[name][key] for key in alone if not key.startswith("search")} == {
+            key: value for key, value in alone.items() if not key.startswith("search")
+        }
+    assert shot.metrics["validation"]["queries"] == 32
+    assert len(set(shot.split[shot.neighbours[-1]].tolist())) == 1
+
+
+@pytest.mark.parametrize(
+    ("vectors", "words"),
+    [
+        (np.ones((60, 8)), "All 60 vectors are one and the same point"),
+        (np.repeat(np.eye(8)[:3], 20, axis=0), "only 3 distinct points"),
+        (1 + 1e-3 * np.random.default_rng(0).standard_normal((60, 8)), "nearly one point"),
+        (np.random.default_rng(0).standard_normal((60, 8)), None),
+        (np.repeat(np.random.default_rng(0).standard_normal((30, 8)), 2, axis=0), None),
+    ],
+    ids=["one point", "three points", "nearly one", "ordinary", "each twice"],
+)
+def test_an_embedding_that_has_collapsed_is_called_so(tmp_path, vectors, words):
+    embeddings = EmbeddingSet.of(vectors, np.arange(60) % 3, class_names="abc")
+    hashing = Hashing(mean=np.zeros(8), projection=np.eye(8), stored=np.full(60, -1), origin="fitted")
+    shot = surveyed(tmp_path / "s", embeddings, np.ones(60, np.uint8), hashing=hashing, masks=block_masks(8, 1))
+    said = shot.meta["collapse"]
+    assert said is None if words is None else words in said
+
+
+def test_what_differs_only_beyond_half_precision_is_kept_in_full(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    vectors = 1 + 1e-5 * (rng.standard_normal((3, 8))[labels] + 0.05 * rng.standard_normal((60, 8)))
+    embeddings = EmbeddingSet.of(vectors, labels, class_names="abc")
+    hashing = Hashing(mean=np.zeros(8), projection=np.eye(8), stored=np.full(60, -1), origin="fitted")
+    shot = surveyed(tmp_path / "s", embeddings, np.ones(60, np.uint8), hashing=hashing, masks=block_masks(8, 1))
+    assert shot.vectors.dtype == np.float32 and shot.metrics["test"]["map@r"] == 1
+    assert measure(shot.embedding())["map@r"] == 1
+
+
 def test_train_and_test_never_retrieve_each_other(tmp_path):
     embeddings = on_circle([0, 20, 40, 1, 21, 41], [0, 0, 0, 1, 1, 1])
     shot = surveyed(tmp_path / "s", embeddings, np.array([0, 0, 0, 1, 1, 1], np.uint8))

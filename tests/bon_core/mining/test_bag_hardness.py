@@ -155,3 +155,37 @@ def test_at_most_64_bytes_a_sample():
     index = bag.index
     tensors = [*bag.state_dict().values(), index.label, index.members, index.place, index.start, index.size]
     assert sum(tensor.numel() * tensor.element_size() for tensor in tensors) / 200_000 <= 64
+
+
+def collapsed(bag, rows, *, epochs):
+    """Show a bag all samples `epochs` times as nearly the same, with one of 50 elsewhere."""
+    draws = torch.Generator().manual_seed(0)
+    vectors = torch.ones(rows, bag.dim)
+    vectors[::50] = torch.randn(len(vectors[::50]), bag.dim, generator=draws)
+    for _ in range(epochs):
+        for ids in torch.arange(rows).split(100):
+            bag.update(ids, vectors[ids])
+
+
+def test_a_loop_whose_buckets_collapse_is_warned_once():
+    bag = BagOfNegatives(torch.arange(2000) // 4, dim=16)
+    with pytest.warns(UserWarning, match="let the share of mates grow slowly") as told:
+        collapsed(bag, 2000, epochs=3)
+    assert len(told) == 1 and "\n" not in str(told[0].message)
+    assert told[0].filename == __file__  # it points at the loop
+
+
+def test_a_healthy_loop_and_one_that_looks_itself_are_not_warned(recwarn):
+    labels, vectors = clusters()
+    train(BagOfNegatives(labels, dim=32), vectors, 100)
+    collapsed(BagOfNegatives(torch.arange(2000) // 4, dim=16, warn=False), 2000, epochs=2)
+    assert not recwarn.list
+
+
+def test_classes_that_never_came_are_counted():
+    """A long tail: 20 classes of 50 samples, 30 of two, and two single ones."""
+    labels = torch.cat((torch.arange(20).repeat_interleave(50), torch.arange(20, 50).repeat(2), torch.tensor([50, 51])))
+    bag = BagOfNegatives(labels, dim=4)
+    assert bag.stats()["unseen_classes"] == 50
+    bag.update(torch.tensor([0, 1, 60, 1000, 1060]), torch.randn(5, 4))  # classes 0, 0, 1, 20 and a single one
+    assert bag.stats()["unseen_classes"] == 47 and bag.stats()["singleton_classes"] == 2

@@ -93,7 +93,7 @@ def test_input_that_does_not_fit_changes_nothing(ids, shape, part):
 @pytest.mark.parametrize(
     ("call", "part"),
     [
-        (lambda bag: bag.bucket(16), "The code is 16"),
+        (lambda bag: bag.bucket(16), "code of 4 bits is 16"),
         (lambda bag: bag.negatives(torch.tensor([9]), 1), "Ids run from 9"),
         (lambda bag: bag.negatives(torch.tensor([0]), 5), "5 negatives"),
         (lambda bag: BagOfNegatives([0, 0], hasher="pca"), "'pca'"),

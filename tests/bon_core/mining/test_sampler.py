@@ -1,13 +1,16 @@
 """The sampler in loops that others write, as the README shows them, and in DataLoaders that look ahead."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from pytorch_metric_learning import losses, miners
 from torch.nn import functional
-from torch.utils.data import DataLoader, StackDataset, TensorDataset
+from torch.utils.data import DataLoader, DistributedSampler, StackDataset, TensorDataset
 
 from bon_core.config import InputError
 from bon_core.mining import BagOfNegatives, MinedBatchSampler, Uniform
@@ -87,13 +90,35 @@ def test_the_loops_of_the_readme_learn(number):
         "optimizer": torch.optim.Adam(network.parameters(), lr=3e-3),
     }
     assert recall(network, data) < 0.2
-    set_up = LOOPS[0].partition("for epoch")[0]
+    names["__name__"] = "__main__"
+    set_up = LOOPS[0].partition("if __name__")[0]
     exec(compile(set_up + LOOPS[number], "README.md", "exec"), names)
     assert recall(network, data) > 0.8
     bag = names["bag"]
     assert (bag.codes >= 0).float().mean() > 0.9  # most samples came by, and were told to the bag
     assert (bag.last.roles == MATE).any()
     assert bag.stats()["unserved_rate"] < 0.2
+
+
+def test_the_loop_of_the_readme_is_a_script_where_workers_are_spawned(tmp_path):
+    """As on macOS, Windows and Python 3.14: each worker imports the script anew."""
+    (tmp_path / "own.py").write_text(
+        "import torch\n"
+        "from torch.utils.data import TensorDataset\n"
+        "torch.multiprocessing.set_start_method('spawn', force=True)\n"
+        "labels = torch.arange(64).repeat_interleave(4)\n"
+        "dataset = TensorDataset(torch.randn(256, 8), labels)\n"
+        "network = torch.nn.Linear(8, 128)\n"
+        "optimizer = torch.optim.Adam(network.parameters())\n"
+        "loss_of = lambda embeddings, targets: embeddings.square().mean()\n"
+        + LOOPS[0].replace("range(10)", "range(1)")
+        + "        print('an epoch is over')\n"
+    )
+    root = README.parent
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run([sys.executable, tmp_path / "own.py"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "an epoch is over\n"
 
 
 # --- looking ahead --------------------------------------------------------------------------------------------------
@@ -224,9 +249,41 @@ def test_every_epoch_goes_on_instead_of_repeating():
     assert first != second
 
 
+def test_mates_come_in_over_the_ramp_whatever_epoch_it_is():
+    data = points()
+    bag = BagOfNegatives(data.tensors[1], dim=16)
+    bag.update(torch.arange(1200), data.tensors[0])
+    sampler = MinedBatchSampler(bag, classes=8, images=2, groups=2, batches=3, mate_share=0.5, mate_ramp=6)
+    shares, compose = [], bag.compose
+    bag.compose = lambda *shape: shares.append(shape[-1]) or compose(*shape)
+    for _ in range(3):
+        list(sampler)
+    assert shares == pytest.approx([0, 1 / 12, 2 / 12, 3 / 12, 4 / 12, 5 / 12, 0.5, 0.5, 0.5])
+    again = MinedBatchSampler(bag, classes=8, images=2, groups=2, batches=1, mate_share=0.5, mate_ramp=6)
+    again.composed = 4
+    list(again)
+    assert shares[-1] == pytest.approx(4 / 12)
+
+
+def test_a_sampler_that_another_program_would_put_in_is_refused_with_what_to_set():
+    """Lightning makes batch samplers anew with a DistributedSampler as the argument of this name."""
+    labels = torch.arange(240) // 4
+    saved = {"batches": 3, "classes": 8, "images": 2, "groups": 2}
+    with pytest.raises(InputError, match=r"use_distributed_sampler=False\), and give each process"):
+        MinedBatchSampler(BagOfNegatives(labels, dim=4), **saved, sampler=DistributedSampler(range(240), 2, 0))
+
+
+def test_processes_with_seeds_of_their_own_compose_other_batches():
+    labels = torch.arange(240) // 4
+    one, other = (BagOfNegatives(labels, dim=4, seed=rank).compose(8, 2, 2) for rank in (0, 1))
+    assert one.tolist() != other.tolist()
+
+
 @pytest.mark.parametrize(
     ("settings", "part"),
     [
+        ({"batches": 1, "mate_ramp": -1}, "ramp of mates in batches is -1"),
+        ({"batches": 1.5}, "number of batches is 1.5"),
         ({"batches": 0}, "epoch of 0 batches"),
         ({"batches": 1, "classes": 4, "groups": 5}, "4 classes, 4 images and 5 groups"),
         ({"batches": 1, "images": 0}, "32 classes, 0 images"),

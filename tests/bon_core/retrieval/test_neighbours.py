@@ -1,4 +1,4 @@
-"""Neighbours: against a slow twin, with duplicates, groups, a graph, and input that must be refused."""
+"""Neighbours: against a slow twin, with duplicates, a graph, and input that must be refused."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bon_core.config import InputError
-from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
+from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours, joined
 from tests import reference_retrieval as reference
 
 
@@ -68,21 +68,20 @@ def test_small_distances_keep_their_digits():
     np.testing.assert_allclose(table.distances[0], np.arange(1, 6) * step, rtol=1e-2)
 
 
-def test_groups_are_searched_apart_and_answer_in_positions_of_the_whole():
+def test_parts_that_are_searched_apart_join_to_positions_of_the_whole():
     vectors = unit(40, 6)
     groups = np.random.default_rng(1).integers(0, 2, 40)
-    table = build_neighbours(vectors, 4, groups=groups)
-    assert (groups[table.indices] == groups[:, None]).all()
+    parts = [(rows, build_neighbours(vectors[rows], 4)) for rows in (np.flatnonzero(groups == name) for name in (0, 1))]
+    table = joined(parts)
     indices, _ = reference.neighbours(vectors, 4, groups)
     np.testing.assert_array_equal(table.indices, indices)
-    part = np.flatnonzero(groups == 1)
-    alone = build_neighbours(vectors[part], 4)
-    np.testing.assert_array_equal(table.part(part).indices, alone.indices)
-    np.testing.assert_array_equal(table.part(part).distances, alone.distances)
+    for rows, alone in parts:
+        np.testing.assert_array_equal(table.part(rows).indices, alone.indices)
+        np.testing.assert_array_equal(table.part(rows).distances, alone.distances)
 
 
 def test_a_part_must_keep_to_itself():
-    with pytest.raises(InputError, match="outside the chosen part"):
+    with pytest.raises(InputError, match="choose a whole split"):
         build_neighbours(unit(10, 4), 3).part(np.arange(5))
 
 
@@ -100,9 +99,10 @@ def test_the_graph_completes_what_duplicates_have_cut_off():
     assert all(len(set(row)) == 120 for row in table.indices.tolist())
 
 
-def test_progress_counts_to_the_end_and_can_cancel():
+def test_progress_counts_to_the_end_and_can_cancel(monkeypatch):
     seen = []
-    build_neighbours(unit(20, 4), 2, groups=np.arange(20) % 2, progress=lambda done, total: seen.append((done, total)))
+    monkeypatch.setattr("bon_core.retrieval.neighbours.BLOCK", 10)
+    build_neighbours(unit(20, 4), 2, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(10, 20), (20, 20)]
 
     def cancel(done: int, total: int) -> None:
@@ -113,18 +113,17 @@ def test_progress_counts_to_the_end_and_can_cancel():
 
 
 @pytest.mark.parametrize(
-    ("vectors", "k", "groups", "sentence"),
+    ("vectors", "k", "sentence"),
     [
-        (unit(5, 3) * 2, 2, None, "Vector 0 has length 2"),
-        (np.full((5, 3), np.nan, np.float32), 2, None, "normalise the rows"),
-        (unit(5, 3), 5, None, "ask for 1 to 4"),
-        (unit(5, 3), 0, None, "ask for 1 to 4"),
-        (unit(5, 3), 2, np.array([0, 0, 0, 1, 1]), "smallest group searched has 2 samples"),
+        (unit(5, 3) * 2, 2, "Vector 0 has length 2"),
+        (np.full((5, 3), np.nan, np.float32), 2, "normalise the rows"),
+        (unit(5, 3), 5, "ask for 1 to 4"),
+        (unit(5, 3), 0, "ask for 1 to 4"),
     ],
 )
-def test_refuses(vectors, k, groups, sentence):
+def test_refuses(vectors, k, sentence):
     with pytest.raises(InputError, match=sentence):
-        build_neighbours(vectors, k, groups=groups)
+        build_neighbours(vectors, k)
 
 
 @pytest.mark.parametrize(

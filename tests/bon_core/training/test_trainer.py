@@ -70,6 +70,31 @@ def whole_run(small_images, tmp_path_factory):
     return trainer
 
 
+@pytest.mark.parametrize(
+    "division",
+    [
+        {"warmup": 0.0, "split": 0.0, "conquer": 1.0},
+        {"warmup": 0.01, "split": 0.01, "conquer": 0.98},  # of 39 steps, both round to none
+        {"warmup": 0.5, "split": 0.0, "conquer": 0.5},
+        {"warmup": 0.0, "split": 1.0, "conquer": 0.0},
+        {"warmup": 0.0, "split": 0.0, "conquer": 0.01},
+        {"warmup": 0.0, "split": 0.02, "conquer": 0.95, "doubling": True},
+    ],
+    ids=str,
+)
+def test_any_phase_may_come_first_or_be_missing(small_images, division):
+    trainer = trainer_of(with_section(CONFIG, "division", **division), small_images)
+    assert trainer.fit() == "finished" and trainer.step == trainer.steps
+
+
+def test_the_joint_table_is_brought_up_to_date_only_after_it_slept(small_images, monkeypatch):
+    rejoined = []
+    monkeypatch.setattr(Trainer, "_rejoin", lambda self: rejoined.append(self.step))
+    trainer_of(CONFIG, small_images).fit()
+    trainer_of(with_section(CONFIG, "division", warmup=0.5, split=0.0, conquer=0.5), small_images, "two").fit()
+    assert rejoined == [35]
+
+
 def test_the_same_config_gives_the_same_run(small_images, whole_run):
     again = trainer_of(CONFIG, small_images)
     again.fit()
