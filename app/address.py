@@ -80,7 +80,10 @@ def is_fresh(name: str) -> bool:
 
 
 def choose(name: str, value: object) -> None:
-    """Remember a choice."""
+    """Remember a choice; None is none."""
+    if value is None:
+        forget(name)
+        return
     _chosen()[name] = _text(value)
     st.session_state[FRESH].discard(name)
 
@@ -101,7 +104,13 @@ def show(name: str, value: object) -> None:
 
 
 def control(
-    name: str, default: T, *, among: Callable[[T], bool], read: Callable[[str], T] = str, words: str = ""
+    name: str,
+    default: T,
+    *,
+    among: Callable[[T], bool],
+    read: Callable[[str], T] = str,
+    words: str = "",
+    key: str | None = None,
 ) -> dict[str, Any]:
     """Arguments for a widget whose value is remembered, and in the address unless it is the default of the moment.
 
@@ -111,6 +120,7 @@ def control(
     among : whether a value can be chosen now; one that cannot gives way to the default
     read : makes the value out of its text in the address, may raise ValueError
     words : what it is, for the sentence about a link that names what cannot be; by default the name
+    key : of the widget, where it is another one at another time; by default the name
     """
     text, found = value(name), default
     if text is not None:
@@ -125,10 +135,11 @@ def control(
             forget(name)
         elif possible:
             show(name, text)
+    key = key or name
     # On a page that was just opened, the value in the session still is that of the last page's widget.
-    if st.session_state.get(OPENED) or st.session_state.get(name) != found:
-        st.session_state[name] = found
-    return {"key": name, "on_change": _take, "args": (name,)}
+    if st.session_state.get(OPENED) or st.session_state.get(key) != found:
+        st.session_state[key] = found
+    return {"key": key, "on_change": _take, "args": (name, key)}
 
 
 def whole(text: str | None) -> int | None:
@@ -137,9 +148,9 @@ def whole(text: str | None) -> int | None:
     return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
-def _take(name: str) -> None:
+def _take(name: str, key: str) -> None:
     """A person has moved the widget."""
-    choose(name, st.session_state[name])
+    choose(name, st.session_state[key])
 
 
 def _chosen() -> dict[str, str]:
@@ -150,4 +161,4 @@ def _chosen() -> dict[str, str]:
 
 
 def _text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)

@@ -6,11 +6,13 @@ goes (bon_core/runs.py); until then, and if it dies before, its log does.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +44,23 @@ class Job:
         return _folder() / f"{self.name}.log"
 
     @property
+    def verb(self) -> str:
+        """What it was told to do: train or snapshot."""
+        return self.command[3] if len(self.command) > 3 else ""  # python -m bon_core VERB
+
+    @property
+    def ended_well(self) -> bool:
+        """Whether its process has ended without a refusal, as far as this explorer has seen it."""
+        child = _children.get(self.name)
+        return child is not None and child.pid == self.process and child.poll() == 0
+
+    def cancel(self) -> None:
+        """End its process; a training goes on from its last checkpoint, if it has one."""
+        if self.alive:
+            with suppress(psutil.Error):
+                psutil.Process(self.process).terminate()
+
+    @property
     def alive(self) -> bool:
         child = _children.get(self.name)
         if child is not None and child.pid == self.process:
@@ -63,7 +82,12 @@ class Job:
         except (OSError, InputError):
             return ""
         lines = [line.split("\r")[-1].strip() for line in text.splitlines()]
-        return next((line for line in reversed(lines) if line), "")
+        return on_the_page(next((line for line in reversed(lines) if line), ""))
+
+
+def on_the_page(sentence: str) -> str:
+    """What a command says, with the button in place of its option."""
+    return re.sub(r"continue( [\w ]+?)? with --resume", "press Resume", sentence)
 
 
 def start(name: str, arguments: Sequence[str]) -> Job:
@@ -93,15 +117,29 @@ def known() -> dict[str, Job]:
 
 
 def waiting() -> list[Job]:
-    """Jobs whose run directory is not there yet, newest first: starting, or ended before there was one."""
-    found = [job for job in known().values() if not (runs.runs_folder() / job.name / "config.json").exists()]
+    """Jobs whose run directory is not there yet, newest first: starting, or ended before there was one.
+
+    One that ended well had a run, which somebody has deleted since.
+    """
+    found = [
+        job
+        for job in known().values()
+        if not (runs.runs_folder() / job.name / "config.json").exists() and not job.ended_well
+    ]
     return sorted(found, key=lambda job: job.ordered, reverse=True)
 
 
 def forget(job: Job) -> None:
-    """Remove a job that ended before its run began, with its log."""
+    """Remove what is known of a job that has ended, with its log."""
     for suffix in (".json", ".log"):
         (_folder() / f"{job.name}{suffix}").unlink(missing_ok=True)
+
+
+def rename(job: Job, name: str) -> None:
+    """What is known of a job goes along with its run."""
+    for ending in (".json", ".log"):
+        with suppress(OSError):
+            (_folder() / f"{job.name}{ending}").replace(_folder() / f"{name}{ending}")
 
 
 def is_taken(name: str) -> bool:

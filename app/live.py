@@ -4,20 +4,14 @@ import pandas as pd
 import streamlit as st
 
 from app import theme
+from app.jobs import on_the_page
+from app.run_board import STATES
 from app.widgets import charts
 from app.widgets.far import arrows
 from app.widgets.webgl_map.plane import beyond, bulk, whole
 from bon_core.config import InputError
 from bon_core.runs import Run, Status, is_complete
 
-STATES = {
-    "queued": "waiting",
-    "running": "training",
-    "finished": "finished",
-    "stopped": "stopped",
-    "failed": "failed",
-    "interrupted": "interrupted",
-}
 PHASES = {"joint": theme.CONTEXT, "split": theme.ORANGE, "clustered": theme.SKY, "conquer": theme.GREEN}
 PHASE_WORDS = {
     "joint": "warm-up: one embedding, all data",
@@ -92,9 +86,9 @@ def _progress(status: Status) -> None:
     if status.state == "running" and status.seconds_left is not None:
         words += f" · {theme.duration(status.seconds_left)} left"
     if status.state in ("failed", "interrupted"):
-        theme.trouble(status.message or "The training ended without a word.")
+        theme.trouble(on_the_page(status.message) or "The training ended without a word.")
     elif status.message:
-        words += f" · {status.message}"
+        words += f" · {on_the_page(status.message)}"
     if status.state != "finished":
         st.progress(min(done, 1.0), text=words)
 

@@ -263,7 +263,7 @@ def splits_of(snapshot: Snapshot) -> list[str]:
 def meta(run: Run, step: int) -> dict[str, Any]:
     """Epoch and data of the run's snapshot of that step, without opening it; {} if its meta.json is damaged."""
     path = run.snapshot_path(step) / "meta.json"
-    return _meta(path, _changed(path))
+    return _meta(path, changed(path))
 
 
 @lru_cache(maxsize=256)
@@ -277,7 +277,7 @@ def _meta(path: Path, changed: int) -> dict[str, Any]:
 
 def opened(run: Run, step: int) -> Snapshot:
     """The run's snapshot of that step; it stays open for the next visits."""
-    return _opened(run.path, step, _changed(run.snapshot_path(step) / "meta.json"))
+    return _opened(run.path, step, changed(run.snapshot_path(step) / "meta.json"))
 
 
 @lru_cache(maxsize=8)
@@ -285,7 +285,7 @@ def _opened(path: Path, step: int, changed: int) -> Snapshot:
     return Run(path).snapshot(step)
 
 
-def _changed(path: Path) -> int:
+def changed(path: Path) -> int:
     """When a file was last written: part of a cache's key, for a run made anew under an old name; 0 if it is gone."""
     try:
         return path.stat().st_mtime_ns

@@ -2,6 +2,7 @@
 
 import html
 import re
+from typing import Any
 
 import streamlit as st
 
@@ -183,13 +184,14 @@ def figures(items: list[tuple[str, str, str]]) -> None:
     st.html(f'<div class="figures">{cells}</div>')
 
 
-def class_level(key: str) -> int | None:
+def class_level(key: str, **control: Any) -> int | None:
     """A choice of the folder that names the class, as --class-level; None: the reader decides."""
     return st.segmented_control(
         "Class folder",
         [1, 2, 3],
         format_func={1: "first", 2: "second", 3: "third"}.get,
         key=key,
+        **control,
         help="--class-level: which folder of an image's path names its class. Without a choice the first, below"
         " train/ and test/ if there are such.",
     )

@@ -17,6 +17,7 @@ from bon_core.datasets.labelled import TRAIN
 from bon_core.datasets.vectors import load_vector_set
 from bon_core.files import path_of, whole_file
 
+A_PATH = "a path …"  # the choice on the Train page beside which a path is given
 FOLDER = ".uploads"  # inside the runs folder; a leading dot hides it from the list of runs
 CHUNK = 1 << 20
 LONGEST_NAME = 80  # characters, with the suffix

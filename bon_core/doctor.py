@@ -155,7 +155,12 @@ def _runs() -> Iterator[Finding]:
     yield Finding(
         "runs",
         f"{len(own)}, of which {sum(status.active for status in states.values())} at work",
-        " ".join(f"Run {name} is {states[name].state}: {states[name].message}" for name in broken),
+        " ".join(
+            f"Run {name} is {states[name].state}: {states[name].message} Continue it with: train --run {name} --resume."
+            if states[name].state == "interrupted"
+            else f"Run {name} is {states[name].state}: {states[name].message}"
+            for name in broken
+        ),
     )
     busy = any(status.active for status in states.values())
     left = [] if busy else leftovers(folder)  # what a run at work is writing looks the same

@@ -89,7 +89,8 @@ def resume(name: str, *, queue: bool = False, spent: float = 0.0) -> dict[str, A
 def snapshot(name: str, *, device: str = "auto") -> dict[str, Any]:
     """Take the snapshot of a trained run at the step of its checkpoint."""
     run = runs.open_run(name)
-    return _take_snapshot(run, load_data(run.config.data), device=device)
+    with run.claimed():
+        return _take_snapshot(run, load_data(run.config.data), device=device)
 
 
 def settled(config: RunConfig, data: Data) -> RunConfig:

@@ -141,7 +141,7 @@ class Run:
                 status,
                 state="interrupted",
                 seconds_left=None,
-                message="The training process ended without a word; continue it with --resume.",
+                message="The training process ended without a word.",
             )
         return status
 
@@ -286,6 +286,25 @@ class Run:
         if all("correct" in moment for moment in moments):
             found["correct"] = np.stack([moment["correct"] for moment in moments])
         return found
+
+
+def rename(run: Run, name: str) -> Run:
+    """Give one of the user's runs another name.
+
+    Raises
+    ------
+    InputError
+        If the name is not possible or taken, the run is bundled or at work, or the folder cannot be written to.
+    """
+    check(not run.bundled, f"{run.name} comes with the program and keeps its name; copy it to call it something else.")
+    path = new_path(name, folder=run.path.parent)
+    with run.claimed():
+        pass  # nobody is at work on it
+    try:
+        run.path.rename(path)
+    except OSError as error:
+        raise InputError(f"{run.path} cannot be renamed ({error.strerror}); make its folder writable.") from error
+    return Run(path)
 
 
 def new_path(name: str, *, folder: Path | None = None) -> Path:

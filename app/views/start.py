@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app import address, figures, jobs, pictures, selection, state, theme, uploads
+from app import address, figures, jobs, pictures, run_board, selection, state, theme, uploads
 from app.analysis.retrieval import Confusion
 from app.state import View
 from app.widgets.colouring import colouring
@@ -12,6 +12,7 @@ from bon_core import runs
 from bon_core.config import DataConfig, InputError
 from bon_core.datasets.here import is_here
 from bon_core.files import path_of
+from bon_core.runs import Run
 
 LEAD = "See what a metric-learning model finds hard, and why: its negatives, its hash buckets, its learners."
 ROOMS = (
@@ -25,10 +26,12 @@ ROOMS = (
 )
 PAIRS = 3
 NAME = 28  # columns of a class's name
+EXPLORED = "explored-soon"  # in the session: the name of a run that is being made of embeddings
 KINDS = ["zip", "npz", "parquet"]  # an .npy has its labels in another file, so it comes by its path
 
 
 def main() -> None:
+    run_board.go_on()
     theme.style()
     view = state.header()
     state.heading("Bag of Negatives, divide and conquer", LEAD)
@@ -211,6 +214,26 @@ def _bring() -> None:
             _offer(_look_at(source, level) if file is None else _look_at_upload(file, level))
     except InputError as error:
         theme.trouble(str(error))
+    for job in jobs.waiting():
+        if job.verb == "snapshot" and not job.alive:
+            run_board.starting(job)  # it did not start: here is why
+    name = st.session_state.get(EXPLORED)
+    job = jobs.known().get(name) if name else None
+    if job is not None and job.alive:
+        _on_the_way(job)
+
+
+@st.fragment(run_every=1.0)
+def _on_the_way(job: jobs.Job) -> None:
+    """Embeddings that are being measured and mapped; once they are, their map is opened."""
+    if job.alive:
+        run_board.starting(job)
+        theme.quiet("Their map opens here when it is done. It goes on if you leave the page; Train lists it.")
+        return
+    st.session_state.pop(EXPLORED, None)
+    if Run(runs.runs_folder() / job.name).snapshots():
+        st.session_state[run_board.ASKED_FOR] = job.name
+    st.rerun()  # the page as a whole: it goes to the map, or says why there is none
 
 
 def _may_be_read(source: str) -> bool:
@@ -260,8 +283,8 @@ def _offer(brought: uploads.Brought) -> None:
         if st.button("Explore them", type="primary", icon=":material/scatter_plot:", key="explore-vectors"):
             name = jobs.free_name(brought.stem)
             jobs.start(name, ["snapshot", "--embeddings", brought.source, "--run", name])
-            st.session_state["watched"] = name
-            st.switch_page("views/train.py")
+            st.session_state[EXPLORED] = st.session_state[run_board.WATCHED] = name
+            st.rerun()
         if not brought.why_not and st.button(
             "Train a head on them",
             icon=":material/model_training:",
@@ -274,8 +297,9 @@ def _offer(brought: uploads.Brought) -> None:
 
 
 def _train_on(brought: uploads.Brought) -> None:
-    st.session_state["train-data"] = brought.source
-    st.session_state["train-level"] = brought.class_level
+    address.choose("train-data-choice", uploads.A_PATH)
+    address.choose("train-path", brought.source)
+    address.choose("train-level", brought.class_level)
     st.switch_page("views/train.py")
 
 

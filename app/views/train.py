@@ -1,16 +1,15 @@
 """Train: start a training, watch it, stop it; it goes on without this page."""
 
-import contextlib
-import shutil
-from dataclasses import MISSING, fields, replace
+from collections.abc import Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import get_args
+from typing import Any, TypeVar, get_args
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import jobs, live, state, theme
-from app.uploads import TrainingPart, has_folders, training_part
+from app import address, jobs, run_board, state, theme
+from app.uploads import A_PATH, TrainingPart, has_folders, training_part
 from bon_core import runs
 from bon_core.config import (
     IMAGE_BACKBONES,
@@ -26,6 +25,7 @@ from bon_core.config import (
     Miner,
     MiningConfig,
     NetworkConfig,
+    RunConfig,
     TestNorm,
     TrainingConfig,
 )
@@ -55,11 +55,21 @@ MINERS = {
     "semi-hard": "uniform, semi-hard inside",
     "multi-similarity": "uniform, multi-similarity inside",
 }
-EVERY = 1.5  # seconds between two looks at an active run
+FORM = {  # section of a run's settings -> those that the form has
+    "network": ("backbone", "dim"),
+    "mining": ("miner", "in_batch", "classes", "images"),
+    "division": (
+        *("learners", "warmup", "split", "conquer", "recluster_every", "masks", "test_norm", "feature", "matching"),
+        "doubling",
+    ),
+    "training": ("loss", "margin", "learning_rate", "seed", "epochs"),
+}
+Place = Any  # st or one of its containers
+N = TypeVar("N", int, float)
 
 
 def main() -> None:
-    _explore(st.session_state.pop("asked-for", None))
+    run_board.go_on()
     theme.style()
     state.header()
     state.heading("Train", "A training goes on when you close this page. Several queue up, one after the other.")
@@ -67,32 +77,22 @@ def main() -> None:
     with form:
         _form()
     with runs_column:
-        _watch()
-
-
-def _explore(name: str | None) -> None:
-    """Go to the map of a run that was asked for."""
-    if name is not None:
-        state.look_at(name)
-        st.switch_page("views/map.py")
+        run_board.watch()
 
 
 def _form() -> None:
     """Settings, what they will cost, and the button."""
+    _take_over(run_board.settings_asked_for())
     given = _data()
-    level = theme.class_level("train-level") if given and _has_folders(given) else None
-    brought = _brought(given, level)
-    miner = st.selectbox("Miner", get_args(Miner), format_func=MINERS.get, key="train-miner")
+    level = _level() if given and _has_folders(given) else None
+    miner = _choice(st, "Miner", "miner", get_args(Miner), format_func=MINERS.get)
     left, right = st.columns(2)
-    learners = left.number_input(
-        "Learners K",
-        1,
-        32,
-        _default(DivisionConfig, "learners"),
-        help="1 trains one undivided embedding",
-        key="train-learners",
+    usual = _default(DivisionConfig, "learners")
+    learners = _number(left, "Learners K", "learners", 1, 32, usual, help="1 trains one undivided embedding")
+    minutes = _number(
+        right, "Minutes", "minutes", 0.2, 600.0, 2.0, step=0.5, help="The budget; turned into epochs below"
     )
-    minutes = right.number_input("Minutes", 0.2, 600.0, 2.0, 0.5, help="The budget; turned into epochs below")
+    brought = _brought(given, level)
     with st.expander("More settings"):
         more = _more(brought, miner)
     if learners > 1:
@@ -100,7 +100,8 @@ def _form() -> None:
             more |= _division()
     epochs = more.pop("--epochs") or _epochs(given, brought, minutes, more)
     suggested = jobs.free_name(f"{_stem(given)}-{miner}-k{learners}")
-    name = st.text_input("Name of the run", key="train-name", placeholder=suggested).strip() or suggested
+    control = address.control("train-name", "", among=lambda text: True)
+    name = st.text_input("Name of the run", placeholder=suggested, **control).strip() or suggested
     folders = {} if level is None else {"--class-level": level}
     options = {
         "--data": given,
@@ -116,18 +117,65 @@ def _form() -> None:
         st.code(f"python -m bon_core train {_spelled(options)} --run {name}", language="bash", wrap_lines=True)
 
 
+def _take_over(config: RunConfig | None) -> None:
+    """Set the form to the settings of a run."""
+    if config is None:
+        return
+    data = config.data.name
+    address.choose("train-data-choice", data if data in NAMED_SETS else A_PATH)
+    if data not in NAMED_SETS:
+        address.choose("train-path", data)
+    left = []
+    for section in fields(RunConfig):
+        part, shown = getattr(config, section.name), FORM.get(section.name, ())
+        for setting in fields(part):
+            value, usual = getattr(part, setting.name), setting.default
+            if setting.name == "groups":
+                usual = min(usual, config.mining.classes)  # as the form works it out
+            if setting.name == "class_level":
+                address.choose("train-level", value)
+            elif setting.name in shown:
+                address.choose(f"train-{setting.name}", value)
+            elif value != usual and setting.name not in (*run_board.NOT_SHOWN, "name"):
+                left.append(f"{setting.name.replace('_', ' ')} {value}")
+    if left:
+        st.toast(f"Not in the form, so as by default: {', '.join(left)}.", icon=":material/info:")
+
+
+def _level() -> int | None:
+    """Which folder of an image's path names its class; None: the reader decides."""
+    levels = (1, 2, 3)
+    control = address.control("train-level", None, read=int, among=levels.__contains__, words="class folder")
+    return theme.class_level(**control)
+
+
+def _choice(place: Place, label: str, name: str, options: Sequence[str], *, key: str = "", **more: Any) -> str:
+    """A menu of the form; its choice stands in the address, so that a reload keeps it."""
+    control = address.control(f"train-{name}", options[0], among=options.__contains__, words=label, key=key or None)
+    return place.selectbox(label, options, **more, **control)
+
+
+def _number(place: Place, label: str, name: str, low: N, high: N, default: N, *, key: str = "", **more: Any) -> N:
+    """A number of the form; it stands in the address, so that a reload keeps it."""
+    control = address.control(
+        f"train-{name}",
+        default,
+        read=type(default),
+        among=lambda value: low <= value <= high,
+        words=label,
+        key=key or None,
+    )
+    return place.number_input(label, low, high, **more, **control)
+
+
 def _data() -> str:
     """The data set's name or path."""
-    brought = st.session_state.get("train-data")
-    choices = [*([brought] if brought else []), *NAMED_SETS, "a path …"]
-    chosen = st.selectbox("Data", choices, key="train-data-choice")
-    if chosen != choices[-1]:
+    chosen = _choice(st, "Data", "data-choice", [*NAMED_SETS, A_PATH])
+    if chosen != A_PATH:
         return chosen
-    return st.text_input(
-        "Images in a folder, zip or npz, vectors, or hf:NAME",
-        key="train-path",
-        placeholder="~/pictures/birds or vectors.npy",
-    ).strip()
+    control = address.control("train-path", "", among=lambda text: True)
+    label = "Images in a folder, zip or npz, vectors, or hf:NAME"
+    return st.text_input(label, placeholder="~/pictures/birds or vectors.npy", **control).strip()
 
 
 def _more(brought: TrainingPart | None, miner: str) -> dict[str, object]:
@@ -136,23 +184,23 @@ def _more(brought: TrainingPart | None, miner: str) -> dict[str, object]:
     left, right = st.columns(2)
     kind = brought.kind if brought else "images"
     backbones = VECTOR_BACKBONES if kind == "vectors" else IMAGE_BACKBONES
-    backbone = left.selectbox("Backbone", backbones, help=BACKBONE_HELP[kind], key=f"backbone-of-{kind}")
-    loss = right.selectbox("Loss", get_args(Loss))
+    backbone = _choice(left, "Backbone", "backbone", backbones, help=BACKBONE_HELP[kind], key=f"backbone-of-{kind}")
+    loss = _choice(right, "Loss", "loss", get_args(Loss))
     chooses = miner in get_args(InBatchMiner)
-    in_batch = left.selectbox(
-        "Choice inside a batch",
-        [miner] if chooses else get_args(InBatchMiner),
-        disabled=chooses,
-        key=f"in-batch-of-{miner if chooses else 'composers'}",
+    in_batch = (
+        left.selectbox("Choice inside a batch", [miner], disabled=True, key=f"in-batch-of-{miner}")
+        if chooses
+        else _choice(left, "Choice inside a batch", "in_batch", get_args(InBatchMiner), key="in-batch-of-composers")
     )
-    dim = right.number_input("Embedding width D", 2, 4096, _default(NetworkConfig, "dim"))
-    margin = left.number_input("Margin", 0.01, 2.0, _default(TrainingConfig, "margin"), 0.05)
-    rate = right.number_input("Learning rate", 1e-5, 1.0, _default(TrainingConfig, "learning_rate"), format="%.4f")
-    default = min(_default(MiningConfig, "classes"), most)
-    classes = left.number_input("Classes P in a batch", 2, max(most, 2), max(default, 2), key=f"classes-of-{most}")
-    images = right.number_input(f"{kind.capitalize()} m a class", 2, 64, _default(MiningConfig, "images"))
-    seed = left.number_input("Seed", 0, 2**31 - 1, _default(TrainingConfig, "seed"))
-    epochs = right.number_input("Epochs, not minutes", 0.0, 1e5, 0.0, help="0: by the minutes above")
+    dim = _number(right, "Embedding width D", "dim", 2, 4096, _default(NetworkConfig, "dim"))
+    margin = _number(left, "Margin", "margin", 0.01, 2.0, _default(TrainingConfig, "margin"), step=0.05)
+    usual = _default(TrainingConfig, "learning_rate")
+    rate = _number(right, "Learning rate", "learning_rate", 1e-5, 1.0, usual, format="%.4f")
+    usual = max(min(_default(MiningConfig, "classes"), most), 2)
+    classes = _number(left, "Classes P in a batch", "classes", 2, max(most, 2), usual, key=f"classes-of-{most}")
+    images = _number(right, f"{kind.capitalize()} m a class", "images", 2, 64, _default(MiningConfig, "images"))
+    seed = _number(left, "Seed", "seed", 0, 2**31 - 1, _default(TrainingConfig, "seed"))
+    epochs = _number(right, "Epochs, not minutes", "epochs", 0.0, 1e5, 0.0, help="0: by the minutes above")
     return {
         "--backbone": backbone,
         "--loss": loss,
@@ -172,22 +220,38 @@ def _division() -> dict[str, object]:
     """When and how the learners work apart."""
 
     def share(column: DeltaGenerator, label: str, name: str, text: str) -> str:
-        return f"{column.number_input(label, 0.0, 1.0, _default(DivisionConfig, name), 0.05, help=text):g}"
+        return f"{_number(column, label, name, 0.0, 1.0, _default(DivisionConfig, name), step=0.05, help=text):g}"
 
     left, right = st.columns(2)
     return {
         "--warmup": share(left, "Warm-up", "warmup", "Share of the training before the first division"),
         "--split": share(right, "Split", "split", "Share with slices and clusters apart"),
         "--conquer": share(left, "Conquer", "conquer", "Share at the end with everything together"),
-        "--recluster-every": right.number_input(
-            "Epochs T between clusterings", 1, 1000, _default(DivisionConfig, "recluster_every")
+        "--recluster-every": _number(
+            right,
+            "Epochs T between clusterings",
+            "recluster_every",
+            1,
+            1000,
+            _default(DivisionConfig, "recluster_every"),
         ),
-        "--masks": left.selectbox("Slices", get_args(Masks), help="learned: soft masks over the whole embedding"),
-        "--test-norm": right.selectbox("Norm at test", get_args(TestNorm), help="whole: slices keep their lengths"),
-        "--cluster-feature": left.selectbox("What is clustered", get_args(ClusterFeature)),
-        "--matching": right.selectbox("Names of new clusters", get_args(Matching), help="none shows what breaks"),
-        **({"--doubling": None} if st.toggle("Double the learners, from 2 up to K") else {}),
+        "--masks": _choice(
+            left, "Slices", "masks", get_args(Masks), help="learned: soft masks over the whole embedding"
+        ),
+        "--test-norm": _choice(
+            right, "Norm at test", "test_norm", get_args(TestNorm), help="whole: slices keep their lengths"
+        ),
+        "--cluster-feature": _choice(left, "What is clustered", "feature", get_args(ClusterFeature)),
+        "--matching": _choice(
+            right, "Names of new clusters", "matching", get_args(Matching), help="none shows what breaks"
+        ),
+        **({"--doubling": None} if _doubling() else {}),
     }
+
+
+def _doubling() -> bool:
+    control = address.control("train-doubling", False, read=lambda text: text == "True", among=lambda _: True)
+    return st.toggle("Double the learners, from 2 up to K", **control)
 
 
 def _epochs(data: str, brought: TrainingPart | None, minutes: float, more: dict[str, object]) -> float:
@@ -263,13 +327,14 @@ def _taken(run: runs.Run, data: str, backbone: str) -> list[float]:
 
 def _start(name: str, options: dict[str, object]) -> None:
     try:
-        if jobs.is_taken(name):
+        if jobs.is_taken(runs.check_name(name)):
             raise InputError(f"There is already a run named {name}; choose another name.")
         jobs.start(name, ["train", *_words(options), "--run", name, "--queue"])
     except InputError as error:
         theme.trouble(str(error))
         return
-    st.session_state["watched"] = name
+    address.forget("train-name")
+    run_board.look_at_start(name)
     st.rerun()
 
 
@@ -300,102 +365,6 @@ def _spelled(options: dict[str, object]) -> str:
     }
     changed = {option: value for option, value in options.items() if defaults.get(option, "") != value}
     return " ".join(_words(changed))
-
-
-def _watch() -> None:
-    """The runs, and the one that is looked at: renewed by itself only while something is at work."""
-    busy = any(run.status().active for run in runs.list_runs()) or any(job.alive for job in jobs.known().values())
-    st.fragment(_board, run_every=EVERY if busy else None)(busy)
-
-
-def _board(was_busy: bool) -> None:
-    waiting, found = jobs.waiting(), runs.list_runs()
-    for job in waiting:
-        _starting(job)
-    if not found and not waiting:
-        theme.empty("No run yet.", "Start one on the left: two minutes are enough for a first map.")
-        return
-    states = {run.name: _status(run) for run in found}
-    names = list(states)
-    active = [name for name in names if states[name].active]
-    if st.session_state.get("watched") in names:
-        first = names.index(st.session_state["watched"])
-    else:
-        first = names.index(active[0]) if active else 0
-    if names:
-        chosen = st.pills(
-            "Runs",
-            names,
-            default=names[first],
-            required=True,
-            format_func=lambda name: f"{name} · {live.STATES[states[name].state]}",
-            key=f"runs-{'-'.join(names)}"[:200],
-            label_visibility="collapsed",
-        )
-        if st.session_state.get("watched") not in [job.name for job in waiting]:  # one that starts is shown when there
-            st.session_state["watched"] = chosen
-        run = next(run for run in found if run.name == chosen)
-        _actions(run, states[chosen])
-        live.follow(run, states[chosen])
-    if was_busy and not active and not any(job.alive for job in jobs.known().values()):
-        st.rerun()  # nothing is left to wait for: the page as a whole learns of it, and renewing ends
-
-
-def _status(run: runs.Run) -> runs.Status:
-    """The run's status, and what became of the order to resume it, of which the run does not know yet or never will."""
-    status, job = run.status(), jobs.known().get(run.name)
-    if job is None or status.active or status.state == "finished" or job.ordered < status.updated:
-        return status
-    if job.alive:
-        return replace(status, state="queued", message="Starting again.")
-    return replace(status, state="failed", message=f"It was not resumed. {job.last_words}")
-
-
-def _starting(job: jobs.Job) -> None:
-    """A process without a run directory: on its way, or refused."""
-    if job.alive:
-        st.progress(0.0, text=f"{job.name}: starting …")
-        return
-    theme.trouble(f"{job.name} did not start. {job.last_words or 'Its process ended without a word.'}")
-    if st.button("Dismiss", key=f"dismiss-{job.name}"):
-        jobs.forget(job)
-        st.rerun(scope="fragment")
-
-
-def _actions(run: runs.Run, status: runs.Status) -> None:
-    with st.container(horizontal=True, gap="small"):
-        if run.snapshots() and st.button("Explore it", type="primary", icon=":material/scatter_plot:", key="explore"):
-            st.session_state["asked-for"] = run.name
-            st.rerun()  # the whole page: from within a fragment a switch would leave the old address
-        if status.active:
-            stopping = run.stop_requested()
-            label = "Stopping …" if stopping else "Stop"
-            if st.button(label, icon=":material/stop:", disabled=stopping, key="stop"):
-                with contextlib.suppress(OSError):  # it was deleted a moment ago
-                    run.request_stop()
-                st.rerun(scope="fragment")
-        if _resumable(run, status) and st.button("Resume", icon=":material/resume:", key="resume"):
-            jobs.start(run.name, ["train", "--run", run.name, "--resume", "--queue"])
-            st.rerun()
-        if not run.bundled and not status.active:
-            with st.popover("Delete", icon=":material/delete:"):
-                st.markdown(f"Delete **{run.name}** with its checkpoints and snapshots? This cannot be undone.")
-                st.button("Delete it", key="delete", on_click=_delete, args=(run.path,))
-
-
-def _resumable(run: runs.Run, status: runs.Status) -> bool:
-    """One that failed goes on if it got as far as a checkpoint: when there is room on the disk again, say."""
-    failed_later = status.state == "failed" and run.checkpoint.exists()
-    return not run.bundled and (status.state in ("stopped", "interrupted") or failed_later)
-
-
-def _delete(path: Path) -> None:
-    """Delete one of the user's runs, unless another visitor has just set it to work; a link goes, not what it names."""
-    if path.parent == runs.runs_folder() and not runs.Run(path).status().active:
-        if path.is_symlink():
-            path.unlink()
-        else:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _stem(data: str) -> str:

@@ -10,7 +10,7 @@ from app.state import View
 from bon_core.mining.codes import bits_of
 
 STEPS = 24  # of a continuous colour
-MOST_NAMED = 24  # categories that get a colour and a legend of their own: the hues, then lighter, then darker ones
+MOST_NAMED = 24  # categories that get a colour and a legend of their own: the hues, then darker, then lighter ones
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _categories(title: str, values: np.ndarray, names: list[str], colours: tuple
 
 def _distinct(count: int) -> tuple[str, ...]:
     """A colour for each of up to MOST_NAMED categories."""
-    hues = [*theme.HUES, *(_mixed(hue, 255, 0.4) for hue in theme.HUES), *(_mixed(hue, 0, 0.3) for hue in theme.HUES)]
+    hues = [*theme.HUES, *(_mixed(hue, 0, 0.45) for hue in theme.HUES), *(_mixed(hue, 255, 0.5) for hue in theme.HUES)]
     return tuple(hues[: max(count, 1)])
 
 

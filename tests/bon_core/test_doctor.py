@@ -73,7 +73,10 @@ def test_runs_that_broke_off_and_what_they_left(capsys):
     (run.path / ".checkpoint-abcd1234.safetensors").touch()
     assert main(["doctor"]) == 1
     said = capsys.readouterr().out
-    assert "Run torn is interrupted: The training process ended without a word; continue it with --resume." in said
+    assert (
+        "Run torn is interrupted: The training process ended without a word. Continue it with: train --run torn"
+        " --resume." in said
+    )
     assert ".checkpoint-abcd1234.safetensors (and 0 more) is left of a write that was killed; delete it." in said
 
 

@@ -56,7 +56,7 @@ def test_embeddings_are_explored_or_trained_on(visit, tiny_run, vectors_file, mo
     app.text_input(key="upload-path").input(str(vectors_file)).run()
     assert "360 vectors of 36 classes, 20 dimensions." in [text.value for text in app.markdown]
     app.button(key="train-vectors").click().run()
-    assert app.session_state["train-data"] == str(vectors_file) and not commands
+    assert app.text_input(key="train-path").value == str(vectors_file) and not commands
     app = visit("start")
     app.text_input(key="upload-path").input(str(vectors_file)).run()
     app.button(key="explore-vectors").click().run()
