@@ -351,7 +351,8 @@ def _row(run: runs.Run, status: runs.Status) -> dict[str, Any]:
         "MAP@R": figures.get("map@r"),
         "miner": config.mining.miner if config else "",
         "learners": config.division.learners if config else None,
-        "epochs": config.training.epochs if config else None,
+        "epochs": config.training.epochs if config and config.training.minutes is None else None,
+        "minutes": config.training.minutes if config else None,
         "data": Path(config.data.name).name if config else "brought",
         "seed": config.training.seed if config else None,
     }

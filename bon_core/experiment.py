@@ -201,11 +201,11 @@ def _train_to_end(
     trainer.evaluate = Evaluator(run, config, images, device=str(trainer.device))
     if run.checkpoint.exists():
         trainer.load()
-        with trainer.costs.of("evaluation"):  # to foresee the end; nothing is written
+        with trainer.pace.costs.of("evaluation"):  # to foresee the end; nothing is written
             trainer.evaluate.measured(trainer.network)
     else:
         trainer.rewind()
-        with trainer.costs.of("evaluation"):
+        with trainer.pace.costs.of("evaluation"):
             trainer.evaluate.preview(trainer.network, trainer.step)
     _foresee(trainer, images, clock)
     run.log("began", step=trainer.step, steps=trainer.steps, data=images.name, **_surroundings(trainer))
@@ -214,8 +214,10 @@ def _train_to_end(
         outcome = trainer.fit()
     if outcome == "stopped":
         return _end(run, "stopped", f"Stopped at step {trainer.step}; continue with --resume.")
-    run.write_status(replace(run.status(), step=trainer.step, steps=trainer.steps, seconds_left=trainer.aftermath()))
-    result = _take_snapshot(run, images, device=config.training.device, seconds=trainer.aftermath())
+    run.write_status(
+        replace(run.status(), step=trainer.step, steps=trainer.steps, seconds_left=trainer.pace.aftermath())
+    )
+    result = _take_snapshot(run, images, device=config.training.device, seconds=trainer.pace.aftermath())
     write_card(run)
     _end(run, "finished", "")
     return result
@@ -250,10 +252,10 @@ def _foresee(trainer: Any, images: Data, clock: Clock) -> None:
     minutes = config.training.minutes
     shown = len(drawn_rows(images.labels, MOST_SHOWN))
     after = Aftermath(config, images, trainer.evaluate, shown=shown, rehearse=minutes is not None)
-    trainer.aftermath = lambda: after.seconds(len(run.previews()) + 1)
-    trainer.costs.note("dividing", DIVIDING * trainer.evaluate.embedding * len(trainer.train_set))
+    trainer.pace.aftermath = lambda: after.seconds(len(run.previews()) + 1)
+    trainer.pace.costs.note("dividing", DIVIDING * trainer.evaluate.embedding * len(trainer.train_set))
     if minutes is not None:
-        trainer.budget = Budget(60 * minutes, spent=clock.spent + trainer.spent)
+        trainer.pace.budget = Budget(60 * minutes, spent=clock.spent + trainer.pace.spent)
 
 
 def _surroundings(trainer: Any) -> dict[str, Any]:

@@ -62,7 +62,7 @@ FORM = {  # section of a run's settings -> those that the form has
         *("learners", "warmup", "split", "conquer", "recluster_every", "masks", "test_norm", "feature", "matching"),
         "doubling",
     ),
-    "training": ("loss", "margin", "learning_rate", "seed", "epochs"),
+    "training": ("loss", "margin", "learning_rate", "seed", "epochs", "minutes"),
 }
 Place = Any  # st or one of its containers
 N = TypeVar("N", int, float)
@@ -90,7 +90,7 @@ def _form() -> None:
     usual = _default(DivisionConfig, "learners")
     learners = _number(left, "Learners K", "learners", 1, 32, usual, help="1 trains one undivided embedding")
     minutes = _number(
-        right, "Minutes", "minutes", 0.2, 600.0, 2.0, step=0.5, help="The budget; turned into epochs below"
+        right, "Minutes", "minutes", 0.2, 600.0, 2.0, step=0.5, help="Of the whole run, its map included"
     )
     brought = _brought(given, level)
     with st.expander("More settings"):
@@ -98,19 +98,13 @@ def _form() -> None:
     if learners > 1:
         with st.expander("Divide and conquer"):
             more |= _division()
-    epochs = more.pop("--epochs") or _epochs(given, brought, minutes, more)
+    epochs = more.pop("--epochs")
+    length = {"--epochs": f"{epochs:.3g}"} if epochs else _length(given, brought, minutes, more)
     suggested = jobs.free_name(f"{_stem(given)}-{miner}-k{learners}")
     control = address.control("train-name", "", among=lambda text: True)
     name = st.text_input("Name of the run", placeholder=suggested, **control).strip() or suggested
     folders = {} if level is None else {"--class-level": level}
-    options = {
-        "--data": given,
-        **folders,
-        "--miner": miner,
-        "--learners": learners,
-        "--epochs": f"{epochs:.3g}",
-        **more,
-    }
+    options = {"--data": given, **folders, "--miner": miner, "--learners": learners, **length, **more}
     if st.button("Start training", type="primary", width="stretch", icon=":material/play_arrow:", key="train-start"):
         _start(name, options)
     with st.expander("The same on the command line"):
@@ -130,6 +124,10 @@ def _take_over(config: RunConfig | None) -> None:
         part, shown = getattr(config, section.name), FORM.get(section.name, ())
         for setting in fields(part):
             value, usual = getattr(part, setting.name), setting.default
+            if setting.name == "epochs" and config.training.minutes is not None:
+                value = 0.0  # which stands for: by the minutes
+            if setting.name == "minutes" and value is None:
+                continue
             if setting.name == "groups":
                 usual = min(usual, config.mining.classes)  # as the form works it out
             if setting.name == "class_level":
@@ -254,22 +252,24 @@ def _doubling() -> bool:
     return st.toggle("Double the learners, from 2 up to K", **control)
 
 
-def _epochs(data: str, brought: TrainingPart | None, minutes: float, more: dict[str, object]) -> float:
-    """The epochs that fit into the minutes, and a sentence on how that was worked out."""
+def _length(data: str, brought: TrainingPart | None, minutes: float, more: dict[str, object]) -> dict[str, object]:
+    """The option that says how long to train, and a sentence on what fits into that."""
+    budget = {"--minutes": f"{minutes:g}"}
     if brought is None:
         theme.quiet("How long an epoch takes is known once the data is.")
-        return 1.0
+        return budget
     step_ms, measured = _step_ms(data, str(more["--backbone"]))
     steps = max(brought.samples // (int(more["--classes"]) * int(more["--images"])), 1)
     fit = max(minutes * 60_000 / (step_ms * steps), 0.1)
-    epochs = min(fit, MOST_EPOCHS) if brought.kind == "vectors" else fit
     source = f"as {measured} took" if measured else "a guess until a first run has been measured here"
-    enough = " More would only overfit." if epochs < fit else ""
+    enough = brought.kind == "vectors" and fit > MOST_EPOCHS
     theme.quiet(
-        f"About {epochs:.3g} epochs of {theme.count(steps)} steps over {theme.count(brought.samples)} {brought.kind},"
-        f" at {step_ms:.0f} ms a step ({source}).{enough}"
+        f"At most {min(fit, MOST_EPOCHS) if enough else fit:.3g} epochs of {theme.count(steps)} steps over"
+        f" {theme.count(brought.samples)} {brought.kind}, at {step_ms:.0f} ms a step ({source}), less what evaluating"
+        " and mapping take. "
+        + ("More would only overfit." if enough else "The run measures itself and keeps to the minutes.")
     )
-    return epochs
+    return {"--epochs": f"{MOST_EPOCHS}"} if enough else budget
 
 
 def _has_folders(data: str) -> bool:

@@ -8,8 +8,15 @@ training is, from 0 to 1, which this `Plan` says of each step.
 import math
 import time
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from bon_core.config import RunConfig
+from bon_core.division.schedule import Schedule
+from bon_core.training.distributed import Ranks
 
 clock = time.perf_counter  # of the budget: another one in tests
 UNKNOWN = 1000  # steps, as long as nothing has been measured
@@ -106,6 +113,90 @@ class Budget:
         return True
 
 
-def worth_it(step: int, before: int, after: int) -> bool:
-    """Whether the steps to come after `step` change by enough to change the plan."""
-    return abs(after - before) > WORTH_IT * max(before - step, 1)
+class Pace:
+    """How many steps a training has, what is due at each, and how long it still takes.
+
+    Attributes
+    ----------
+    plan, steps, schedule : how far it is at each step, of how many, and in which phase
+    costs : what each kind of work takes here
+    budget : the time to keep to; None where the config gives epochs, and in processes that follow the first
+    aftermath : gives the seconds that the run takes after its last step
+    """
+
+    def __init__(self, config: RunConfig, steps_per_epoch: int):
+        settings = config.training
+        self.division, self.seed, self.timed = config.division, settings.seed, settings.minutes is not None
+        self.steps_per_epoch = steps_per_epoch
+        self.evaluate_every = max(1, round(settings.evaluate_every * steps_per_epoch))
+        self.checkpoint_every = max(1, round(settings.checkpoint_every * steps_per_epoch))
+        self.costs = Costs()
+        self.budget: Budget | None = None
+        self.aftermath: Callable[[], float] = lambda: 0.0
+        self.spent = 0.0  # of the budget, until the checkpoint that was restored
+        self.follow(Plan(UNKNOWN if self.timed else max(1, round(settings.epochs * steps_per_epoch))))
+
+    def follow(self, plan: Plan) -> None:
+        """Go by `plan` from now on."""
+        self.plan, self.steps = plan, plan.steps
+        self.schedule = Schedule(
+            self.division,
+            total_steps=plan.steps,
+            steps_per_epoch=self.steps_per_epoch,
+            seed=self.seed,
+            step_at=plan.step_at,
+        )
+
+    def evaluates(self, step: int) -> bool:
+        """Whether to evaluate once `step` steps are done."""
+        return step % self.evaluate_every == 0 or step == self.steps
+
+    def saves(self, step: int) -> bool:
+        """Whether to write a checkpoint then."""
+        return step % self.checkpoint_every == 0 or step == self.steps
+
+    def a_step(self, step: int) -> float:
+        """Seconds of each step to come after `step`, with its share of what comes between."""
+        costs, divisions = self.costs, sum(at >= step for at in self.schedule.clusterings)
+        between = costs["evaluation"] / self.evaluate_every + costs["saving"] / self.checkpoint_every
+        return costs["step"] + between + costs["dividing"] * divisions / max(self.steps - step, 1)
+
+    def seconds_left(self, step: int) -> float:
+        """Until the run is finished, map included."""
+        return self.a_step(step) * (self.steps - step) + self.aftermath()
+
+    @property
+    def ending(self) -> float:
+        """Seconds of all that comes after the last step."""
+        return self.costs["evaluation"] + self.costs["saving"] + self.aftermath()
+
+    def keep(self, step: int, ranks: Ranks, *, settled: bool) -> bool:
+        """Now and then after a step, let as many be still to come as the time allows; whether there are more or fewer.
+
+        settled : the next step is composed already, and must stay what it is
+        """
+        if step >= self.steps or not ranks.first_says(self.budget is not None and self.budget.is_due()):
+            return False
+        steps = np.array([self.steps])
+        if self.budget is not None:
+            left = self.budget.seconds - self.budget.spent - self.ending
+            steps[0] = step + max(1, int(left / max(self.a_step(step), 1e-6)))
+        ranks.copy_first(steps)
+        if abs(int(steps[0]) - self.steps) <= WORTH_IT * (self.steps - step):
+            return False
+        plan, phase = self.plan, self.schedule.phase(step)
+        self.follow(plan.changed(step, int(steps[0])))
+        if settled and (self.schedule.reclusters(step) or self.schedule.phase(step) != phase):
+            self.follow(plan)  # at the next look then
+            return False
+        return True
+
+    def state_dict(self) -> dict[str, Any]:
+        spent = self.spent if self.budget is None else self.budget.spent
+        return {"steps": self.steps, "bends": [list(bend) for bend in self.plan.bends], "spent": spent}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with what was planned; where the config gives epochs, that is known."""
+        if self.timed:
+            self.follow(Plan(int(state["steps"]), [(int(step), float(share)) for step, share in state["bends"]]))
+            self.spent = float(state["spent"])

@@ -27,7 +27,7 @@ from bon_core.networks import EmbeddingNetwork, build_network, embed
 from bon_core.runs import Run
 from bon_core.training.audit import PHASES, AuditLog
 from bon_core.training.augmentation import Augmentation
-from bon_core.training.budget import UNKNOWN, Budget, Costs, Plan, worth_it
+from bon_core.training.budget import Pace
 from bon_core.training.chance import chance_of
 from bon_core.training.checkpoint import load_tree, save_tree
 from bon_core.training.device import check_compiles, device_for, freed_memory_kept, precision_for
@@ -66,10 +66,8 @@ class Trainer:
         Called now and then with the network and the step; what it returns is logged as an "evaluation" event.
     show
         Called about once a second with the step and a few figures, for a progress bar.
-    budget
-        The time to keep to, where the config gives minutes.
-    aftermath
-        Gives the seconds that the run will take after the last step.
+    pace
+        How many steps there are, what is due at each, and the time to keep to where the config gives minutes.
     """
 
     def __init__(self, config: RunConfig, train_set: ImageSet | VectorSet, run: Run, ranks: Ranks | None = None):
@@ -113,15 +111,12 @@ class Trainer:
             seed=settings.seed,
         )
         self.steps_per_epoch = max(1, len(train_set) // mining.batch)
-        self.budget: Budget | None = None
-        self.costs, self.aftermath = Costs(), lambda: 0.0
-        self._plan(Plan(UNKNOWN if settings.minutes else max(1, round(settings.epochs * self.steps_per_epoch))))
+        self.pace = Pace(config, self.steps_per_epoch)
         self.mates = MateShare(mining)
         self.clustering: Clustering | None = None
         self.step = 0
         self.seconds = 0.0  # of training so far, evaluation apart
-        self.spent = 0.0  # of the budget, until the checkpoint that was restored
-        self.warned = False  # of crowded buckets
+        self.warned = self.over = False  # it was said that buckets are crowded; that the budget is spent
         self.health: dict[str, float] = {}  # of the composer, when last asked
         self.figures: dict[str, float] = {}  # the last loss and recall, to show
         self.events = EventLog(run.path)
@@ -147,16 +142,16 @@ class Trainer:
                 self.save()
                 return "stopped"
             dividing = self._divide_if_due()
-            with self.costs.of("step"):
+            with self.pace.costs.of("step"):
                 self._train_on(network, dividing)
             self.step += 1
-            if self.step < self.steps and self.config.training.minutes:
+            if self.pace.timed:
                 self._keep_to_budget()
-            if self.step % self.evaluate_every == 0 or self.step == self.steps:
-                with self.costs.of("evaluation"):
+            if self.pace.evaluates(self.step):
+                with self.pace.costs.of("evaluation"):
                     self._evaluate()
-            if self.step % self.checkpoint_every == 0 or self.step == self.steps:
-                with self.costs.of("saving"):
+            if self.pace.saves(self.step):
+                with self.pace.costs.of("saving"):
                     self.save()
             now = time.perf_counter()
             if self.ranks.first and now - told > STATUS_EVERY:
@@ -168,7 +163,7 @@ class Trainer:
         """Divide the data anew, or bring the joint table up to date, before a step that asks for it; seconds taken."""
         started = time.perf_counter()
         if self.schedule.reclusters(self.step):
-            with self.costs.of("dividing"):
+            with self.pace.costs.of("dividing"):
                 self._divide(self.schedule.phase(self.step))
         elif self.schedule.rejoins(self.step):
             self._rejoin()
@@ -179,7 +174,7 @@ class Trainer:
         started = time.perf_counter() - dividing
         phase = self.schedule.phase(self.step)
         self._set_learning_rate()
-        mate_share = self.mates.at(self.plan.share_at(self.step))
+        mate_share = self.mates.at(self.pace.plan.share_at(self.step))
         clock = time.perf_counter()
         batch, self.ahead = self.ahead or self.teams.compose(phase.cluster, mate_share), None
         mining = time.perf_counter() - clock
@@ -220,7 +215,7 @@ class Trainer:
         step, now = self.step + 1, self.schedule.phase(self.step)
         if step == self.steps or self.schedule.reclusters(step) or self.schedule.phase(step).name != now.name:
             return None
-        batch = self.teams.compose(self.schedule.phase(step).cluster, self.mates.at(self.plan.share_at(step)))
+        batch = self.teams.compose(self.schedule.phase(step).cluster, self.mates.at(self.pace.plan.share_at(step)))
         self.feed.begin(batch.positions[self.ranks.share(len(batch.positions))])
         return batch
 
@@ -241,8 +236,7 @@ class Trainer:
             "teams": self.teams.state_dict(),
             "mates": self.mates.state_dict(),
             "ahead": self.ahead and vars(self.ahead),
-            "plan": {"steps": self.steps, "bends": [list(bend) for bend in self.plan.bends]},
-            "spent": 0.0 if self.budget is None else self.budget.spent,
+            "pace": self.pace.state_dict(),
             "warned": self.warned,
             "clusters": None if self.clustering is None else torch.from_numpy(self.clustering.labels),
             "centroids": None if self.clustering is None else torch.from_numpy(self.clustering.centroids),
@@ -292,9 +286,8 @@ class Trainer:
                     labels=state["clusters"].numpy(), centroids=state["centroids"].numpy(), objective=math.nan
                 )
             self.step, self.seconds = int(state["step"]), float(state["seconds"])
-            if self.config.training.minutes and (plan := state.get("plan")) is not None:
-                self._plan(Plan(int(plan["steps"]), [(int(step), float(share)) for step, share in plan["bends"]]))
-                self.spent = float(state["spent"])
+            if "pace" in state:  # not in checkpoints of version 0.1
+                self.pace.load_state_dict(state["pace"])
             self._check_restored()
         except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
@@ -321,49 +314,32 @@ class Trainer:
                 f"its clusters do not number {len(self.train_set)} images from 0 to {count - 1}",
             )
 
-    # Budget -------------------------------------------------------------------------------------------------------
+    # Pace ---------------------------------------------------------------------------------------------------------
 
-    def _plan(self, plan: Plan) -> None:
-        """Go by `plan` from now on."""
-        settings = self.config.training
-        self.plan, self.steps = plan, plan.steps
-        self.evaluate_every = max(1, round(settings.evaluate_every * self.steps_per_epoch))
-        self.checkpoint_every = max(1, round(settings.checkpoint_every * self.steps_per_epoch))
-        self.schedule = Schedule(
-            self.config.division,
-            total_steps=plan.steps,
-            steps_per_epoch=self.steps_per_epoch,
-            seed=settings.seed,
-            step_at=plan.step_at,
-        )
+    @property
+    def steps(self) -> int:
+        """Of the whole training; with a budget in minutes as many as are planned now."""
+        return self.pace.steps
+
+    @property
+    def schedule(self) -> Schedule:
+        """The phases of the training."""
+        return self.pace.schedule
 
     def _keep_to_budget(self) -> None:
-        """Now and then, let as many steps be still to come as the time that is left allows."""
-        due = self.budget is not None and self.budget.is_due()
-        if not self.ranks.first_says(due):
+        changed, budget = self.pace.keep(self.step, self.ranks, settled=self.ahead is not None), self.pace.budget
+        if budget is None:
             return
-        steps = np.array([self.steps])
-        if self.budget is not None:
-            last = self.costs["evaluation"] + self.costs["saving"] + self.aftermath()
-            left = self.budget.seconds - self.budget.spent - last
-            steps[0] = self.step + max(1, int(left / max(self._seconds_a_step(), 1e-6)))
-        self.ranks.copy_first(steps)
-        if not worth_it(self.step, self.steps, int(steps[0])):
-            return
-        before, plan = self.schedule, self.plan
-        self._plan(self.plan.changed(self.step, int(steps[0])))
-        if self.ahead is not None and (
-            self.schedule.reclusters(self.step) or self.schedule.phase(self.step) != before.phase(self.step)
-        ):
-            self._plan(plan)  # the next batch is composed already, and for what was planned: at the next look then
-        elif self.ranks.first:
-            self.run.log("planned", step=self.step, steps=self.steps, spent=round(self.budget.spent, 1))
-
-    def _seconds_a_step(self) -> float:
-        """With its share of what comes between the steps."""
-        costs, divisions = self.costs, sum(step >= self.step for step in self.schedule.clusterings)
-        between = costs["evaluation"] / self.evaluate_every + costs["saving"] / self.checkpoint_every
-        return costs["step"] + between + costs["dividing"] * divisions / max(self.steps - self.step, 1)
+        if changed:
+            self.run.log("planned", step=self.step, steps=self.steps, spent=round(budget.spent, 1))
+        if not self.over and budget.spent + self.pace.ending > budget.seconds and self.step < self.steps:
+            self.over = True
+            text = (
+                f"The budget of {budget.seconds / 60:g} minutes is nearly over at step {self.step}:"
+                f" {budget.spent:.0f} s are spent, and evaluating, embedding and mapping at the end take about"
+                f" {self.pace.ending:.0f} s; give more minutes."
+            )
+            self.events.write("warning", step=self.step, text=text)
 
     # Division -----------------------------------------------------------------------------------------------------
 
@@ -411,7 +387,7 @@ class Trainer:
 
     def _set_learning_rate(self) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.training.learning_rate * self.plan.rate_at(self.step)
+            group["lr"] = self.config.training.learning_rate * self.pace.plan.rate_at(self.step)
 
     def _check_finite(self, embeddings: Tensor) -> None:
         if not bool(embeddings.isfinite().all()):
@@ -517,6 +493,6 @@ class Trainer:
                 message="",
                 step=self.step,
                 steps=self.steps,
-                seconds_left=self._seconds_a_step() * (self.steps - self.step) + self.aftermath(),
+                seconds_left=self.pace.seconds_left(self.step),
             )
         )

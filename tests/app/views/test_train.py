@@ -46,7 +46,8 @@ def test_the_button_starts_the_command_that_the_settings_say(visit, tiny_run, st
     assert name == "mine" and arguments[0] == "train" and "--queue" in arguments
     options = dict(zip(arguments[1:-3:2], arguments[2:-3:2], strict=False))
     assert options["--learners"] == "2" and options["--miner"] == "bon" and options["--data"] == "glyphs"
-    assert float(options["--epochs"]) > 0
+    assert options["--minutes"] == "2" and "--epochs" not in options
+    assert "The run measures itself and keeps to the minutes" in bodies(app)
 
 
 def test_a_miner_that_chooses_itself_and_the_options_of_division(visit, tiny_run, started):
@@ -196,6 +197,16 @@ def test_the_same_settings_again(visit, tiny_run):
     assert found["Learners K"] == 3 and found["Epochs, not minutes"] == 12.5
     assert found["Images in a folder, zip or npz, vectors, or hf:NAME"] == config.data.name
     assert any("Not in the form" in toast.value and "bits 7" in toast.value for toast in app.toast)
+
+
+def test_the_same_minutes_again(visit, tiny_run):
+    config = tiny_run.config
+    (tiny_run.path / "config.json").write_text(replace(config, training=replace(config.training, minutes=7.5)).to_json())
+    app = visit("train")
+    app.button(key="again").click().run()
+    found = settings(app)
+    assert found["Minutes"] == 7.5 and found["Epochs, not minutes"] == 0
+    assert "--minutes 7.5" in app.code[0].value and not app.toast
 
 
 def test_the_settings_of_a_run_are_shown_those_that_differ_first(visit, tiny_run):

@@ -157,6 +157,8 @@ def test_what_time_is_left_includes_the_end(vectors_file, monkeypatch):
 def test_a_budget_that_the_end_alone_exceeds_still_gives_a_run(vectors_file, monkeypatch):
     Slow(monkeypatch, step=1.0, after=500.0)
     assert experiment.train("run", config_of(vectors_file, 1))["step"] >= 1
+    (said,) = runs.open_run("run").events("warning")
+    assert "budget of 1 minutes is nearly over" in said["text"] and "take about 500 s; give more" in said["text"]
 
 
 @pytest.mark.parametrize("minutes", [0, -3, 0.01, 1e9])
