@@ -89,9 +89,7 @@ def _form() -> None:
     left, right = st.columns(2)
     usual = _default(DivisionConfig, "learners")
     learners = _number(left, "Learners K", "learners", 1, 32, usual, help="1 trains one undivided embedding")
-    minutes = _number(
-        right, "Minutes", "minutes", 0.2, 600.0, 2.0, step=0.5, help="Of the whole run, its map included"
-    )
+    minutes = _number(right, "Minutes", "minutes", 0.2, 600.0, 2.0, step=0.5, help="Of the whole run, its map included")
     brought = _brought(given, level)
     with st.expander("More settings"):
         more = _more(brought, miner)

@@ -201,7 +201,8 @@ def test_the_same_settings_again(visit, tiny_run):
 
 def test_the_same_minutes_again(visit, tiny_run):
     config = tiny_run.config
-    (tiny_run.path / "config.json").write_text(replace(config, training=replace(config.training, minutes=7.5)).to_json())
+    timed = replace(config, training=replace(config.training, minutes=7.5))
+    (tiny_run.path / "config.json").write_text(timed.to_json())
     app = visit("train")
     app.button(key="again").click().run()
     found = settings(app)
