@@ -83,19 +83,25 @@ def _chosen(states: dict[str, runs.Status], waiting: list[str]) -> str:
     active = [name for name in names if states[name].active]
     wanted = st.session_state.get(WATCHED)
     first = wanted if wanted in names else (active or names)[0]
-    key = f"runs-{'-'.join(names)}-{first if wanted in names else ''}"[-200:]
-    chosen = st.pills(
+    if wanted not in waiting:  # one that starts is shown when there
+        st.session_state[WATCHED] = first
+    key = f"runs-{'-'.join(names)}"[:200]
+    if st.session_state.get(key) != first:
+        st.session_state[key] = first
+    return st.pills(
         "Runs",
         names,
-        default=first,
         required=True,
         format_func=lambda name: f"{name} · {STATES[states[name].state]}",
         key=key,
+        on_change=_watch_chosen,
+        args=(key,),
         label_visibility="collapsed",
     )
-    if wanted not in waiting:  # one that starts is shown when there
-        st.session_state[WATCHED] = chosen
-    return chosen
+
+
+def _watch_chosen(key: str) -> None:
+    st.session_state[WATCHED] = st.session_state[key]
 
 
 def _status(run: runs.Run) -> runs.Status:

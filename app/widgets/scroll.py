@@ -8,7 +8,9 @@ export default function ({ data }) {
   window.scrolledTo = data.once;
   const part = document.querySelector(data.part);
   const box = part?.getBoundingClientRect();
-  if (box && (box.top < 60 || box.top > 0.7 * innerHeight)) part.scrollIntoView({ behavior: "smooth", block: "start" });
+  if (!box || (box.top >= 60 && box.top <= 0.7 * innerHeight)) return;
+  part.style.scrollMarginTop = "5rem";  // below the bar at the top
+  part.scrollIntoView({ behavior: "smooth", block: "start" });
 }
 """
 _scroll = st.components.v2.component("scroll", html="<span></span>", js=JS)

@@ -310,3 +310,18 @@ def test_the_start_is_pointed_at(visit, tiny_run, started):
     assert any("is starting; watch it here" in toast.value for toast in app.toast)
     app.run()
     assert not app.toast, "once"
+
+
+def test_the_first_click_on_another_run_shows_it_and_a_started_one_takes_over(visit, tiny_run, tmp_path):
+    make_run(tiny_run.path.parent, make_images(tmp_path), tmp_path / "tiny.npz", name="other")
+    app = visit("train")
+    pills = next(group for group in app.button_group if group.label == "Runs")
+    shown = pills.value
+    other = ({"tiny", "other"} - {shown}).pop()
+    pills.set_value(other).run()
+    assert app.session_state["watched"] == other and app.text_input(key=f"rename-{other}").value == other
+    app.run()
+    assert next(group for group in app.button_group if group.label == "Runs").value == other
+    app.session_state["watched"] = shown
+    app.run()
+    assert next(group for group in app.button_group if group.label == "Runs").value == shown
