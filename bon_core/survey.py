@@ -304,11 +304,13 @@ def _slices(
     masks: np.ndarray,
     seed: int,
 ) -> dict[str, Any]:
-    """Recall@1 of every learner's slice, as a whole and by the cluster of the query, on the last split there is. Of
-    many samples some ask, always among all: each slice takes a search of its own.
+    """Recall@1 of every learner's slice, as a whole and by the cluster of the query, on the last split there is. Those
+    alone in their class ask nothing, as in all metrics. Of many samples some ask, always among all: each slice takes a
+    search of its own.
     """
     rows = np.flatnonzero(split == np.unique(split)[-1])
-    asked = some_rows(len(rows), seed=seed, most=MOST_SLICED)
+    able = np.flatnonzero(np.bincount(labels[rows])[labels[rows]] > 1)
+    asked = able[some_rows(len(able), seed=seed, most=MOST_SLICED)]
 
     def correct_by(piece: np.ndarray) -> np.ndarray:
         nearest, _ = exact_others(piece, asked, 1)

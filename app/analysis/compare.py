@@ -31,6 +31,7 @@ class Comparison:
     ids: np.ndarray  # (c,) int64
     places: tuple[np.ndarray, np.ndarray]  # (c,) where the samples are in each side
     right: tuple[np.ndarray, np.ndarray]  # (c,) float32: 1 if the nearest has the same class, 0 if not, NaN if unknown
+    # or alone in its class: then there is nothing to be right about, as in all metrics
     kept: np.ndarray  # (c,) float32, share of the nearest neighbours that both sides name, NaN if unknown
 
     def turned(self, *, right: bool) -> np.ndarray:
@@ -148,7 +149,9 @@ def _numbered(neighbours: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
 def _right(near: np.ndarray, classes: np.ndarray) -> np.ndarray:
     first = near[:, 0]
-    return np.where(first < 0, np.nan, classes[first] == classes).astype(np.float32)
+    _, numbers, sizes = np.unique(classes, return_inverse=True, return_counts=True)
+    unknown = (first < 0) | (sizes[numbers] == 1)
+    return np.where(unknown, np.nan, classes[first] == classes).astype(np.float32)
 
 
 def _kept(one: np.ndarray, other: np.ndarray, *, k: int) -> np.ndarray:

@@ -30,8 +30,8 @@ BINS = 40
 def main() -> None:
     view = state.page(
         "K clusters",
-        "Divide and conquer gives each of K learners one cluster of the data and one slice of the embedding. A cluster"
-        " holds what lies together in the embedding; in the end all slices are trained together.",
+        "Divide and conquer gives each of K learners one cluster of the data and one slice of the embedding; in the end"
+        " all slices are trained together.",
     )
     learners = view.snapshot.meta["clusters_origin"] == "learners"
     if view.snapshot.learners == 1:
@@ -351,6 +351,8 @@ def _whole_by_cluster(view: View, count: int) -> np.ndarray:
     """Recall@1 of the whole embedding on each cluster of the split that the slices were measured on, (K,)."""
     split = np.asarray(view.snapshot.split)
     rows = np.flatnonzero(split == split.max())
+    labels = np.asarray(view.snapshot.labels)[rows]
+    rows = rows[np.bincount(labels)[labels] > 1]  # those alone in their class ask nothing, as in all metrics
     clusters, hits = np.asarray(view.snapshot.clusters)[rows], np.asarray(view.snapshot.correct)[rows]
     with np.errstate(invalid="ignore"):
         return np.bincount(clusters, hits, minlength=count)[:count] / np.bincount(clusters, minlength=count)[:count]

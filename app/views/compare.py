@@ -35,6 +35,7 @@ CHANGES = {
     "turned right": theme.GREEN,
     "turned wrong": theme.VERMILION,
     "wrong in both": theme.OLIVE,
+    "no query": theme.CONTEXT,  # alone in its class, or without a neighbour in common
 }
 
 
@@ -247,10 +248,11 @@ def _by_kept(pair: Pair) -> Colouring:
 
 
 def _by_change(pair: Pair) -> Colouring:
-    before, after = (np.nan_to_num(side) > 0 for side in pair.found.right)
-    kinds = np.select([before & after, after, before], [0, 1, 2], 3).astype(np.int16)
+    before, after = pair.found.right
+    unknown, right, now = np.isnan(before + after), before == 1, after == 1
+    kinds = np.select([unknown, right & now, now, right], [4, 0, 1, 2], 3).astype(np.int16)
     counts = np.bincount(kinds, minlength=len(CHANGES)).tolist()
-    entries = tuple((shade, name, count) for (name, shade), count in zip(CHANGES.items(), counts, strict=True))
+    entries = tuple((shade, name, count) for (name, shade), count in zip(CHANGES.items(), counts, strict=True) if count)
     return Colouring("change", kinds, tuple(CHANGES.values()), entries, names=tuple(CHANGES))
 
 

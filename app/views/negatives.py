@@ -20,8 +20,8 @@ OF_RECORDED_STEPS = (replay, mined_most, margin)
 def main() -> None:
     view = state.page(
         "Mined negatives",
-        "An anchor is pulled towards a positive, of its own class, and pushed off a negative, of another. Here is"
-        " which negatives were found, how near they were, and which ones other miners would find.",
+        "An anchor is pulled towards a positive, of its own class, and pushed off a negative, of another: here"
+        " is which negatives were found, and which other miners would find.",
     )
     recorded = len(cached.recorded_steps(view)) > 0
     chosen = st.segmented_control(

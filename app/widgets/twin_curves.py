@@ -36,7 +36,7 @@ def _share(value: float) -> str:
 MEASURES = (
     Measure("evaluation", "recall@1", "Recall@1", _share),
     Measure("step", "loss", "Loss", "{:.3g}".format),
-    Measure("step", "active", "Anchors violating the margin", _share),
+    Measure("step", "active", "Margin violations", _share),
 )
 AXES = {"step": "over steps", "seconds": "over seconds"}
 

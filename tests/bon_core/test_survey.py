@@ -153,6 +153,17 @@ def test_slices_are_judged_one_by_one(tmp_path, monkeypatch, most):
     assert report["correlation"][1][1] is None  # distances that do not vary correlate with nothing
 
 
+def test_slices_are_measured_as_the_metrics_are_and_who_is_alone_asks_nothing(tmp_path):
+    """Four pairs that find each other, and two samples alone in their class, which cannot be right."""
+    rng = np.random.default_rng(0)
+    labels = np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 5])
+    vectors = 5 * rng.standard_normal((6, 4))[labels] + 0.1 * rng.standard_normal((10, 4))
+    embeddings = EmbeddingSet.of(vectors, labels, class_names="abcdef")
+    hashing = Hashing(mean=np.zeros(4), projection=np.eye(4), stored=np.full(10, -1), origin="fitted")
+    shot = surveyed(tmp_path / "s", embeddings, np.ones(10, np.uint8), hashing=hashing, masks=block_masks(4, 2))
+    assert shot.metrics["test"]["recall@1"] == shot.meta["division"]["whole"] == 1
+
+
 def test_of_many_samples_some_say_where_the_clusters_lie(monkeypatch):
     rng = np.random.default_rng(0)
     true = rng.integers(0, 3, 500)

@@ -62,6 +62,13 @@ def test_the_same_id_of_another_class_is_another_sample():
     assert found.kept.tolist() == [1, 1]
 
 
+def test_who_is_alone_in_its_class_is_neither_right_nor_wrong():
+    one = side([1, 2, 3], "AAB", [[2, 3], [1, 3], [1, 2]])
+    found = compare(one, one, k=2)
+    np.testing.assert_array_equal(found.right, [[1, 1, np.nan]] * 2)
+    assert [change.name for change in class_changes(one.classes, found.right)] == ["A"]
+
+
 def test_nothing_in_common():
     found = compare(side([1, 2], "AA", [[2], [1]]), side([3, 4], "AA", [[4], [3]]), k=3)
     assert len(found.ids) == len(found.kept) == len(found.turned(right=True)) == 0

@@ -205,6 +205,17 @@ def test_every_colour_draws(visit, other_run, shade):
     assert not app.exception
 
 
+def test_what_changed_is_counted_where_nothing_did(visit, tiny_run, tmp_path):
+    """A legend of what there is, also of a selection."""
+    make_run(tiny_run.path.parent, make_images(tmp_path), tmp_path / "tiny.npz", name="twin", steps=(40,))
+    app = visit("compare", run="tiny", other="twin", sel="class:6")
+    app.segmented_control(key="shade").set_value("what changed").run()
+    assert not app.exception
+    right = np.asarray(tiny_run.snapshot().correct)[np.asarray(tiny_run.snapshot().split) == 1]
+    counts = re.findall(r">(right in both|turned \w+|wrong in both|no query)<b>\d+ / (\d+)<", words(app))
+    assert counts == [("right in both", str(right.sum())), ("wrong in both", str((~right).sum()))]
+
+
 def test_an_area_and_a_click_on_the_maps_are_taken(visit, other_run, tiny_run):
     ids = np.sort(np.asarray(tiny_run.snapshot().ids)[np.asarray(tiny_run.snapshot().split) == 1])
     app = visit("compare", run="tiny", other="other")
