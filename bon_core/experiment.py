@@ -28,7 +28,7 @@ from bon_core.intake import counted, tell
 from bon_core.retrieval.neighbours import NeighbourTable
 from bon_core.runs import Run
 from bon_core.snapshot import Snapshot
-from bon_core.survey import Division, fitted_division, fitted_hashing, hashing_of, take
+from bon_core.survey import Division, check_measurable, fitted_division, fitted_hashing, hashing_of, take
 
 WEIGHTS = "model.safetensors"
 MOST_SHOWN = 1_000_000  # samples of a snapshot
@@ -65,6 +65,7 @@ def train(
         config = settled(config, images)
         for part in ("train", held_out(config)):
             images.part(part)  # both must be there before a run is
+        check_measurable(images.labels, images.split)  # not after all the work
         _check_batch(config, images.part("train"))
         tell(images.told)
         run = runs.create(name, config, command=command)

@@ -71,6 +71,17 @@ def search(vectors: np.ndarray, labels: np.ndarray, indexes: Path | None = None)
     return build_neighbours(vectors, min(wanted, len(vectors) - 1), folder=indexes)
 
 
+def check_measurable(labels: np.ndarray, split: np.ndarray) -> None:
+    """Raise InputError if a split has nothing to retrieve: no class with two samples. labels and split (N,)."""
+    for code in np.unique(split):
+        counts = np.bincount(labels[split == code])
+        check(
+            counts.max() >= 2,
+            f"No class of the {SPLIT_NAMES[code]} part has two samples, so there is nothing to retrieve in its"
+            f" {counts.sum():,}; add samples to its classes, or leave this part out.",
+        )
+
+
 def fitted_hashing(vectors: np.ndarray) -> Hashing:
     """A hasher and table for an embedding that was not trained with them, to look at."""
     import torch
@@ -235,12 +246,7 @@ def _measured_parts(
 ) -> list[_Part]:
     """Each split by itself, so that a small one takes no figure from a large one; neighbours as many as all have."""
     codes, sizes = np.unique(split, return_counts=True)
-    needed = min(RECALL_AT[-1], int(sizes.max()) - 1)
-    check(
-        sizes.min() > needed,
-        f"The smallest split has {sizes.min()} samples, but Recall@{needed} needs {needed + 1}; add samples or"
-        " give one split only.",
-    )
+    check_measurable(labels, split)
     parts = []
     for number, code in enumerate(codes):
         progress(0.05 + 0.35 * number / len(codes), f"searching neighbours and measuring {SPLIT_NAMES[code]}")

@@ -124,11 +124,20 @@ def test_samples_without_a_cluster_get_the_nearest(tmp_path):
     assert shot.clusters.tolist() == [1, 1, 0, 0, 1, 0, 1, 0]
 
 
-def test_a_split_too_small_to_measure_is_a_sentence(tmp_path):
-    embeddings = on_circle([0, 10, 20, 90, 100], [0, 0, 0, 1, 1])
-    with pytest.raises(InputError, match="smallest split has 2 samples"):
+def test_a_split_without_a_pair_is_a_sentence(tmp_path):
+    embeddings = on_circle([0, 10, 20, 90, 100], [0, 0, 0, 1, 2])
+    with pytest.raises(InputError, match="No class of the test part has two samples"):
         surveyed(tmp_path / "s", embeddings, np.array([0, 0, 0, 1, 1], np.uint8))
     assert not (tmp_path / "s").exists()
+
+
+def test_a_split_of_a_single_pair_is_measured(tmp_path):
+    """By hand: each of the two finds the other first; of the others two of three find their class first."""
+    embeddings = on_circle([0, 10, 60, 50, 180, 190], [0, 0, 0, 1, 2, 2])
+    shot = surveyed(tmp_path / "s", embeddings, np.array([0, 0, 0, 0, 1, 1], np.uint8))
+    assert shot.metrics["test"]["recall@1"] == shot.metrics["test"]["recall@8"] == shot.metrics["test"]["map@r"] == 1
+    assert shot.metrics["train"]["recall@1"] == pytest.approx(2 / 3) and shot.metrics["train"]["queries"] == 3
+    assert shot.neighbours.shape == (6, 1)
 
 
 @pytest.mark.parametrize("most", [20_000, 4], ids=["all ask", "four ask"])
