@@ -246,9 +246,10 @@ def pair(names: tuple[str, str], shorts: tuple[str, str], pictures: list[str | N
     )
 
 
-def quiet(text: str) -> None:
-    """A remark that may be overlooked."""
-    st.html(f'<div class="quiet">{html.escape(text)}</div>')
+def quiet(text: str, *, hover: str = "") -> None:
+    """A remark that may be overlooked, and what is told under the mouse."""
+    title = f' title="{html.escape(hover)}"' if hover else ""
+    st.html(f'<div class="quiet"{title}>{html.escape(text)}</div>')
 
 
 def trouble(sentence: str) -> None:

@@ -3,6 +3,7 @@
 Legend: n samples of a side, c samples in common, k neighbours.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from bon_core.ids import places
 
 SURE = 0.05  # a p below it is more than chance
+EXACT = 20_000  # queries gained or lost, of all classes; beyond, the normal law is as good where no class outweighs all
 
 
 @dataclass(frozen=True)
@@ -44,21 +46,23 @@ class Comparison:
 class Turns:
     """How many samples turned right and wrong, and how likely so uneven a split is if neither side is the better.
 
-    `p` is McNemar's test, two-sided, with mid-p (Fagerland et al., BMC Medical Research Methodology 13:91, 2013): if
-    each sample that turned had done so by the toss of a coin.
+    Samples of a class tend to turn together, so `p` takes classes for independent, not samples: it is the share of all
+    ways to flip the signs of the classes' net gains whose sum is as far from 0 as the one found (two-sided).
+    `independent` is McNemar's test, two-sided, with mid-p (Fagerland et al., BMC Medical Research Methodology 13:91,
+    2013): if each sample that turned had done so by the toss of a coin.
     """
 
     right: int
     wrong: int
     p: float
+    independent: float
 
     @property
     def words(self) -> str:
         if not self.right and not self.wrong:
             return "No query turned right or wrong."
         counts = f"{self.right:,} {_queries(self.right)} got right, {self.wrong:,} got wrong"
-        told = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}" if self.p < 0.01 else f"p = {self.p:.2f}"
-        return f"{counts}: {'more than chance' if self.p < SURE else 'could be chance'}, {told}."
+        return f"{counts}: {'more than chance' if self.p < SURE else 'could be chance'}, {p_words(self.p)}."
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,47 @@ class ClassChange:
         return self.recall[1] - self.recall[0]
 
 
-def turns(found: Comparison) -> Turns:
-    """Count who turned, and weigh it."""
+def p_words(p: float) -> str:
+    """A p as it is printed, with the digits that tell it from SURE."""
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p = {p:.3f}" if p < 0.01 or round(p, 2) == SURE else f"p = {p:.2f}"
+
+
+def turns(found: Comparison, classes: np.ndarray) -> Turns:
+    """Count who turned, and weigh it by class; `classes` is (c,) str, of the samples in common."""
     from scipy.special import bdtr  # what scipy.stats would do, at a tenth of its import
 
-    right, wrong = (len(found.turned(right=side)) for side in (True, False))
-    fewer, both = min(right, wrong), right + wrong
-    p = float(bdtr(fewer - 1, both, 0.5) + bdtr(fewer, both, 0.5)) if fewer else float(bdtr(0, both, 0.5))
-    return Turns(right, wrong, min(p, 1.0))
+    right, wrong = (found.turned(right=side) for side in (True, False))
+    fewer, both = min(len(right), len(wrong)), len(right) + len(wrong)
+    independent = float(bdtr(fewer - 1, both, 0.5) + bdtr(fewer, both, 0.5)) if fewer else float(bdtr(0, both, 0.5))
+    _, numbers = np.unique(classes, return_inverse=True)
+    gains = np.bincount(numbers[right], minlength=1 + numbers.max(initial=0))
+    gains = gains - np.bincount(numbers[wrong], minlength=len(gains))
+    return Turns(len(right), len(wrong), sign_flip_p(gains), min(independent, 1.0))
+
+
+def sign_flip_p(gains: np.ndarray) -> float:
+    """Two-sided p of the sum of whole numbers (C,) if each sign were tossed: over all 2^C ways, by the normal law if
+    there are many.
+
+    The sum of numbers with tossed signs has the characteristic function prod cos(gain t), and as it is a whole number
+    from -S to S, the discrete Fourier transform of 2S + 1 values of that is its distribution.
+    """
+    sizes, counts = np.unique(np.abs(gains), return_counts=True)
+    most = int(sizes @ counts)  # S
+    found = abs(int(gains.sum()))
+    if found == 0:
+        return 1.0
+    variance = int(np.square(sizes) @ counts)
+    if most > EXACT and 100 * int(sizes[-1]) ** 2 < variance:
+        return math.erfc(found / math.sqrt(2 * variance))
+    t = np.arange(most + 1) * (2 * np.pi / (2 * most + 1))
+    spectrum = np.ones(most + 1)
+    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
+        spectrum *= np.cos(size * t) ** count
+    chances = np.fft.irfft(spectrum, 2 * most + 1)  # of the sums 0 to S, then of -S to -1
+    return float(np.clip(2 * chances[found : most + 1].sum(), 0, 1))
 
 
 def compare(one: Side, other: Side, *, k: int) -> Comparison:

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from app import cached, pictures, place, selection, state, theme
-from app.analysis.compare import ClassChange, Comparison, class_changes, superimpose, turns
+from app.analysis.compare import ClassChange, Comparison, Turns, class_changes, p_words, superimpose, turns
 from app.pair import K, Pair, choose_other, pair_of
 from app.state import View
 from app.widgets import links
@@ -125,11 +125,20 @@ def _headline(pair: Pair) -> None:
 
 def _chance(pair: Pair) -> None:
     """Whether who turned right and wrong could be the toss of a coin."""
-    found = turns(pair.found)
+    found = _turns(pair, *map(cached.stamp, pair.views))
+    if not found.right and not found.wrong:
+        theme.quiet(found.words)
+        return
     theme.quiet(
-        f"{found.words} By McNemar's test, which takes each query for itself; queries of a class tend to turn together,"
-        " so the true p is larger. Another seed may turn others."
+        f"{found.words} Queries of a class tend to turn together, so p counts how often whole classes, each gaining or"
+        " losing by the toss of a coin, differ as much. Another seed may turn others.",
+        hover=f"If queries were independent: {p_words(found.independent)} (McNemar's test, mid-p)",
     )
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _turns(_pair: Pair, *stamps: tuple) -> Turns:
+    return turns(_pair.found, _pair.classes)
 
 
 def _settings(pair: Pair) -> None:

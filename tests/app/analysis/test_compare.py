@@ -1,11 +1,12 @@
 """Comparing two embeddings: hand-worked cases, and a slow twin with sets."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
-from app.analysis.compare import Comparison, Side, class_changes, compare, superimpose, turns
+from app.analysis.compare import Comparison, Side, class_changes, compare, p_words, sign_flip_p, superimpose, turns
 
 
 def side(ids, classes, neighbours) -> Side:
@@ -128,7 +129,7 @@ def weighed(right: int, wrong: int):
     before = np.repeat([0.0, 1.0, 1.0, np.nan], [right, wrong, 5, 3]).astype(np.float32)
     after = np.repeat([1.0, 0.0, 1.0, 1.0], [right, wrong, 5, 3]).astype(np.float32)
     ids = np.arange(len(before))
-    return turns(Comparison(ids, (ids, ids), (before, after), before))
+    return turns(Comparison(ids, (ids, ids), (before, after), before), ids.astype(str))  # each alone in its class
 
 
 @pytest.mark.parametrize(("right", "wrong"), [(414, 350), (350, 414), (0, 9), (9, 0), (5, 4), (1, 0), (7, 7), (60, 20)])
@@ -139,12 +140,46 @@ def test_mcnemars_mid_p_is_that_of_the_binomial_law(right, wrong):
     expected = min(2 * sum(chance[:fewer]) + chance[fewer], 1)
     found = weighed(right, wrong)
     assert (found.right, found.wrong) == (right, wrong)
-    assert found.p == pytest.approx(expected, rel=1e-9)
+    assert found.independent == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("gains", [[5, -2, 1], [3, 3, 3], [4], [-4, 4], [7, 0, 1, 1, -2, 6], [12, 3, -9, 5, 5, 1, -1]])
+def test_the_p_by_class_is_that_of_all_sign_patterns(gains):
+    """[5, -2, 1] sums to 4: of the 8 patterns, +-8, +-6 and +-4 are as far from 0, so 6 / 8."""
+    sums = [np.dot(signs, gains) for signs in itertools.product((1, -1), repeat=len(gains))]
+    expected = np.mean(np.abs(sums) >= abs(sum(gains)))
+    assert sign_flip_p(np.array(gains)) == pytest.approx(expected, abs=1e-12)
+    assert gains != [5, -2, 1] or expected == 0.75
+
+
+def test_queries_that_turn_by_classes_are_weighed_by_classes():
+    """Three classes of 20 that turn as one, two right and one wrong: by queries more than chance, by classes not."""
+    classes = np.repeat(["A", "B", "C", "D"], [20, 20, 20, 5])
+    before = np.repeat([0.0, 0.0, 1.0, 1.0], [20, 20, 20, 5]).astype(np.float32)
+    after = np.repeat([1.0, 1.0, 0.0, 1.0], [20, 20, 20, 5]).astype(np.float32)
+    order = np.random.default_rng(0).permutation(65)
+    places = (np.arange(65),) * 2
+    found = turns(Comparison(places[0], places, (before[order], after[order]), before), classes[order])
+    assert found.independent < 0.05 and found.p == pytest.approx(1)
+    assert found.words == "40 queries got right, 20 got wrong: could be chance, p = 1.00."
+
+
+@pytest.mark.parametrize("classes", [2000, 5000])
+def test_the_p_by_class_of_many_classes_is_near_the_normal_law(classes):
+    gains = np.random.default_rng(3).integers(-9, 10, classes)
+    z = abs(gains.sum()) / np.sqrt(np.square(gains).sum())
+    assert sign_flip_p(gains) == pytest.approx(math.erfc(z / math.sqrt(2)), abs=0.01)
+
+
+def test_a_p_at_the_verdict_is_told_from_it():
+    assert [p_words(p) for p in (0.0004, 0.0042, 0.0496, 0.0504, 0.034)] == [
+        *("p < 0.001", "p = 0.004", "p = 0.050", "p = 0.050", "p = 0.03")
+    ]
 
 
 def test_what_turned_is_said_in_plain_words():
     assert weighed(414, 350).words == "414 queries got right, 350 got wrong: more than chance, p = 0.02."
-    assert weighed(1, 4).words == "1 query got right, 4 got wrong: could be chance, p = 0.22."
+    assert weighed(1, 4).words == "1 query got right, 4 got wrong: could be chance, p = 0.37."
     assert weighed(400, 100).words.endswith("more than chance, p < 0.001.")
-    assert weighed(60, 33).words.endswith("more than chance, p = 0.005.")
+    assert weighed(60, 33).words.endswith("more than chance, p = 0.007.")
     assert weighed(0, 0).words == "No query turned right or wrong."

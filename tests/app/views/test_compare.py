@@ -196,6 +196,8 @@ def test_a_gain_is_not_put_down_to_one_of_two_settings(visit, other_run):
 def test_what_turned_is_weighed_against_chance(visit, other_run):
     text = words(visit("compare", run="tiny", other="other"))
     assert re.search(r"\d+ quer(y|ies) got right, \d+ got wrong: (more than|could be) chance, p [=<] [\d.]+\.", text)
+    assert "whole classes" in text and "the true p" not in text
+    assert re.search(r'title="If queries were independent: p [=<] [\d.]+ \(McNemar', text.replace("&#x27;", "'"))
 
 
 @pytest.mark.parametrize("shade", ["neighbours shared", "what changed"])
