@@ -161,9 +161,10 @@ def heading(title: str, lead: str) -> None:
     st.html(f'<div class="heading"><h1>{html.escape(title)}</h1><p>{html.escape(lead)}</p></div>')
 
 
-def header(*, chip: bool = True) -> View | None:
-    """The row that every page has: run, checkpoint, split, colour, selection, link.
+def header(*, chip: bool = True, needed: bool = True) -> View | None:
+    """The row that every page has: run, checkpoint, split, colour, selection, link. None if there is no run to show.
 
+    A snapshot that cannot be opened is a sentence. It ends the page, unless the view is not `needed`: then None.
     Without `chip` the selection is kept but not shown, and Esc does not clear it.
     """
     found = explorable()
@@ -177,7 +178,9 @@ def header(*, chip: bool = True) -> View | None:
             view = _rest_of_header(run, chip)
         except InputError as error:
             theme.trouble(str(error))
-            st.stop()
+            if needed:
+                st.stop()
+            return None
     say_what_is_gone("run", "epoch", "split", "colour")
     if selection.trouble():
         theme.trouble(selection.trouble())

@@ -79,7 +79,7 @@ class Snapshot:
             meta = read_json(path / "meta.json")
         except InputError as error:
             raise InputError(
-                f"{path} is not a snapshot (its meta.json: {reason_of(error)}); make it anew with: snapshot."
+                f"{path} is not a snapshot (its meta.json: {reason_of(error)}); make it anew with: {_remedy(path)}."
             ) from error
         _check_meta(path, meta)
         snapshot = cls(path, meta)
@@ -133,8 +133,7 @@ class Snapshot:
         for name, (codes, names) in found.items():
             check(
                 codes.dtype.kind in "iu" and codes.min() >= 0 and codes.max() < len(names),
-                f"The field {name!r} of the snapshot does not fit its {len(names)} categories; make the snapshot anew"
-                " with: snapshot.",
+                f"The field {name!r} of the snapshot does not fit its {len(names)} categories; {self._remedy}.",
             )
         return found
 
@@ -161,22 +160,31 @@ class Snapshot:
             np.asarray(self.vectors), np.asarray(self.labels), ids=np.asarray(self.ids), class_names=self.class_names
         )
 
+    @property
+    def _remedy(self) -> str:
+        """What to do when a file of it is damaged."""
+        again = _remedy(self.path)
+        if self.meta["origin"] == "trained":
+            return f"make the snapshot anew with: {again}"
+        return f"delete the run and bring its vectors again with: {again} --embeddings FILE"
+
     def _read(self, name: str) -> np.ndarray:
         path = self.path / f"{name}.npy"
         try:
             check_regular(path)
             array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except InputError as error:  # a pipe, a folder, a device
+            what = str(error).partition(";")[0]
+            raise InputError(f"{what}; {self._remedy}.") from error
         except Exception as error:  # a lying header makes numpy and ast raise half a dozen types
-            raise InputError(
-                f"The snapshot's file {path.name} is missing or cut short; make the snapshot anew with: snapshot."
-            ) from error
+            raise InputError(f"The snapshot's file {path.name} is missing or cut short; {self._remedy}.") from error
         kind, rank = ARRAYS.get(name, (array.dtype, 1))
         per_sample = name not in ("hash_mean", "hash_projection", "centroids", "masks")
         fits = array.dtype == kind or (name == "vectors" and array.dtype == np.float32)
         check(
             fits and array.ndim == rank and (not per_sample or len(array) == self.meta["samples"]),
             f"The snapshot's file {path.name} holds {array.dtype} of shape {array.shape}, which does not fit"
-            f" {self.meta['samples']} samples; make the snapshot anew with: snapshot.",
+            f" {self.meta['samples']} samples; {self._remedy}.",
         )
         return array
 
@@ -195,35 +203,40 @@ class Snapshot:
             check(
                 array.size > 0 and least <= array.min() and array.max() < beyond,
                 f"The snapshot's file {name}.npy does not hold numbers from {least} to {beyond - 1}, each for one"
-                " that is there;"
-                " make the snapshot anew with: snapshot.",
+                f" that is there; {self._remedy}.",
             )
         widths = {self.vectors.shape[1], *self.hash_mean.shape, len(self.hash_projection), self.centroids.shape[1]}
         check(
             len(widths | {self.masks.shape[1]}) == 1 and self.xy.shape[1] == 2 and bool(np.isfinite(self.xy).all()),
-            f"The arrays of the snapshot {self.path} are of different widths, or its map is not of finite numbers; make"
-            " the snapshot anew with: snapshot.",
+            f"The arrays of the snapshot {self.path} are of different widths, or its map is not of finite numbers;"
+            f" {self._remedy}.",
         )
 
 
 def _check_meta(path: Path, meta: Any) -> None:
     check(
         isinstance(meta, dict) and type(meta.get("version")) is int,
-        f"{path} is not a snapshot; make it anew with: snapshot.",
+        f"{path} is not a snapshot; make it anew with: {_remedy(path)}.",
     )
     check(
         meta["version"] <= VERSION,
         f"Snapshot {path} is of version {meta['version']}, but this program reads up to {VERSION}; update it.",
     )
     wrong = [name for name, kind in META.items() if not isinstance(meta.get(name), kind)]
-    check(not wrong, f"The meta.json of snapshot {path} has no right {wrong[:1]}; make it anew with: snapshot.")
+    check(not wrong, f"The meta.json of snapshot {path} has no right {wrong[:1]}; make it anew with: {_remedy(path)}.")
     names = [*meta["class_names"], *(text for field in meta["fields"] for text in _texts_of(field))]
     check(
         all(isinstance(name, str) for name in names)
         and all(isinstance(found, dict) for found in meta["metrics"].values()),
         f"The meta.json of snapshot {path} names classes, fields or metrics by what is no text; make it anew with:"
-        " snapshot.",
+        f" {_remedy(path)}.",
     )
+
+
+def _remedy(path: Path) -> str:
+    """The command that makes a snapshot anew: it lies in RUN/snapshots/step-NUMBER."""
+    run = path.parent.parent.name if path.parent.name == "snapshots" else ""
+    return f"snapshot --run {run or 'NAME'}"
 
 
 def _texts_of(field: Any) -> list[Any]:

@@ -33,13 +33,13 @@ KINDS = ["zip", "npz", "parquet"]  # an .npy has its labels in another file, so 
 def main() -> None:
     run_board.go_on()
     theme.style()
-    view = state.header()
+    view = state.header(needed=False)
     state.heading("Bag of Negatives, divide and conquer", LEAD)
-    if view is None:
+    if view is None and not state.explorable():
         theme.empty("No model is here yet.", "Train one, or bring embeddings of your own: both below.")
-    else:
+    elif view is not None:
         _model(view)
-    _ways(view)
+    _ways(st.session_state.get("run"))
 
 
 def _model(view: View) -> None:
@@ -161,7 +161,8 @@ def _rooms() -> None:
             st.page_link(f"views/{name}.py", label=f"**{label}** · :gray[{words}]")
 
 
-def _ways(view: View | None) -> None:
+def _ways(shown: str | None) -> None:
+    """What else can be done; `shown` is the run that is chosen above."""
     st.space("small")
     here, own = st.columns([1, 1.6], gap="medium")
     with here, st.container(border=True):
@@ -173,7 +174,7 @@ def _ways(view: View | None) -> None:
             st.switch_page("views/train.py")
     with here, st.container(border=True):
         st.markdown("**Open another run**")
-        names = [name for name in state.explorable() if view is None or name != view.run.name]
+        names = [name for name in state.explorable() if name != shown]
         if names:
             theme.quiet("Trained here or brought; the menu at the top switches, too.")
             for name in names[:4]:

@@ -71,7 +71,7 @@ N = TypeVar("N", int, float)
 def main() -> None:
     run_board.go_on()
     theme.style()
-    state.header()
+    state.header(needed=False)
     state.heading("Train", "A training goes on when you close this page. Several queue up, one after the other.")
     form, runs_column = st.columns([1, 2.2], gap="large")
     with form:

@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -90,3 +92,22 @@ def test_newer_versions_and_other_folders_are_refused(shot, tmp_path):
         Snapshot.open(shot[0].path)
     with pytest.raises(InputError, match="not a snapshot"):
         Snapshot.open(tmp_path)
+
+
+@pytest.mark.parametrize(("make", "words"), [(os.mkfifo, "a pipe"), (os.mkdir, "a folder")])
+@pytest.mark.parametrize("origin", ["trained", "embeddings"])
+def test_what_is_no_file_is_called_what_it_is_and_the_remedy_names_the_run(shot, tmp_path, make, words, origin):
+    path = tmp_path / "my-run" / "snapshots" / "step-0000007"
+    shutil.copytree(shot[0].path, path)
+    meta = json.loads((path / "meta.json").read_text())
+    (path / "meta.json").write_text(json.dumps({**meta, "origin": origin}))
+    (path / "vectors.npy").unlink()
+    make(path / "vectors.npy")
+    with pytest.raises(InputError) as caught:
+        Snapshot.open(path)
+    assert f"vectors.npy is {words}" in str(caught.value) and "missing" not in str(caught.value)
+    remedy = {
+        "trained": "make the snapshot anew with: snapshot --run my-run.",
+        "embeddings": "delete the run and bring its vectors again with: snapshot --run my-run --embeddings FILE.",
+    }
+    assert str(caught.value).endswith(f"; {remedy[origin]}")

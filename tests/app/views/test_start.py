@@ -1,5 +1,7 @@
 """A visit to the first page."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -99,3 +101,18 @@ def test_it_says_what_was_passed_over_and_lets_choose_the_class_folder(visit, ti
     assert "8 images of 4 classes, 64 px." in [text.value for text in app.markdown]
     next(button for button in app.button if button.label == "Train on them").click().run()
     assert app.session_state["train-level"] == 2
+
+
+def test_a_chosen_run_that_cannot_be_opened_is_said_and_the_rest_of_the_page_stands(visit, tiny_run):
+    shutil.copytree(tiny_run.path, tiny_run.path.parent / "whole")
+    for step in tiny_run.snapshots():
+        (tiny_run.snapshot_path(step) / "vectors.npy").unlink()
+        os.mkfifo(tiny_run.snapshot_path(step) / "vectors.npy")
+    app = visit("start", run="tiny")
+    shown = "\n".join(element.proto.body for element in app.get("html"))
+    assert "vectors.npy is a pipe" in shown and "No model is here" not in shown
+    assert app.selectbox(key="run").value == "tiny"
+    assert any("Bring your own data" in text.value for text in app.markdown)
+    assert {button.key for button in app.button if str(button.key).startswith("open-")} == {"open-whole"}
+    app.button(key="open-whole").click().run()
+    assert app.selectbox(key="run").value == "whole" and not app.exception

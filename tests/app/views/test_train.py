@@ -1,5 +1,6 @@
 """A visit to the training page; nothing is trained here."""
 
+import os
 import shutil
 import sys
 from dataclasses import replace
@@ -325,3 +326,20 @@ def test_the_first_click_on_another_run_shows_it_and_a_started_one_takes_over(vi
     app.session_state["watched"] = shown
     app.run()
     assert next(group for group in app.button_group if group.label == "Runs").value == shown
+
+
+def test_a_chosen_run_that_cannot_be_opened_leaves_the_page_as_it_is(visit, tiny_run):
+    """Form, table and Delete work; the sentence says what is in the way and names the run in its remedy."""
+    shutil.copytree(tiny_run.path, tiny_run.path.parent / "whole")
+    for step in tiny_run.snapshots():
+        (tiny_run.snapshot_path(step) / "vectors.npy").unlink()
+        os.mkfifo(tiny_run.snapshot_path(step) / "vectors.npy")
+    app = visit("train", run="tiny")
+    assert "vectors.npy is a pipe" in bodies(app) and "snapshot --run tiny." in bodies(app)
+    assert app.button(key="train-start") and app.selectbox(key="run").value == "tiny"
+    (pills,) = (group for group in app.get("button_group") if group.proto.label == "Runs")
+    assert len(pills.proto.options) == 2 and len(app.dataframe)
+    app.session_state["watched"] = "tiny"
+    app.run()
+    app.button(key="delete").click().run()
+    assert not tiny_run.path.exists() and not app.exception
