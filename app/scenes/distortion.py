@@ -13,6 +13,8 @@ from app.state import View
 from app.widgets.gallery import gallery
 from app.widgets.mini_map import mini_map
 
+FACE = 30  # px of a picture: all neighbours, true ones and those on the map, fit a projector
+
 
 def make(view: View) -> Lesson | Missing:
     """The scene, of a view."""
@@ -86,11 +88,11 @@ def _point(view: View, row: int, torn: int, told: bool) -> None:
                 width="stretch",
             )
         borders = ["right" if own else "wrong" for own in same]
-        clicked = gallery(view, snapshot.ids[true], key="lesson-true", borders=borders, size=40)
+        clicked = gallery(view, snapshot.ids[true], key="lesson-true", borders=borders, size=FACE)
         if told:
             st.html(f"<b>Nearest on the map</b>, {agree} of them true")
             borders = ["right" if own else "wrong" for own in labels[near] == labels[here]]
-            other = gallery(view, snapshot.ids[near], key="lesson-near", borders=borders, size=40)
+            other = gallery(view, snapshot.ids[near], key="lesson-near", borders=borders, size=FACE)
             clicked = clicked if clicked is not None else other
         theme.legend([(theme.RIGHT, "same class", ""), (theme.WRONG, "another", "")])
     if clicked is not None:

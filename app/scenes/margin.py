@@ -43,7 +43,7 @@ def make(view: View) -> Lesson | Missing:
         figure=figure,
         told=(
             first,
-            f"With twice the margin it would be {theme.percent(doubled, 0)}. The triplets are those of steps"
+            f"With twice the margin it would be {theme.percent(doubled, 0)}.{_least(late)} The steps are"
             f" {theme.count(late.first)} to {theme.count(late.last)}.",
         ),
         takeaway="A margin is a demand: the larger it is, the more triplets violate it.",
@@ -72,22 +72,27 @@ def _asked(loss: str, margin: float, late: Late) -> tuple[Question, float, str, 
     low, high = late.with_loss
     count = theme.count(len(late.d_ap))
     if known.right(low) == known.right(high):
-        return known, low, figures.share_words(late), _told(loss, count, violating, certain=low == high)
+        return known, low, figures.share_words(late), _told(loss, count, violating)
     words = f"How many of its last triplets violate the margin of {margin:g}?"
     return (
         Question(words, CHOICES, BOUNDS),
         late.violating,
         violating,
         f"of the last {count} triplets lie below the line. Of their anchors {figures.share_words(late)} had a loss"
-        " above zero; the boundary of the loss was not recorded.",
+        " above zero.",
     )
 
 
-def _told(loss: str, count: str, violating: str, *, certain: bool) -> str:
+def _told(loss: str, count: str, violating: str) -> str:
     if loss == "triplet":
         return f"of the last {count} triplets lie below the line."
-    boundary = "" if certain else ", whatever the boundary was, which this run did not record"
-    return f"of the last {count} anchors{boundary}. Of their triplets {violating} violate the margin."
+    return f"of the last {count} anchors. Of their triplets {violating} violate the margin."
+
+
+def _least(late: Late) -> str:
+    """Why the answer is no more than a bound, where it is one."""
+    low, high = late.with_loss
+    return "" if low == high else " The boundary was not recorded: the answer is the least that any boundary gives."
 
 
 @st.fragment

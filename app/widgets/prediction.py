@@ -67,7 +67,8 @@ def _answer(question: Question, right: int, said: int, figure: str, told: str) -
             lines.append(f'<li class="{kind}"><i>{mark}</i><span>{html.escape(words)}{yours}</span></li>')
     st.html(
         f'<div class="answer" role="status"><ul>{"".join(lines)}</ul>'
-        f'<div class="value">{html.escape(figure)}</div><p>{html.escape(told.replace(" %", NARROW))}</p></div>'
+        f'<div class="value">{html.escape(figure.replace(" %", NARROW))}</div>'
+        f"<p>{html.escape(told.replace(' %', NARROW))}</p></div>"
     )
 
 

@@ -14,7 +14,7 @@ POSITIVE, NEGATIVE = theme.BLUE, theme.VERMILION
 SHADES = {HARD: theme.VERMILION, SEMI_HARD: theme.ORANGE}  # easy ones recede
 
 CSS = """
-.triplets {display: grid; gap: 6px}
+.triplets {display: grid; gap: 6px; container-type: inline-size}
 .triplet {display: grid; grid-template-columns: auto auto minmax(130px, 1fr) auto 150px; gap: 4px 12px;
   align-items: center;
   padding: 6px 8px; border: 1px solid rgba(128,128,128,.18); border-radius: 8px}
@@ -26,7 +26,7 @@ CSS = """
 .axis i {position: absolute; top: 17px; width: 11px; height: 11px; border-radius: 50%; transform: translateX(-50%)}
 .axis i.n {border-radius: 2px; transform: translateX(-50%) rotate(45deg)}
 .axis b {position: absolute; font-weight: 500; font-size: 11px; transform: translateX(-50%); white-space: nowrap}
-@media (max-width: 560px) {
+@container (max-width: 480px) {
   .triplet {grid-template-columns: auto auto auto 1fr}
   .triplet .axis {grid-column: 1 / -1; grid-row: 2}
 }
