@@ -152,6 +152,12 @@ def test_only_the_learner_whose_turn_it_is_moves(small_images):
     assert {number for turn in moved for number in turn} == {0, 1, 2}
 
 
+def test_the_log_holds_the_boundary_that_the_margin_loss_learns(whole_run):
+    betas = [event["beta"] for event in whole_run.run.events("step")]
+    assert whole_run.config.training.loss == "margin"
+    assert betas[-1] == pytest.approx(whole_run.objective.beta.item(), abs=0.05) and len(set(betas)) > 1
+
+
 def test_phases_come_in_order_and_do_not_depend_on_cluster_sizes(whole_run):
     recorded = [int(read_step(whole_run.run.path, step)["phase"][0]) for step in range(39)]
     assert recorded == sorted(recorded) and set(recorded) == {0, 1, 2, 3}
