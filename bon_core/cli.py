@@ -366,11 +366,14 @@ def _add_setting(group: argparse._ArgumentGroup, section: str, kind: type, name:
 
 
 def _config(options: argparse.Namespace) -> RunConfig:
-    """The settings that were given; what was not given keeps its default."""
+    """The settings that were given; what was not given keeps its default, groups no more than the batch has classes."""
     sections = {}
     for section, (_, kind, _) in SECTIONS.items():
-        given = {name: getattr(options, f"{section}.{name}") for name in (field.name for field in fields(kind))}
-        sections[section] = kind(**{name: value for name, value in given.items() if value is not None})
+        settings = {name: getattr(options, f"{section}.{name}") for name in (field.name for field in fields(kind))}
+        given = {name: value for name, value in settings.items() if value is not None}
+        if section == "mining" and "groups" not in given:
+            given["groups"] = max(min(MiningConfig.groups, given.get("classes", MiningConfig.classes)), 1)
+        sections[section] = kind(**given)
     return RunConfig(**sections)
 
 

@@ -124,7 +124,7 @@ class MiningConfig:
         )
         check(
             1 <= self.groups <= self.classes,
-            f"{self.groups} groups do not fit a batch of {self.classes} classes; give 1 to {self.classes} groups.",
+            f"{self.groups} groups do not fit a batch of {self.classes} classes; give --groups 1 to {self.classes}.",
         )
         check(
             self.bits is None or 1 <= self.bits <= 30,

@@ -63,10 +63,11 @@ def train(
         precision_for(config.training.precision, device_for(config.training.device))
         images = load_data(config.data)
         config = settled(config, images)
-        for part in ("train", held_out(config)):
-            images.part(part)  # both must be there before a run is
-        check_measurable(images.labels, images.split)  # not after all the work
-        _check_batch(config, images.part("train"))
+        with _explained(images):
+            for part in ("train", held_out(config)):
+                images.part(part)  # both must be there before a run is
+            check_measurable(images.labels, images.split)  # not after all the work
+            _check_batch(config, images.part("train"))
         tell(images.told)
         run = runs.create(name, config, command=command)
         with run.claimed():
@@ -111,17 +112,27 @@ def settled(config: RunConfig, data: Data) -> RunConfig:
     return replace(config, network=replace(config.network, backbone=name))
 
 
+@contextlib.contextmanager
+def _explained(data: Data) -> Iterator[None]:
+    """A refusal inside also says what the reader passed over and noted: often the reason, or a way out."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{error} {data.told.details()}".strip()) from error
+
+
 def _check_batch(config: RunConfig, train_set: Data) -> None:
     usable = int((np.bincount(train_set.labels) >= 2).sum())
+    ways = "add classes or samples" + (", or leave --holdout out" if config.data.holdout else "")
     check(
         usable >= 2,
-        f"{counted(usable, 'classes')} for training with two samples or more cannot fill a batch, which needs 2; add"
-        " classes or samples, or leave --holdout out.",
+        f"{counted(usable, 'classes')} for training with two {train_set.UNIT} or more cannot fill a batch, which needs"
+        f" 2; {ways}.",
     )
     check(
         config.mining.classes <= usable,
-        f"A batch takes {config.mining.classes} classes, but only {usable} training classes have two images or more;"
-        f" give --classes {usable} or fewer.",
+        f"A batch takes {counted(config.mining.classes, 'classes')}, but only {usable} training classes have two"
+        f" {train_set.UNIT} or more; give --classes {usable}{' or fewer' if usable > 2 else ''}.",
     )
 
 

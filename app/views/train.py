@@ -127,7 +127,7 @@ def _take_over(config: RunConfig | None) -> None:
             if setting.name == "minutes" and value is None:
                 continue
             if setting.name == "groups":
-                usual = min(usual, config.mining.classes)  # as the form works it out
+                usual = min(usual, config.mining.classes)  # as the command works it out
             if setting.name == "class_level":
                 address.choose("train-level", value)
             elif setting.name in shown:
@@ -206,7 +206,6 @@ def _more(brought: TrainingPart | None, miner: str) -> dict[str, object]:
         "--lr": f"{rate:g}",
         "--classes": classes,
         "--images": images,
-        "--groups": min(_default(MiningConfig, "groups"), classes),
         "--seed": seed,
         "--epochs": epochs,
     }
@@ -353,7 +352,6 @@ def _spelled(options: dict[str, object]) -> str:
         "--lr": f"{_default(TrainingConfig, 'learning_rate'):g}",
         "--classes": _default(MiningConfig, "classes"),
         "--images": _default(MiningConfig, "images"),
-        "--groups": _default(MiningConfig, "groups"),
         **{f"--{name}": f"{_default(DivisionConfig, name):g}" for name in ("warmup", "split", "conquer")},
         "--recluster-every": _default(DivisionConfig, "recluster_every"),
         "--masks": _default(DivisionConfig, "masks"),

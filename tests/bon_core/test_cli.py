@@ -410,6 +410,29 @@ def test_a_remedy_about_classes_is_one_that_works(runs_folder, tmp_path, capsys)
     words = ["train", "--data", str(tmp_path / "set"), "--run", "mine", "--image-size", "16", "--learners", "1"]
     assert main(words) == 2
     remedy = capsys.readouterr().err
-    assert "give --classes 2 or fewer" in remedy
-    assert main([*words, "--classes", "2", "--groups", "1", "--epochs", "0.1", "--device", "cpu"]) == 0
+    assert "give --classes 2. Parts from the folders train, valid." in remedy and "have two images or more" in remedy
+    assert main([*words, "--classes", "2", "--groups", "3"]) == 2
+    assert capsys.readouterr().err == "3 groups do not fit a batch of 2 classes; give --groups 1 to 2.\n"
+    assert main([*words, "--classes", "2", "--epochs", "0.1", "--device", "cpu"]) == 0
+    assert runs.open_run("mine").config.mining.groups == 2
     assert "Parts from the folders train, valid." in capsys.readouterr().err
+
+
+def test_too_few_classes_say_what_the_reader_noted_and_name_only_what_was_given(runs_folder, tmp_path, capsys):
+    from PIL import Image
+
+    for number, name in enumerate(("cats/tabby", "cats/tom", "dogs/pug", "dogs/lab")):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for shade in (1, 2):
+            Image.new("RGB", (12, 12), (50 * number, 90 * shade, 9)).save(tmp_path / "set" / name / f"{shade}.png")
+    (tmp_path / "set" / "dogs" / "lab" / "none.png").symlink_to("nowhere")
+    words = ["train", "--data", str(tmp_path / "set"), "--run", "mine", "--image-size", "16"]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("1 class for training with two images or more cannot fill a batch, which needs 2; add")
+    assert "--class-level 2 takes the second (lab, pug, tabby, tom)" in said and "passed over: 1 link" in said.lower()
+    assert "holdout" not in said and said.count("\n") == 1
+    small = ["--classes", "2", "--epochs", "0.1", "--device", "cpu", "--learners", "1"]
+    assert main([*words, "--class-level", "2", *small]) == 0
+    assert main([*words[:3], "--run", "other", "--image-size", "16", "--class-level", "2", "--holdout", "0.5"]) == 2
+    assert "or leave --holdout out." in capsys.readouterr().err
