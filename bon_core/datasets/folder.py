@@ -122,7 +122,7 @@ def assemble(
         split = np.array(parts, np.uint8)
     drawn = "half of the classes are kept for testing" if pooled or None in parts else ""
     why = ", as most classes are in several parts" if pooled else ""
-    took = f"{counted(len(files), 'images')} of {len(class_names):,} classes, {size} px"
+    took = f"{counted(len(files), 'images')} of {counted(len(class_names), 'classes')}, {size} px"
     return ImageSet(
         name=name,
         images=_on_disk(files, size) if stay else _decode_all(files, size),
@@ -183,8 +183,8 @@ def _check_classes(path: str | Path, places: Mapping[str, Place], pooled: bool, 
     passed = intake.passed()
     check(
         len(counts) >= 2,
-        f"{path} has images of {len(counts)} classes{f' ({passed})' if passed else ''}, but 2 or more are needed; put"
-        " the images of each class into a sub-folder of its own.",
+        f"{path} has images of {counted(len(counts), 'classes')}{f' ({passed})' if passed else ''}, but 2 or more are"
+        " needed; put the images of each class into a sub-folder of its own.",
     )
     check(
         max(counts.values()) >= 2,

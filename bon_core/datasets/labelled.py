@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from bon_core.config import InputError, check
-from bon_core.intake import Intake
+from bon_core.intake import Intake, counted
 
 TRAIN, TEST, VALIDATION = 0, 1, 2
 SPLIT_NAMES = ("train", "test", "validation")  # a split code is the position here
@@ -55,8 +55,8 @@ class LabelledSet:
     @property
     def told(self) -> Intake:
         """What was read, at least how many samples of how many classes."""
-        count = len(np.unique(self.labels))
-        return self.intake or Intake(took=f"{len(self):,} {self.UNIT} of {count:,} classes")
+        took = f"{counted(len(self), self.UNIT)} of {counted(len(np.unique(self.labels)), 'classes')}"
+        return self.intake or Intake(took=took)
 
     @property
     def samples(self) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import collections
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,16 +107,23 @@ def _places(path: Path, schema: "pa.Schema") -> dict[str, list[str]]:
 
 
 def _list_column(path: Path, fields: list["pa.Field"]) -> list[str]:
-    """The one column of lists that holds the vectors; none if there is no such column."""
+    """The one column of lists that holds the vectors; none if there is no such column.
+
+    Lists of whole numbers, such as quantised embeddings, count where nothing else looks like vectors.
+    """
     import pyarrow as pa
 
     nested = [field for field in fields if pa.types.is_nested(_storage(field.type))]
     named = [field.name for field in nested if field.name.lower() in usual.VECTOR_NAMES]
-    found = pick_vectors(named, [field.name for field in nested if _holds_floats(field.type)])
+    found = pick_vectors(named, [field.name for field in nested if _holds(pa.types.is_floating, field.type)])
+    if not found and not _numbered(fields):
+        found = [field.name for field in nested if _holds(pa.types.is_integer, field.type)]
+        floats = [field.name for field in fields if pa.types.is_floating(field.type)]
+        found += floats if found and len(floats) > 1 else []  # which may be the vectors as well
     check(
         len(found) <= 1,
         f"{path} has several columns of vectors ({listed(found)}), and it is not clear which one is meant; rename that"
-        " one to vector.",
+        " one to vector, or leave the others out.",
     )
     for column in found:
         kind = _storage(next(field.type for field in nested if field.name == column))
@@ -135,13 +143,12 @@ def _number_columns(path: Path, fields: list["pa.Field"]) -> list[str]:
     import pyarrow as pa
 
     floats = [field.name for field in fields if pa.types.is_floating(field.type)]
-    whole = [field.name for field in fields if pa.types.is_integer(field.type)]
     check(
         not {field.name for field in fields} >= OWN_POINTS,
         f"{path} is a table of points that this program exported, which has no vectors; write these with: embed --run"
         " NAME --out FILE.parquet.",
     )
-    series = _series(floats) or _series(whole)
+    series = _numbered(fields)
     check(
         len(series) <= 1,
         f"{path} has several rows of numbered columns ({listed(found[0] for found in series)}, ...), and it is not"
@@ -154,6 +161,15 @@ def _number_columns(path: Path, fields: list["pa.Field"]) -> list[str]:
         " lists of numbers nor a column of numbers for each dimension; save the vectors in one of these ways.",
     )
     return found
+
+
+def _numbered(fields: list["pa.Field"]) -> list[list[str]]:
+    """The series of columns of floats, or else of whole numbers."""
+    import pyarrow as pa
+
+    tests = (pa.types.is_floating, pa.types.is_integer)
+    floats, whole = ([field.name for field in fields if test(field.type)] for test in tests)
+    return _series(floats) or _series(whole)
 
 
 def _series(names: list[str]) -> list[list[str]]:
@@ -177,11 +193,10 @@ def _is_list(kind: "pa.DataType") -> bool:
     return any(test(kind) for test in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list))
 
 
-def _holds_floats(kind: "pa.DataType") -> bool:
-    import pyarrow as pa
-
+def _holds(test: Callable[["pa.DataType"], bool], kind: "pa.DataType") -> bool:
+    """Whether it is lists whose values pass the test."""
     kind = _storage(kind)
-    return _is_list(kind) and pa.types.is_floating(kind.value_type)
+    return _is_list(kind) and test(kind.value_type)
 
 
 def _column(path: Path, table: "pa.Table", name: str) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 
 from bon_core.config import check
 from bon_core.datasets.labelled import TEST, TRAIN, VALIDATION, LabelledSet
+from bon_core.intake import counted
 
 AnySet = TypeVar("AnySet", bound=LabelledSet)
 
@@ -50,8 +51,8 @@ def hold_out(whole: AnySet, share: float, seed: int) -> AnySet:
     classes = np.unique(whole.labels[whole.split == TRAIN])
     check(
         len(classes) >= 2,
-        f"The data set {whole.name} has {len(classes)} training classes, but holding some out needs 2 or more;"
-        " set the hold-out to 0.",
+        f"The data set {whole.name} has {counted(len(classes), 'classes')} to train on, but holding some out needs 2 or"
+        " more; set the hold-out to 0.",
     )
     chosen = _draw(classes, share, seed)
     split = np.where(np.isin(whole.labels, chosen), VALIDATION, whole.split).astype(np.uint8)

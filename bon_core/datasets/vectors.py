@@ -15,7 +15,7 @@ from bon_core.datasets.splits import SPLIT_SEED, TEST_SHARE, class_disjoint
 from bon_core.datasets.vector_set import VectorSet
 from bon_core.embeddings import EmbeddingSet, about_lengths, check_directions, check_vectors, directions, numbered
 from bon_core.files import check_characters, path_of, read_npz, reason_of
-from bon_core.intake import Intake, listed
+from bon_core.intake import Intake, counted, listed
 
 BESIDE = ("labels", "ids", "split", "class_names")  # that an .npy file may have in files beside it
 
@@ -142,7 +142,8 @@ def _check_names(path: Path, columns: Columns) -> None:
 def _intake(columns: Columns) -> Intake:
     count, width = columns.vectors.shape
     return Intake(
-        took=f"{count:,} vectors of {len(np.unique(columns.labels)):,} classes, {width:,} dimensions",
+        took=f"{counted(count, 'vectors')} of {counted(len(np.unique(columns.labels)), 'classes')},"
+        f" {counted(width, 'dimensions')}",
         source=columns.source,
         passed_over=columns.passed_over(),
     ).noting(f"kept to colour by: {listed(columns.fields)}" if columns.fields else "")
@@ -161,7 +162,9 @@ def _from_npz(path: Path) -> Columns:
         )
     found = {kind: name for kind, name in names.items() if name}
     columns = Columns(**{kind: arrays[name] for kind, name in found.items()})
-    columns.source = ", ".join(f"{kind} from the array {found[kind]}" for kind in ("vectors", "labels"))
+    columns.source = ", ".join(
+        [f"vectors from the array {found.pop('vectors')}", *(f"{kind} from {name}" for kind, name in found.items())]
+    )
     for name in (name for name in rest if name != names["vectors"]):
         why = _why_no_field(arrays[name], columns)
         if why:
@@ -172,12 +175,15 @@ def _from_npz(path: Path) -> Columns:
 
 
 def _vectors_of(path: Path, arrays: dict[str, np.ndarray]) -> str | None:
-    """The name of the array of vectors: a usual one, or that of the only table of floats."""
+    """The name of the array of vectors: a usual one, or that of the only table of floats, or of whole numbers."""
     named = [name for name in arrays if name.lower() in usual.VECTOR_NAMES]
     if len(named) > 1:
         named = [name for name in named if arrays[name].ndim == 2] or named
-    tables = [name for name, array in arrays.items() if array.ndim == 2 and array.dtype.kind == "f"]
-    found = pick_vectors(named, tables)
+    tables = {
+        kind: [name for name, array in arrays.items() if array.ndim == 2 and array.dtype.kind in kind]
+        for kind in ("f", "iu")
+    }
+    found = pick_vectors(named, tables["f"] or tables["iu"])
     check(
         len(found) <= 1,
         f"{path} holds several arrays of vectors ({listed(found)}), and it is not clear which one is meant; save that"

@@ -93,7 +93,7 @@ def test_grey_only_if_all_are(tmp_path):
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [
-        ("a/1.png a/2.png", "images of 1 classes, but 2 or more"),
+        ("a/1.png a/2.png", "images of 1 class, but 2 or more"),
         ("1.png 2.png", "images of 0 classes"),
         ("a/1.png b/1.png c/1.png", "No class in .* has 2 images"),
         ("train/a/1.png train/a/2.png test/a/3.png test/b/1.png", "class 'a' .*both train and test .* side by side"),

@@ -65,7 +65,7 @@ def test_hold_out_takes_at_least_one_class_and_never_all():
 
 
 def test_hold_out_refuses():
-    with pytest.raises(InputError, match="1 training classes"):
+    with pytest.raises(InputError, match="1 class to train on"):
         hold_out(ten_classes(trained=1), 0.5, seed=0)
     with pytest.raises(InputError, match="hold-out is 0"):
         hold_out(ten_classes(trained=5), 0, seed=0)

@@ -383,3 +383,36 @@ def test_a_long_label_does_not_make_all_others_as_long(tmp_path):
     file = table(tmp_path / "e.parquet", vector=ROWS.tolist(), label=names, url=[f"{row}" * 50 for row in range(20)])
     found = load_vectors(file)[0]
     assert sorted(found.class_names) == sorted(set(names)) and found.fields["url"].nbytes < 20 * 50
+
+
+@pytest.mark.parametrize("kind", [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8()])
+def test_lists_of_whole_numbers_are_vectors_at_every_door(tmp_path, kind):
+    rows = np.arange(40).reshape(20, 2) + 1
+    file = table(tmp_path / "e.parquet", code=pa.array(rows.tolist(), pa.list_(kind)), score=ROWS[:, 0], label=NAMES)
+    assert np.array_equal(load_vector_set(file).vectors, rows)
+    embeddings, _ = load_vectors(file)
+    assert np.allclose(embeddings.vectors, rows / np.linalg.norm(rows, axis=1, keepdims=True), atol=1e-6)
+    assert "Vectors from the column code" in embeddings.intake.sentence() and list(embeddings.fields) == ["score"]
+    file = saved(tmp_path / "e.npz", code=rows.astype(kind.to_pandas_dtype()), label=NAMES)
+    assert np.array_equal(load_vector_set(file).vectors, rows)
+
+
+def test_lists_of_whole_numbers_do_not_hide_what_is_more_likely(tmp_path):
+    tags = pa.array([[1, 2]] * 20, pa.list_(pa.int64()))
+    file = table(tmp_path / "e.parquet", tags=tags, clip=ROWS.tolist(), label=NAMES)
+    assert np.allclose(load_vector_set(file).vectors, ROWS)
+    file = table(tmp_path / "e.parquet", tags=tags, x0=ROWS[:, 0], x1=ROWS[:, 1], label=NAMES)
+    assert np.allclose(load_vector_set(file).vectors, ROWS[:, :2])
+    with pytest.raises(InputError, match=r"several columns of vectors \(tags, lat, lon\)"):
+        load_vector_set(table(tmp_path / "e.parquet", tags=tags, lat=ROWS[:, 0], lon=ROWS[:, 1], label=NAMES))
+    file = table(tmp_path / "e.parquet", vector=tags, lat=ROWS[:, 0], lon=ROWS[:, 1], label=NAMES)
+    assert np.array_equal(load_vector_set(file).vectors, [[1, 2]] * 20)
+
+
+def test_what_was_taken_is_said_of_npz_as_of_parquet_and_one_is_singular(tmp_path):
+    split = np.array(["train"] * 19 + ["test"])
+    columns = {"vectors": ROWS[:, :1], "label": np.array(["a"] * 19 + ["b"]), "split": split}
+    said = load_vectors(saved(tmp_path / "e.npz", **columns))[0].intake.sentence()
+    assert "label from label" not in said and "labels from label, split from split" in said
+    one = load_vectors(saved(tmp_path / "e.npz", vectors=ROWS[:1, :1] + 9, label=NAMES[:1]))[0].intake
+    assert one.took == "1 vector of 1 class, 1 dimension"
