@@ -114,6 +114,13 @@ TOOLS = {  # of export --to; each is a file of bon_core/exports
 }
 FLAGS = {"name": "--data", "learning_rate": "--lr", "feature": "--cluster-feature"}  # where not --field-name
 
+WHY_NONE = {  # figures that were not measured, in words; JSON has null
+    **dict.fromkeys(("r_precision", "map@r"), "not measured: a class is larger than the number of neighbours searched"),
+    "nmi": "not measured: too many samples and classes to cluster",
+    "search_recall": "not measured",
+    "trained": "not measured",
+    "file": "none; --out FILE writes every pair",
+}
 TRACEBACK = "BON_TRACEBACK"  # in the environment: mistakes of ours end in a traceback
 
 EXAMPLES = """examples:
@@ -402,4 +409,5 @@ def _print(result: dict[str, Any], indent: str = "") -> None:
         elif isinstance(value, list):
             print("\n".join([f"{indent}{name:<{width}}  {value[0] if value else 'none'}", *value[1:]]))
         else:
+            value = WHY_NONE.get(name, "none") if value is None else value
             print(f"{indent}{name:<{width}}  {f'{value:.4f}' if isinstance(value, float) else value}")

@@ -26,18 +26,29 @@ from bon_core.retrieval.negatives import Hardness, hardness_of, nearest_mates, n
 from bon_core.runs import Run, Status
 from bon_core.slices import block_masks
 from bon_core.snapshot import Snapshot
-from bon_core.survey import Progress, fitted_division, fitted_hashing, measure, take
+from bon_core.survey import ONE_CLASS, Progress, fitted_division, fitted_hashing, measure, take
 
 KNOWN = {  # what the views and exports know of each sample
     *("id", "class", "split", "x", "y", "trust", "bucket", "bit", "cluster", "correct", "hardness", "nearest"),
     "nearest_distance",
 }
+TRAINED_RUN = "it was made of embeddings, so choose a run that was trained"
 COPY = 1e-3  # of the vectors' spread: samples no farther apart are copies
 
 
 def evaluate(name: str, *, data: str | None, device: str) -> dict[str, Any]:
-    """Retrieval metrics of a trained run on its held-out classes, or on the test part of another data set."""
+    """Retrieval metrics of a trained run on its held-out classes, or on the test part of another data set.
+
+    A run of embeddings has no network: its figures are those measured when its snapshot was taken.
+    """
     run = runs.open_run(name)
+    if _brought(run):
+        check(
+            data is None,
+            f"Run {name} was made of embeddings and has no network to embed {data} with; leave --data out, or choose a"
+            " run that was trained.",
+        )
+        return _as_measured(run)
     images = _images_for(run, data)
     part = images.part(held_out(run.config) if data is None else "test")
     found = measure(_embedding_set(run, part, device))
@@ -45,10 +56,33 @@ def evaluate(name: str, *, data: str | None, device: str) -> dict[str, Any]:
     return {"run": name, "data": images.name, "split": SPLIT_NAMES[part.split[0]], **found}
 
 
+def _brought(run: Run) -> bool:
+    """Whether the run was made of embeddings: nothing was trained."""
+    return not (run.path / WEIGHTS).exists() and bool(run.snapshots()) and run.snapshot().meta["origin"] == "embeddings"
+
+
+def _as_measured(run: Run) -> dict[str, Any]:
+    """What `evaluate` gives, out of the snapshot: of the test part, or of the last part there is."""
+    shot = run.snapshot()
+    split = "test" if "test" in shot.metrics else list(shot.metrics)[-1]
+    found = {name: value for name, value in shot.metrics[split].items() if name not in ("nmi", "protocol")}
+    search = shot.meta.get("search") or {}
+    return {
+        "run": run.name,
+        "data": shot.meta["data"],
+        "split": split,
+        **found,
+        "search": search.get("kind"),
+        "search_recall": search.get("recall"),
+        **({"note": ONE_CLASS} if found.get("classes") == 1 else {}),
+    }
+
+
 def embed(name: str, *, data: str | None, out: str, device: str) -> dict[str, Any]:
     """Embed a whole data set with a trained run and write vectors, labels, ids and splits to `out`."""
     path = writable(out, (".npz", ".parquet"))
     run = runs.open_run(name)
+    _check_weights(run)  # before any data is read
     images = _images_for(run, data)
     embeddings = _embedding_set(run, images, device)
     names = np.array(embeddings.class_names)
@@ -141,7 +175,8 @@ def mine(name: str, *, split: str, count: int, seed: int, out: str | None) -> di
     path = writable(out, (".csv", ".parquet")) if out else None
     shot = runs.open_run(name).snapshot()
     rows = np.flatnonzero(np.asarray(shot.split) == SPLIT_NAMES.index(split))
-    check(len(rows) > 0, f"Run {name} has no {split} samples; choose another split.")
+    others = " or ".join(f"--split {SPLIT_NAMES[code]}" for code in np.unique(shot.split))
+    check(len(rows) > 0, f"Run {name} has no {split} samples; give {others}.")
     check(len(np.unique(shot.labels[rows])) > 1, f"The {split} samples of {name} are of one class; negatives need two.")
     vectors, labels = shot.embedding().vectors[rows], np.asarray(shot.labels)[rows].astype(np.int64)
     picked = nearest_mates(vectors, labels, np.asarray(shot.codes)[rows], count, seed=seed)
@@ -221,7 +256,8 @@ def export(name: str, *, what: str, out: str) -> dict[str, Any]:
     if what == "model":
         path = writable(out, (".safetensors",))
         source = run.path / WEIGHTS
-        check(source.exists(), f"Run {name} has no weights in {WEIGHTS}; train it to the end first.")
+        remedy = TRAINED_RUN if _brought(run) else "train it to the end first"
+        check(source.exists(), f"Run {name} has no weights in {WEIGHTS}; {remedy}.")
         with whole_file(path) as temporary, opened(source) as weights, temporary.open("wb") as file:
             shutil.copyfileobj(weights, file)
         return {"run": name, "bytes": path.stat().st_size, "file": out}
@@ -274,6 +310,12 @@ def embed_image(run: Run, image: Any) -> np.ndarray:
     return embed_images(network, pixels[None].copy(), device="cpu")[0]
 
 
+def _check_weights(run: Run) -> None:
+    if not (run.path / WEIGHTS).exists():
+        remedy = TRAINED_RUN if _brought(run) else "train it to the end, or choose another run"
+        raise InputError(f"Run {run.name} has no trained weights ({WEIGHTS}); {remedy}.")
+
+
 def load_network(run: Run, channels: int) -> Any:
     """The trained network of a run, on the CPU, in evaluation mode.
 
@@ -287,8 +329,8 @@ def load_network(run: Run, channels: int) -> Any:
 
     from bon_core.networks import build_network
 
+    _check_weights(run)
     path = run.path / WEIGHTS
-    check(path.exists(), f"Run {run.name} has no trained weights ({WEIGHTS}); train it, or choose another run.")
     config = run.config
     network = build_network(config.network, config.division, channels=channels, seed=0)
     try:

@@ -23,6 +23,7 @@ from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours, exac
 from bon_core.snapshot import NARROW, NEIGHBOURS_KEPT, Snapshot, write
 
 PROTOCOL = "each sample queries all others of its split; Euclidean distance between unit vectors"
+ONE_CLASS = "all samples are of one class, so every neighbour is right and Recall says nothing"
 DISJOINT = "; test and validation classes were not trained on"
 MOST_NEIGHBOURS = 1024  # classes larger than this get no MAP@R and no R-Precision: the table would outgrow memory,
 MOST_ENTRIES = 2**26  # as would one of more entries than these
@@ -60,7 +61,9 @@ def measure(embeddings: EmbeddingSet) -> dict[str, Any]:
 
 def figures(table: NeighbourTable, labels: np.ndarray) -> dict[str, Any]:
     """What `measure` gives, of neighbours that `search` found among N samples with `labels` (N,)."""
-    return {**_metrics(table, labels), "search": table.kind, "search_recall": table.recall}
+    found = _metrics(table, labels)
+    note = {"note": ONE_CLASS} if found["classes"] == 1 else {}
+    return {**found, "search": table.kind, "search_recall": table.recall, **note}
 
 
 def search(vectors: np.ndarray, labels: np.ndarray, indexes: Path | None = None) -> NeighbourTable:
@@ -254,8 +257,9 @@ def _measured_parts(
         own, of = (vectors, labels) if len(codes) == 1 else (vectors[rows], labels[rows])
         table = search(own, of, indexes)
         found = _metrics(table, of)
+        said = f"{protocol}; {ONE_CLASS}" if found["classes"] == 1 else protocol
         affordable = len(rows) * found["classes"] <= MOST_COMPARED
-        found |= {"nmi": nmi(own, of, seed=seed) if affordable else None, "protocol": protocol}
+        found |= {"nmi": nmi(own, of, seed=seed) if affordable else None, "protocol": said}
         kept = table.nearest(min(NEIGHBOURS_KEPT, int(sizes.min()) - 1))  # metrics alone need more, which takes memory
         parts.append(_Part(SPLIT_NAMES[code], rows, kept, found, _hardness(table, of)))
         del own, table  # before the next one's take as much again

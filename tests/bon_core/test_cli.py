@@ -436,3 +436,55 @@ def test_too_few_classes_say_what_the_reader_noted_and_name_only_what_was_given(
     assert main([*words, "--class-level", "2", *small]) == 0
     assert main([*words[:3], "--run", "other", "--image-size", "16", "--class-level", "2", "--holdout", "0.5"]) == 2
     assert "or leave --holdout out." in capsys.readouterr().err
+
+
+@pytest.fixture
+def brought(runs_folder, tmp_path):
+    """A run made of embeddings: 60 vectors of 6 classes without a split."""
+    rows = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
+    np.savez(tmp_path / "e.npz", vectors=rows, labels=np.arange(60) % 6)
+    assert main(["snapshot", "--embeddings", str(tmp_path / "e.npz"), "--run", "mine"]) == 0
+    return runs.open_run("mine")
+
+
+def test_a_run_of_embeddings_is_evaluated_as_it_was_measured(brought, run, tmp_path, monkeypatch, capsys, runs_folder):
+    of_trained = answered(capsys, "evaluate", "--run", "first")
+    monkeypatch.setenv("BON_RUNS", str(brought.path.parent))
+    found = answered(capsys, "evaluate", "--run", "mine")
+    assert list(found) == list(of_trained)
+    assert found["split"] == "test" and found["data"] == "e.npz" and found["search"] == "exact"
+    assert found["recall@1"] == brought.snapshot().metrics["test"]["recall@1"] and found["queries"] == 60
+    assert main(["evaluate", "--run", "mine", "--data", "glyphs"]) == 2
+    assert "no network to embed glyphs with; leave --data out" in capsys.readouterr().err
+    out = str(tmp_path / "m")
+    for words in (["embed", "--out", f"{out}.npz"], ["export", "--what", "model", "--out", f"{out}.safetensors"]):
+        assert main([*words, "--run", "mine"]) == 2
+        assert "it was made of embeddings, so choose a run that was trained." in capsys.readouterr().err
+
+
+def test_mine_names_the_splits_that_there_are(brought, capsys):
+    assert main(["mine", "--run", "mine"]) == 2
+    assert capsys.readouterr().err.endswith("Run mine has no train samples; give --split test.\n")
+    assert main(["mine", "--run", "mine", "--split", "test"]) == 0
+    assert "None" not in capsys.readouterr().out
+
+
+def test_what_was_not_measured_is_said_in_words(runs_folder, tmp_path, monkeypatch, capsys):
+    from bon_core import survey
+
+    monkeypatch.setattr(survey, "MOST_NEIGHBOURS", 4)
+    rows = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
+    np.savez(tmp_path / "e.npz", vectors=rows, labels=np.arange(60) // 30)
+    assert main(["snapshot", "--embeddings", str(tmp_path / "e.npz"), "--run", "mine"]) == 0
+    said = capsys.readouterr().out
+    assert "None" not in said and said.count("not measured: a class is larger") == 2
+    assert answered(capsys, "evaluate", "--run", "mine")["map@r"] is None
+
+
+def test_figures_of_one_class_are_said_to_mean_nothing(runs_folder, tmp_path, capsys):
+    rows = np.random.default_rng(0).standard_normal((30, 4)).astype(np.float32)
+    np.savez(tmp_path / "e.npz", vectors=rows, labels=np.zeros(30, int))
+    assert main(["snapshot", "--embeddings", str(tmp_path / "e.npz"), "--run", "mine"]) == 0
+    said = capsys.readouterr()
+    assert "Took 30 vectors of 1 class, " in said.err and "Recall says nothing" in said.out
+    assert "Recall says nothing" in answered(capsys, "evaluate", "--run", "mine")["note"]
