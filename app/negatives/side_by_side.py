@@ -10,6 +10,7 @@ from app.state import View
 from app.widgets.gallery import gallery
 from app.widgets.names import apart
 from app.widgets.rank_gap import rank_gap
+from bon_core.intake import counted
 
 HEADING = 40  # columns of a class's name in the heading
 DRAWS = 60  # of each miner for the anchor
@@ -116,7 +117,7 @@ def _bucket_words(view: View, row: int) -> None:
     origin = " (made afterwards)" if view.snapshot.meta["hasher_origin"] == "fitted" else ""
     if mates:
         theme.quiet(
-            f"The anchor's bucket {view.snapshot.codes[row]:#x}{origin} holds {theme.count(mates)} samples of other"
+            f"The anchor's bucket {view.snapshot.codes[row]:#x}{origin} holds {counted(mates, 'samples')} of other"
             f" classes: BoN looks at these, exact search at all {theme.count(len(view.rows))}."
         )
     else:

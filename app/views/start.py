@@ -12,6 +12,7 @@ from bon_core import runs
 from bon_core.config import DataConfig, InputError
 from bon_core.datasets.here import is_here
 from bon_core.files import path_of
+from bon_core.intake import counted
 from bon_core.runs import Run
 
 LEAD = "See what a metric-learning model finds hard, and why: its negatives, its hash buckets, its learners."
@@ -272,7 +273,7 @@ def _look_at(source: str, level: int | None) -> uploads.Brought:
 def _offer(brought: uploads.Brought) -> None:
     """Say what was found and what can be done with it."""
     unit = "px" if brought.kind == "images" else "dimensions"
-    found = f"{theme.count(brought.samples)} {brought.kind} of {theme.count(brought.classes)} classes"
+    found = f"{counted(brought.samples, brought.kind)} of {counted(brought.classes, 'classes')}"
     st.markdown(f"{found}, {brought.width} {unit}.")
     if brought.details:
         theme.quiet(brought.details)

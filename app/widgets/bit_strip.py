@@ -3,6 +3,7 @@
 import numpy as np
 
 from app.widgets.board import board
+from bon_core.intake import counted
 from bon_core.mining.codes import bits_of, hamming_neighbours
 
 CSS = """
@@ -25,7 +26,7 @@ def bit_strip(code: int, bits: int, sizes: dict[int, int], *, key: str) -> int |
     cells = []
     for bit in reversed(range(bits)):
         size = sizes.get(int(neighbours[bit]), 0)
-        words = f"flip bit {bit}: bucket {neighbours[bit]:#x} with {size:,} samples"
+        words = f"flip bit {bit}: bucket {neighbours[bit]:#x} with {counted(size, 'samples')}"
         cells.append(
             f'<button type="button" class="{"on" if values[bit] else ""}" data-pick="{neighbours[bit]}" title="{words}"'
             f' aria-label="{words}"><span class="bit">{int(values[bit])}</span><span class="size">{size:,}</span>'

@@ -7,6 +7,7 @@ import numpy as np
 from app import theme
 from app.widgets.board import board, text, two_numbers
 from app.widgets.names import shortened
+from bon_core.intake import counted
 
 NAMED = 60  # classes whose names can be read below the columns
 NAME = 16  # columns of a name
@@ -52,7 +53,7 @@ def class_map(
     ]
     for k in range(clusters):
         for p in np.flatnonzero(counts[:, k]).tolist():
-            told = text(f"{names[p]} in {word} {k}: {counts[p, k]:,} samples, {shares[p, k]:.0%}")
+            told = text(f"{names[p]} in {word} {k}: {counted(counts[p, k], 'samples')}, {shares[p, k]:.0%}")
             cells.append(
                 f'<button type="button" data-pick="{classes[p]}:{k}" title="{told}" aria-label="{told}"'
                 f' style="grid-area:{k + 1}/{p + 2};--share:{6 + 94 * shares[p, k]:.0f}%"></button>'

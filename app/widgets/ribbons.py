@@ -7,6 +7,7 @@ import numpy as np
 from app import theme
 from app.analysis.clusters import largest_moves
 from app.widgets.board import board, text, two_numbers
+from bon_core.intake import counted
 
 HEIGHT, GAP = 240, 8  # px, of the whole and between two ends
 WIDTH = 100  # of the drawing, stretched to the page
@@ -44,7 +45,7 @@ def ribbons(flows: np.ndarray, names: Sequence[str], *, key: str) -> tuple[int, 
     for i, j in np.ndindex(flows.shape):
         if flows[i, j]:
             high = flows[i, j] * scale
-            words = f"{names[i]} → {names[j]}: {theme.count(flows[i, j])} samples"
+            words = f"{names[i]} → {names[j]}: {counted(int(flows[i, j]), 'samples')}"
             paths.append(
                 f'<path data-pick="{i}:{j}" fill="{theme.hue(i)}" d="{_ribbon(left[i], right[j], high)}">'
                 f"<title>{text(words)}</title></path>"

@@ -10,6 +10,7 @@ from app import selection, theme
 from app.selection import SIGNS, Mode, Selection
 from app.widgets.take_away import take_away
 from bon_core.config import InputError
+from bon_core.intake import counted
 
 if TYPE_CHECKING:
     from app.state import View
@@ -77,7 +78,7 @@ def _what_is_selected(view: "View", other: int, gone: int) -> None:
     told = [f"{theme.count(len(view.selected))} in the {view.split} split"]
     told += [f"{theme.count(other)} in other splits"] if other else []
     told += [f"{theme.count(gone)} not in this snapshot"] if gone else []
-    theme.quiet(f"{theme.count(len(chosen.ids))} samples: {', '.join(told)}.")
+    theme.quiet(f"{counted(len(chosen.ids), 'samples')}: {', '.join(told)}.")
     with st.container(horizontal=True, gap="small"):
         if st.button("Invert", key="selection-invert", help="Select the rest of the split instead"):
             _change(lambda: selection.put(np.setdiff1d(view.ids, chosen.ids), origin=f"not ({chosen.origin})"))
