@@ -20,7 +20,7 @@ def test_a_cell_is_where_its_class_and_cluster_are_and_as_strong_as_its_share(dr
         ("8", "1", "2", "3", "100"),
         ("40", "1", "2", "4", "53"),
     ]
-    assert cells[2][2] == "A in learner 1: 1 samples, 25%" and "&lt;C&gt; in learner 0" in cells[1][2]
+    assert cells[2][2] == "A in learner 1: 1 sample, 25%" and "&lt;C&gt; in learner 0" in cells[1][2]
 
 
 def test_names_are_left_out_where_they_could_not_be_read(drawn):
