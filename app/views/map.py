@@ -13,7 +13,7 @@ from app.widgets.plot import ticks
 from app.widgets.point_map import point_map
 from app.widgets.projection_menu import Redrawn, projection_menu
 from app.widgets.shares import shares
-from app.widgets.webgl_map import LineKind, MapEvent, happened
+from app.widgets.webgl_map import LineKind, MapEvent, drawing, happened
 
 KEY = "map"
 FOCUS = "at"
@@ -24,7 +24,7 @@ MOST_PICTURES = 60  # of a selection
 
 def main() -> None:
     _take(happened(KEY))
-    view = state.page("Map", "Draw around points to select them, click one for its true neighbours, scroll to zoom.")
+    view = state.page("Map", f"{drawing()} points to select them, click one for its true neighbours, scroll to zoom.")
     focus = _focus(view)
     wide, side = st.columns([3.1, 1], gap="medium")
     with wide:

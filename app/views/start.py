@@ -8,6 +8,7 @@ from app.analysis.retrieval import Confusion
 from app.state import View
 from app.widgets.colouring import colouring
 from app.widgets.point_map import point_map
+from app.widgets.webgl_map import drawing
 from bon_core import runs
 from bon_core.config import DataConfig, InputError
 from bon_core.datasets.here import is_here
@@ -54,7 +55,7 @@ def _model(view: View) -> None:
             "" if view.split == "train" or view.snapshot.meta["origin"] != "trained" else " of a class never trained on"
         )
         theme.quiet(
-            f"Each point is a sample{unseen}. Draw around a crowd to look into it, click a point to look closer."
+            f"Each point is a sample{unseen}. {drawing()} a crowd to look into it, click a point to look closer."
         )
     if chosen is not None:
         if len(chosen) > 1:

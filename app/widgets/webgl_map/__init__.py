@@ -37,6 +37,7 @@ from app.widgets.webgl_map.plane import Bounds, Frame, bulk, inside, quantised
 
 MOST_VERTICES = 4000  # of a polygon
 MISSING = "no-webgl"  # in the session of a browser that cannot draw the map: what it said
+NO_WEBGL = "no WebGL 2"  # what front/scene.js says where there is none
 UNFETCHED = "fetched: "  # begins what it says where the front end did not come
 EVENT = "-event"  # after a map's key, in the session: what has just been done to it
 
@@ -217,7 +218,13 @@ def why_not() -> str:
             f"The map's program could not be fetched ({told.removeprefix(UNFETCHED)}), so this is the plain map, with"
             " boxes and no lasso. A proxy must pass on all addresses; then reload the page."
         )
-    return f"This browser offers no WebGL 2 ({told}), so this is the plain map, with boxes and no lasso."
+    reason = f" ({told})" if told and told != NO_WEBGL else ""
+    return f"This browser offers no WebGL 2{reason}, so this is the plain map, with boxes and no lasso."
+
+
+def drawing() -> str:
+    """How to draw an area on the map that the visitor's browser shows, to begin a sentence."""
+    return "Draw around" if available() else "Drag a box around"
 
 
 def routes() -> list[Route]:

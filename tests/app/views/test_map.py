@@ -71,10 +71,11 @@ def test_a_click_opens_the_sample_and_leaves_the_selection_alone(visit, tiny_run
 def test_without_webgl_a_plain_map_takes_over_and_its_boxes_select(visit, tiny_run, held_out):
     ids, xy = held_out
     app = visit("map")
-    assert "no WebGL 2" not in said(app)
+    assert "no WebGL 2" not in said(app) and "Draw around points" in said(app)
     app.session_state[MISSING] = "no WebGL 2"
     app.run()
-    assert "This browser offers no WebGL 2" in said(app)
+    assert said(app).count("no WebGL 2") == 1 and "This browser offers no WebGL 2, so" in said(app)
+    assert "Drag a box around points" in said(app) and "Draw around" not in said(app)
     app.segmented_control(key="map-plain-mode").set_value("Add")
     app.session_state["map-plain"] = {"selection": {"box": {"x": [-100, 0], "y": [-100, 100]}, "pick": [], "zoom": {}}}
     app.run()

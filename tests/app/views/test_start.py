@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from app import jobs
+from app.widgets.webgl_map import MISSING
 
 MAIN = Path(__file__).resolve().parents[3] / "app" / "main.py"
 HEAVY = ("torch", "umap", "faiss", "sklearn", "scipy", "altair", "numba")
@@ -116,3 +117,11 @@ def test_a_chosen_run_that_cannot_be_opened_is_said_and_the_rest_of_the_page_sta
     assert {button.key for button in app.button if str(button.key).startswith("open-")} == {"open-whole"}
     app.button(key="open-whole").click().run()
     assert app.selectbox(key="run").value == "whole" and not app.exception
+
+
+def test_where_the_plain_map_is_shown_the_page_speaks_of_its_boxes(visit, tiny_run):
+    app = visit("start")
+    assert "Draw around a crowd" in bodies(app)
+    app.session_state[MISSING] = "no WebGL 2"
+    app.run()
+    assert "Drag a box around a crowd" in bodies(app) and "Draw around" not in bodies(app)
