@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.widgets.webgl_map.plane import bulk
 from tests.app.large import make_large_run
 
 pytestmark = pytest.mark.e2e
@@ -83,6 +84,57 @@ def test_a_map_without_islands_has_no_arrows_and_no_button_for_all(page, server,
     assert not found.get_by_role("button", name="All points").is_visible()
 
 
+def test_in_any_view_the_arrows_count_what_lies_outside(page, server, runs):
+    """Where points are on the screen follows from the opening view and the wheel, which keeps what lies under it."""
+    found = opened(page, server, "none")
+    box, xy = found.bounding_box(), np.asarray(runs["none"].snapshot().xy, np.float64)
+    home = bulk(xy)
+    scale = 0.94 * min(box["width"] / home.span[0], (box["height"] - 46) / home.span[1])
+    at = (xy - np.add(home.low, home.high) / 2) * (scale, -scale) + (box["width"] / 2, (box["height"] + 46) / 2)
+    mouse = np.array([0.6 * box["width"], 0.4 * box["height"]])
+    page.mouse.move(box["x"] + mouse[0], box["y"] + mouse[1])
+    for _ in range(3):
+        page.mouse.wheel(0, -250)
+        page.wait_for_timeout(100)
+        at = mouse + (at - mouse) * np.exp(0.5)
+        x, y = at.T
+        across, up = np.sign((x > box["width"]) * 1 - (x < 0)), np.sign((y < 0) * 1 - (y > box["height"]))
+        outside = int(((across != 0) | (up != 0)).sum())
+        page.wait_for_timeout(400)
+        assert outside > 100 and abs(int(found.get_attribute("data-beyond")) - outside) <= 4
+        told = [int(each) for each in arrow_counts(found)]
+        sides, counts = np.unique(np.stack([across, up], axis=1), axis=0, return_counts=True)
+        expected = sorted(int(count) for side, count in zip(sides, counts, strict=True) if side.any())
+        np.testing.assert_allclose(sorted(told), expected, atol=4)
+    for each in found.locator(".arrows button").all():
+        assert inside(each.bounding_box(), box)
+
+
+@pytest.mark.parametrize("how", ["wheel", "keys"])
+def test_a_view_without_any_point_has_an_arrow_back(page, server, runs, how):
+    found = opened(page, server, "none")
+    box = found.bounding_box()
+    page.mouse.move(box["x"] + 12, box["y"] + box["height"] - 12)  # a corner, where no point is
+    if how == "keys":
+        found.focus()
+        for key in ["+"] * 4 + ["Shift+ArrowLeft"] * 8 + ["Shift+ArrowDown"] * 8:
+            page.keyboard.press(key)
+    else:
+        for _ in range(8):
+            page.mouse.wheel(0, -300)
+    page.wait_for_function(f"(map) => map.dataset.beyond == {COUNT}", arg=found.element_handle())
+    assert sum(map(int, arrow_counts(found))) == COUNT
+    arrow = found.locator(".arrows button").first
+    assert inside(arrow.bounding_box(), box) and "outside" in arrow.get_attribute("title")
+    arrow.click()
+    page.wait_for_function("(map) => map.dataset.beyond == 0", arg=found.element_handle())
+    assert found.locator(".arrows button").count() == 0
+
+
+def arrow_counts(found) -> list[str]:
+    return found.locator(".arrows button").evaluate_all("(all) => all.map((each) => each.dataset.count)")
+
+
 def test_an_arrow_goes_there_with_keys_and_another_one_back(page, server, runs):
     found = opened(page, server, "two")
     arrow = found.locator(".arrows button")
@@ -151,6 +203,43 @@ def test_pictures_of_one_colour_a_class_are_where_their_samples_are(page, server
     page.mouse.move(box["x"] + float(x[far][0]) + 3, box["y"] + float(y[far][0]) + 3)
     page.mouse.click(box["x"] + float(x[far][0]) + 3, box["y"] + float(y[far][0]) + 3)
     page.wait_for_url("**at=**")
+
+
+def test_names_stay_on_a_narrow_map_and_are_whole_on_hover(page, server, tmp_path):
+    """What is written on the canvas is heard: no name begins left of the map or ends right of it."""
+    names = [f"a long name of the kind {number:03d} of things" for number in range(200)]
+    make_large_run(server.runs, COUNT, name="far-names", images=tmp_path / "names.npz", class_names=names)
+    page.set_viewport_size({"width": 420, "height": 900})
+    page.add_init_script(
+        """window.written = [];
+        const write = CanvasRenderingContext2D.prototype.fillText;
+        CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...rest) {
+          if (this.textAlign === "center" && rest.length === 0 || rest.length)
+            window.written.push([text, x, y, Math.min(this.measureText(text).width, rest[0] ?? Infinity)]);
+          return write.call(this, text, x, y, ...rest);
+        };"""
+    )
+    found = opened(page, server, "names")
+    box = found.bounding_box()
+    page.evaluate("window.written.length = 0")
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    for _ in range(4):
+        page.mouse.wheel(0, -200)
+        page.wait_for_timeout(150)
+    written = page.evaluate("window.written")
+    assert len(written) > 10
+    for text, x, _, width in written:
+        assert x - width / 2 >= 0 and x + width / 2 <= box["width"], text
+    page.wait_for_timeout(300)
+    last = {
+        text: (x, y) for text, x, y, _ in page.evaluate("window.written")[-int(found.get_attribute("data-names")) :]
+    }
+    titles = set()
+    for x, y in last.values():
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        page.wait_for_timeout(50)
+        titles.add(found.locator("canvas.top").get_attribute("title") or "")
+    assert titles & set(names), titles
 
 
 def closer(page, found, *, least: int, times: int = 0) -> dict:

@@ -1,10 +1,11 @@
-// Arrows at the edge of a view to the points that lie outside it: how many, and a click goes there. They stand for points
-// outside the opening view and, once it is out of sight, for the crowd in it.
+// Arrows at the edge of a view to all points that lie outside it: how many, and a click goes there: to points outside the
+// opening view, or back to that view. A view without any point so has an arrow at least.
 
 const ARROW = '<svg viewBox="0 0 16 16" width="14" height="14" fill="none" stroke="currentColor" stroke-width="1.8" '
   + 'stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M2.500 8h11M9 3.500L13.500 8 9 12.500"></path></svg>';
 const EDGE = 8; // px from the edge of the view
 const ABOVE = 30; // px at the bottom, where the note is
+const MANY = 300000; // points that are not counted again in every frame of a movement
 const APART = 0.5; // of the opening view's extent: points nearer to each other are gone to together
 
 export class Arrows {
@@ -17,11 +18,11 @@ export class Arrows {
   }
 
   // The buttons that belong to what the views show now. Returns how many points they stand for.
-  show(views) {
+  show(views, moving) {
     const wanted = new Set();
     let count = 0;
     views.forEach((view, v) => {
-      for (const group of groups(view)) {
+      for (const group of groups(view, moving)) {
         const key = `${v} ${group.across} ${group.up}`;
         wanted.add(key);
         count += group.count;
@@ -66,21 +67,26 @@ export class Arrows {
   }
 }
 
-// What lies outside the view, by the side on which it does; `points` is null where the opening view is among it.
-function groups(view) {
+// What lies outside the view, by the side on which it does; `points` is null where some of the opening view are among it.
+function groups(view, moving) {
+  const { camera, places } = view;
+  const seen = `${camera.x} ${camera.y} ${camera.zoom} ${camera.width} ${camera.height}`;
+  const stale = moving && places.length / 2 > MANY;
+  if (view.counted?.seen !== seen && !(stale && view.counted)) view.counted = { seen, groups: counted(view) };
+  return view.counted.groups;
+}
+
+function counted(view) {
   const { camera, places, outer } = view;
-  const crowd = places.length / 2 - outer.length;
-  if (!outer.length) return [];
   const [left, bottom] = camera.toPlane(0, camera.height);
   const [right, top] = camera.toPlane(camera.width, 0);
   const found = new Map();
-  const group = (x, y) => {
-    const [across, up] = [x < left ? -1 : x > right ? 1 : 0, y < bottom ? -1 : y > top ? 1 : 0];
-    if (!across && !up) return null;
+  const group = (across, up) => {
     const key = 3 * up + across;
     if (!found.has(key)) found.set(key, { across, up, count: 0, points: [], x: 0, y: 0 });
     return found.get(key);
   };
+  const sideOf = (x, y) => [x < left ? -1 : x > right ? 1 : 0, y < bottom ? -1 : y > top ? 1 : 0];
   const add = (to, x, y, count) => {
     to.count += count;
     to.x += x * count;
@@ -88,25 +94,54 @@ function groups(view) {
   };
   for (const point of outer) {
     const at = view.planeOf(point);
-    const to = group(...at);
-    if (!to) continue;
+    const side = sideOf(...at);
+    if (!side[0] && !side[1]) continue;
+    const to = group(...side);
     add(to, ...at, 1);
     to.points.push(point);
   }
   const [low, high] = camera.home;
+  const cut = low[0] < left || high[0] > right || low[1] < bottom || high[1] > top;
   if (low[0] > right || high[0] < left || low[1] > top || high[1] < bottom) {
     const middle = [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2];
-    const to = group(...middle) ?? group(low[0] > right ? high[0] : low[0], low[1] > top ? high[1] : low[1]);
-    if (to) {
-      add(to, ...middle, crowd);
-      to.points = null;
-    }
-  }
+    let side = sideOf(...middle);
+    if (!side[0] && !side[1]) side = sideOf(low[0] > right ? high[0] : low[0], low[1] > top ? high[1] : low[1]);
+    const to = group(...side);
+    add(to, ...middle, places.length / 2 - outer.length);
+    to.points = null;
+  } else if (cut) crowdBySide(view, [left, bottom], [right, top], (across, up, x, y, count) => {
+    const to = group(across, up);
+    add(to, x, y, count);
+    to.points = null;
+  });
   const centre = [(left + right) / 2, (bottom + top) / 2];
   return [...found.values()].map((each) => ({
     ...each,
     angle: (Math.atan2(centre[1] - each.y / each.count, each.x / each.count - centre[0]) * 180) / Math.PI,
   }));
+}
+
+// Calls `each` with (across, up, mean x, mean y, count) for the sides on which points of the opening view lie.
+function crowdBySide(view, low, high, each) {
+  const { places, outer } = view;
+  const [[left, bottom], [right, top]] = [view.steps(low), view.steps(high)];
+  const tally = new Float64Array(27); // by side: count, sum of x, sum of y
+  let next = 0; // of `outer`, which ascends
+  for (let point = 0; point < places.length / 2; point++) {
+    if (outer[next] === point) {
+      next++;
+      continue;
+    }
+    const [x, y] = [places[2 * point], places[2 * point + 1]];
+    const side = 3 * (4 + (x < left ? -1 : x > right ? 1 : 0) + 3 * (y < bottom ? -1 : y > top ? 1 : 0));
+    tally[side] += 1;
+    tally[side + 1] += x;
+    tally[side + 2] += y;
+  }
+  for (let side = 0; side < 9; side++) {
+    const [count, x, y] = tally.subarray(3 * side, 3 * side + 3);
+    if (side !== 4 && count) each((side % 3) - 1, Math.floor(side / 3) - 1, ...view.plane(x / count, y / count), count);
+  }
 }
 
 // The corners of those of the points that are nearest to the view, up to the first wide gap.

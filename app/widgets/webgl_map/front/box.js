@@ -49,9 +49,13 @@ export class MapBox {
     return [((x - low[0]) / span[0]) * unit, ((y - low[1]) / span[1]) * unit];
   }
 
+  plane(x, y) {
+    const { low, span, unit } = this;
+    return [low[0] + (span[0] * x) / unit, low[1] + (span[1] * y) / unit];
+  }
+
   planeOf(point) {
-    const { low, span, unit, places } = this;
-    return [low[0] + (span[0] * places[2 * point]) / unit, low[1] + (span[1] * places[2 * point + 1]) / unit];
+    return this.plane(this.places[2 * point], this.places[2 * point + 1]);
   }
 
   screenOf(point) {

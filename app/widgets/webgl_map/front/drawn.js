@@ -232,7 +232,7 @@ export class DrawnMap {
       this.topQueued = false;
       if (this.closed || !this.views.length) return;
       this.overlay.draw(this);
-      this.root.dataset.beyond = String(this.arrows.show(this.views));
+      this.root.dataset.beyond = String(this.arrows.show(this.views, this.moving));
     });
   }
 

@@ -1,9 +1,12 @@
 // What lies over the points, on a 2-D canvas: lines, thumbnails, names, the ring, the area being drawn, the crosshair.
 
+import { clamp } from "./camera.js";
 import { dots } from "./scene.js";
 
 const EDGE = { plain: 2, marked: 3.5 }; // px around a picture
 const WIDEST = 190; // px of a name
+const BORDER = 6; // px on either side of a name
+const HIGH = 8; // px from the middle of a name to its top
 const NAMES = 45; // names on a million square pixels at zoom 1, if they find room
 const LIFT = 12; // px that a name stands above the middle of its crowd
 const NARROW = 480; // px of a view whose title would lie under the buttons
@@ -109,18 +112,29 @@ export class Overlay {
     pen.fillStyle = colours.text;
     for (const [name, planeX, planeY, whole] of view.names) {
       if (taken.length >= most) break;
-      const [x, below] = camera.toScreen(planeX, planeY);
-      const y = below - LIFT;
-      if (x < 0 || y < 0 || x > camera.width || y > camera.height) continue;
+      const [at, below] = camera.toScreen(planeX, planeY);
+      if (at < 0 || below < LIFT || at > camera.width || below - LIFT > camera.height) continue;
       if (!this.widths.has(name)) this.widths.set(name, pen.measureText(name).width);
-      const half = Math.min(this.widths.get(name), WIDEST) / 2 + 6;
+      const widest = Math.min(WIDEST, camera.width - 2 * BORDER);
+      const half = Math.min(this.widths.get(name), widest) / 2 + BORDER;
+      const x = clamp(at, half, camera.width - half);
+      const y = clamp(below - LIFT, HIGH, camera.height - HIGH);
       if (taken.some(([otherX, otherY, other]) => Math.abs(x - otherX) < half + other && Math.abs(y - otherY) < 20)) continue;
-      taken.push([x, y, half, name === whole ? "" : whole]);
-      pen.strokeText(name, x, y, WIDEST);
-      pen.fillText(name, x, y, WIDEST);
+      const shown = this.cut(name, widest);
+      taken.push([x, y, half, shown === whole ? "" : whole]);
+      pen.strokeText(shown, x, y);
+      pen.fillText(shown, x, y);
     }
     view.shownNames = taken;
     return taken.length;
+  }
+
+  // As much of a name as has room.
+  cut(name, widest) {
+    if (this.widths.get(name) <= widest) return name;
+    const letters = [...name];
+    while (letters.length > 1 && this.pen.measureText(`${letters.join("")}…`).width > widest) letters.pop();
+    return `${letters.join("")}…`;
   }
 
   // The whole name where a cut one is drawn, or "".
