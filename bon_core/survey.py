@@ -91,7 +91,8 @@ def fitted_hashing(vectors: np.ndarray) -> Hashing:
 
     from bon_core.mining import BagOfNegatives
 
-    bag = BagOfNegatives(torch.zeros(len(vectors), dtype=torch.int64), dim=vectors.shape[1])
+    labels = torch.zeros(len(vectors), dtype=torch.int64)
+    bag = BagOfNegatives(labels, dim=vectors.shape[1], warn=False)  # crowded or not, it is only looked at
     everything = torch.from_numpy(np.ascontiguousarray(vectors))
     order = torch.randperm(len(vectors), generator=torch.Generator().manual_seed(0))
     for ids in order.split(512):
@@ -221,8 +222,8 @@ def collapse(vectors: np.ndarray) -> str | None:
         return f"The {count:,} vectors are only {points:,} distinct points: neighbours among equal ones are arbitrary."
     if (width := spread(vectors)) < NARROW:
         return (
-            f"The vectors are nearly one point: on average they lie {width:.1g} from their mean, where 1 is usual."
-            " The network may have collapsed."
+            f"The vectors are nearly one point: on average they lie {width:.1g} from their mean, where up to 1 is"
+            " usual. The network may have collapsed."
         )
     return None
 

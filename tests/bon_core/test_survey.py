@@ -5,7 +5,7 @@ from bon_core import survey
 from bon_core.config import InputError
 from bon_core.embeddings import EmbeddingSet
 from bon_core.slices import block_masks
-from bon_core.survey import Division, Hashing, fitted_division, measure, take
+from bon_core.survey import Division, Hashing, fitted_division, fitted_hashing, measure, take
 
 
 def on_circle(degrees: list[float], labels: list[int]) -> EmbeddingSet:
@@ -97,6 +97,11 @@ def test_an_embedding_that_has_collapsed_is_called_so(tmp_path, vectors, words):
     shot = surveyed(tmp_path / "s", embeddings, np.ones(60, np.uint8), hashing=hashing, masks=block_masks(8, 1))
     said = shot.meta["collapse"]
     assert said is None if words is None else words in said
+
+
+def test_a_hasher_that_is_only_looked_at_warns_nobody(recwarn):
+    fitted_hashing(np.tile(np.array([[0.6, 0.8]], np.float32), (3000, 1)))
+    assert not recwarn.list
 
 
 def test_what_differs_only_beyond_half_precision_is_kept_in_full(tmp_path):
