@@ -31,7 +31,7 @@ def show(view: View) -> None:
         words="anchor",
     )
     row = where[anchor]
-    draw = place.number("draw", lambda number: number < MOST_DRAWS, fallback=0, words="draw")
+    draw = place.number("draw", lambda number: 0 <= number < MOST_DRAWS, fallback=0, words="draw")
     left, right = st.columns([1, 3.2], gap="large")
     with left:
         st.header(f"Anchor: {theme.plain(apart(view.short_name(row, HEADING)))}", anchor=False)

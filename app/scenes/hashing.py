@@ -62,7 +62,7 @@ def make(view: View) -> Lesson | Missing:
 
 def _flipped(view: View) -> int:
     """Which bits of the anchor's code were flipped, as a number."""
-    return place.number("flip", lambda value: value < 1 << view.snapshot.bits, fallback=0, words="bits")
+    return place.number("flip", lambda value: 0 <= value < 1 << view.snapshot.bits, fallback=0, words="bits")
 
 
 def _bucket(view: View, anchor: int, own: int, told: bool) -> None:

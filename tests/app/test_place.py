@@ -18,7 +18,7 @@ def page() -> None:
         selection.put(np.array([7]), origin="test")
     if st.button("go"):
         place.go("bucket", 8)
-    stands = place.number("bucket", lambda value: value % 2 == 0 and value < 100, fallback=40, words="bucket")
+    stands = place.number("bucket", lambda value: value in range(0, 100, 2), fallback=40, words="bucket")
     st.html(f"stands at {stands}")
     address.send()
 

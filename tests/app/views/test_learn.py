@@ -263,3 +263,8 @@ def test_answers_are_kept_when_the_selection_changes(visit, recorded):
     press(app, "choice-2")
     press(app, "selection-clear")
     assert list(app.session_state[ANSWERS].values()) == [2]
+
+
+def test_a_bucket_next_door_below_zero_is_said(visit, recorded):
+    app = visit("learn", scene="hashing", flip="-3")
+    assert "The link names the bits -3, which is not there" in words(app)

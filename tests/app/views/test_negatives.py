@@ -302,3 +302,8 @@ def test_two_visitors_name_sets_and_neither_loses_one(visit, recorded):
         app.text_input[0].set_value(name)
         next(button for button in app.button if button.label == "Keep").click().run()
     assert list(selection.named(recorded)) == ["ones", "twos"]
+
+
+def test_a_draw_below_zero_is_said(visit, recorded):
+    app = visit("negatives", show=SIDE_BY_SIDE, draw="-1")
+    assert "The link names the draw -1, which is not there" in words(app)
