@@ -12,13 +12,14 @@ DRAWN = ".map[data-drawn]"  # set once all points are on the screen
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
-    """Sixty arrays of six classes, each image a grey of its own; the app is that of this process."""
+    """Sixty arrays of six classes, each image a grey of its own, opened as from a notebook."""
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 6
     vectors = 3 * np.eye(6, 8)[labels] + rng.standard_normal((60, 8)) / 4
     images = (4 * np.arange(60, dtype=np.uint8))[:, None, None, None] * np.ones((1, 40, 40, 3), np.uint8)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("BON_RUNS", str(tmp_path_factory.mktemp("runs")))
+        patched.setattr("bon_core.explorer._in_notebook", lambda: True)  # which may frame the app; others may not
         found = bon_core.explore(vectors, labels, images, name="mine", browser=False, wait=False)
         yield found
         found.stop()
