@@ -124,7 +124,7 @@ def test_escape_leaves_the_projector_and_keeps_the_selection(page, server):
     at_scene(page, 4)
     page.keyboard.press("Escape")
     page.wait_for_function("() => /[1-9]\\d* \\/ /.test(document.querySelector('.st-key-selection-chip')?.innerText)")
-    assert "present" not in page.url
+    page.wait_for_url(lambda address: "present" not in address)  # sent once the page is whole
 
 
 def test_the_margin_that_was_dragged_is_that_of_the_real_page(page, server):
