@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import address, browsing, place, state, theme
+from app import address, browsing, place, selection, state, theme
 from app.scenes import distortion, division, hashing, margin, random_negatives
 from app.scenes.lesson import Lesson, Missing
 from app.state import View
@@ -77,6 +77,8 @@ def _write_address(name: str, presenting: bool) -> None:
     address.show(SCENE, name)
     if presenting:
         address.show(PRESENT, 1)
+        if (link := address.value(selection.LINK)) is not None:  # which no chip shows now
+            address.show(selection.LINK, link)
 
 
 def _step(by: int) -> None:
