@@ -17,7 +17,6 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from threading import RLock
 from typing import Literal
 
 import numpy as np
@@ -46,10 +45,10 @@ from bon_core.mining.inputs import (
     accept_rows,
     accept_seeds,
     check_state,
-    one_at_a_time,
     usable_device,
     whole,
 )
+from bon_core.mining.lock import Lock, one_at_a_time
 
 HASHERS = {"autoencoder": OnlineHasher, "lsh": RandomHyperplanes}
 OCCUPANCY = 32  # samples a bucket that the default number of bits aims at
@@ -76,7 +75,7 @@ class BagOfNegatives:
     seed : of the bag's own generator
     hasher : "autoencoder", or "lsh" for random hyperplanes
     hamming : look in the S buckets at Hamming distance 1 as well before falling back to random
-    warn : say once, by `warnings.warn`, when samples crowd in few buckets
+    warn : say once, by `warnings.warn`, when samples crowd in few buckets; on a GPU only `stats` tells
 
     Attributes
     ----------
@@ -108,7 +107,7 @@ class BagOfNegatives:
             bool(hamming),
         )
         device, dim, seed = self.device, self.dim, whole(seed, "seed", 0, 2**63 - 1)
-        self._lock = RLock()
+        self._lock = Lock()
         self.index = ClassIndex(labels, device)
         count = self.index.count
         bits = default_bits(count) if bits is None else whole(bits, "number of bits", 1, 30)
@@ -171,7 +170,7 @@ class BagOfNegatives:
         if seeds is not None:
             weights = (ids < self.index.count) & accept_seeds(seeds, len(ids), self.device)
         self._insert(ids, self.hasher.learn(vectors, weights.float()))
-        if self._warns:
+        if self._warns and self.device.type == "cpu":  # a GPU would have to be waited for
             self._watch(len(ids))
 
     @one_at_a_time
@@ -303,7 +302,7 @@ class BagOfNegatives:
         """Four times in N rows: warn once when samples crowd in few buckets, in the first N only if in very few."""
         looks = 4 * self._rows // self.index.count
         self._rows += rows
-        if 4 * self._rows // self.index.count == looks or _captured(self.device):
+        if 4 * self._rows // self.index.count == looks:
             return
         share = coding.entropy(self.codes.cpu().numpy(), self.table.bits) / self.table.bits
         if share < LOW_ENTROPY / (1 if self._rows >= self.index.count else 2):
@@ -369,11 +368,6 @@ class BagOfNegatives:
         start, size = self.index.start[own, None], self.index.size[own, None]  # (B, 1)
         place = spaced(self.index.count - size, k, self.generator)
         return self.index.members[place + size * (place >= start)]
-
-
-def _captured(device: torch.device) -> bool:
-    """Whether a CUDA graph is recorded now, in which nothing may wait for the device."""
-    return device.type == "cuda" and torch.cuda.is_current_stream_capturing()
 
 
 def default_bits(count: int) -> int:

@@ -8,7 +8,6 @@ Legend: N samples, B batch, D embedding width, G seeds, K neighbours kept.
 """
 
 from collections.abc import Sequence
-from threading import RLock
 
 import numpy as np
 import torch
@@ -25,7 +24,8 @@ from bon_core.mining.composition import (
     draw_seeds,
     uniform,
 )
-from bon_core.mining.inputs import MOST_WIDE, accept_rows, check_state, one_at_a_time, usable_device, whole
+from bon_core.mining.inputs import MOST_WIDE, accept_rows, check_state, usable_device, whole
+from bon_core.mining.lock import Lock, one_at_a_time
 
 NEIGHBOURS = 128  # K, classes or samples that a seed may choose its mates from
 STAND_INS = 7  # classmates that a seed not seen yet asks for an embedding
@@ -49,7 +49,7 @@ class Uniform:
         self.device, self.dim = usable_device(device), whole(dim, "width dim", 1, MOST_WIDE)
         self.index = ClassIndex(labels, self.device)
         self.generator = torch.Generator(self.device).manual_seed(whole(seed, "seed", 0, 2**63 - 1))
-        self._lock = RLock()
+        self._lock = Lock()
         self.last: Composition | None = None
         self._set_up()
 

@@ -5,8 +5,6 @@ Legend: N samples, B batch, D embedding width.
 
 import math
 import operator
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -16,17 +14,6 @@ from torch import Tensor
 from bon_core.config import InputError, check
 
 MOST_WIDE = 1 << 20  # embedding width
-
-
-def one_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method of an object with a `_lock`: two threads inside at once would write one table twice."""
-
-    @wraps(method)
-    def alone(self: Any, *arguments: Any, **named: Any) -> Any:
-        with self._lock:
-            return method(self, *arguments, **named)
-
-    return alone
 
 
 # Numbers and devices -------------------------------------------------------------------------------------------------

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import pytest
 import torch
 
@@ -133,3 +136,13 @@ def test_an_id_that_repeats_in_an_update_is_in_the_bag_once():
     bag.rehash(torch.tensor([2, 1, 2]), rows)
     assert bag.codes[2] == bag.hasher.codes(rows)[[0, 2]].max()
     assert [code for code in range(4) if 2 in bag.bucket(code)] == [bag.codes[2]]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda bag: pickle.loads(pickle.dumps(bag))], ids=["copy", "pickle"])
+def test_a_copy_goes_on_as_the_bag_would_and_leaves_it_alone(copied):
+    bag = BagOfNegatives(torch.arange(40).repeat_interleave(5), dim=8, seed=3)
+    bag.update(torch.arange(200), torch.randn(200, 8, generator=torch.Generator().manual_seed(0)))
+    before, other = bag.state_dict(), copied(bag)
+    drawn = other.compose(classes=8, images=2, groups=2)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in bag.state_dict().items())
+    assert torch.equal(drawn, bag.compose(classes=8, images=2, groups=2))
