@@ -3,14 +3,14 @@
 import pandas as pd
 import streamlit as st
 
-from app import theme
+from app import cached, theme
 from app.jobs import on_the_page
 from app.run_board import STATES
 from app.widgets import charts
 from app.widgets.far import arrows
 from app.widgets.webgl_map.plane import beyond, bulk, whole
 from bon_core.config import InputError
-from bon_core.runs import Run, Status, is_complete
+from bon_core.runs import Run, Status
 
 PHASES = {"joint": theme.CONTEXT, "split": theme.ORANGE, "clustered": theme.SKY, "conquer": theme.GREEN}
 PHASE_WORDS = {
@@ -27,7 +27,7 @@ def follow(run: Run, status: Status) -> None:
     """Progress, figures, curves and live map of one run."""
     _progress(status)
     try:
-        events = [event for event in run.events() if is_complete(event)]
+        events = cached.events(run)
     except InputError as error:
         theme.trouble(str(error))
         return

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import address, jobs, state, theme
+from app import address, cached, jobs, state, theme
 from app.widgets.scroll import scroll_to
 from bon_core import runs
 from bon_core.config import InputError, RunConfig
@@ -374,5 +374,5 @@ def _figures(path: Path, stamp: tuple[int, ...]) -> dict[str, float]:
             metrics = run.snapshot().metrics
             found = metrics.get("test") or metrics.get("validation") or {}
         else:
-            found = next((event for event in reversed(run.events("evaluation")) if runs.is_complete(event)), {})
+            found = next((event for event in reversed(cached.events(run)) if event["kind"] == "evaluation"), {})
     return {name: 100 * found[name] for name in ("recall@1", "map@r") if isinstance(found.get(name), int | float)}

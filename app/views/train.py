@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import address, jobs, run_board, state, theme
+from app import address, cached, jobs, run_board, state, theme
 from app.uploads import A_PATH, TrainingPart, has_folders, training_part
 from bon_core import runs
 from bon_core.config import (
@@ -317,7 +317,8 @@ def _taken(run: runs.Run, data: str, backbone: str) -> list[float]:
         config = run.config
         if config.network.backbone != backbone or config.data.name != data:
             return []
-        return [event["step_ms"] for event in run.events("step")[-50:] if event.get("step_ms")]
+        steps = [event for event in cached.events(run) if event["kind"] == "step"]
+        return [event["step_ms"] for event in steps[-50:] if event.get("step_ms")]
     except InputError:
         return []  # of a newer version, or damaged; it says so where it is shown
 
