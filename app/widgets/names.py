@@ -20,7 +20,12 @@ def shortened(names: Sequence[str], most: int) -> list[str]:
     ----------
     most : columns, 8 or more
     """
-    found = [str(name) for name in names]
+    return list(_shortened(tuple(map(str, names)), most))
+
+
+@lru_cache(maxsize=32)  # pages ask for the same names at each run of the script
+def _shortened(names: tuple[str, ...], most: int) -> list[str]:
+    found = list(names)
     long = [place for place, name in enumerate(found) if _width(name) > most]
     if not long:
         return found
