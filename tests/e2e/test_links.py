@@ -30,8 +30,9 @@ SHARED = {
     "epoch": ("epoch 2", "epoch 4"),
     "split": ("train", "test"),
     "colour": ("class", "hash bit", "hardness", "map trust", "right / wrong"),
-    "sel": ("class:6", "cluster:1", "bucket:5", "box:-1,1,-1,1"),
+    "sel": ("cluster:1", "bucket:7", "box:-4,4,-4,4", "class"),  # each selects something in either split and epoch
 }
+CLASS = {"train": "class:2", "test": "class:6"}  # of a split; one without a sample there is said and dropped
 OF_PAGES = {  # parameter -> values
     "at": ("3", "x"),
     "bit": ("2", "99"),
@@ -101,6 +102,8 @@ def test_random_links_stay_what_they_were(browser, server, two_runs, record_prop
     while links < FEWEST or time.monotonic() < end:
         link = {"run": "stays"}
         link |= {name: draw.choice(values) for name, values in SHARED.items() if name != "run" and draw.random() < 0.7}
+        if link.get("sel") == "class":
+            link["sel"] = CLASS[link.get("split", "test")]
         chosen = dict(link)
         link |= {name: draw.choice(values) for name, values in OF_PAGES.items() if draw.random() < 0.4}
         context = browser.new_context(viewport={"width": 1440, "height": 900})
