@@ -9,12 +9,12 @@ import streamlit as st
 from app import pictures
 from app.analysis.miners import Pool
 from app.state import View
-from bon_core.ids import places
-from bon_core.retrieval.suspicion import Suspicion
-from bon_core.retrieval.suspicion import suspicion as suspicion_of
-from bon_core.runs import Run, is_complete
-from bon_core.snapshot import Snapshot
-from bon_core.training.audit import audit_steps, mined_pairs
+from bon_core.base.ids import places
+from bon_core.evaluation.suspicion import Suspicion
+from bon_core.evaluation.suspicion import suspicion as suspicion_of
+from bon_core.runs.audit import audit_steps, mined_pairs
+from bon_core.runs.run import Run, is_complete
+from bon_core.runs.snapshot import Snapshot
 
 
 def stamp(view: View) -> tuple[Path, int, str]:

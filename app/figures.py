@@ -14,9 +14,9 @@ from app.analysis import miners
 from app.analysis.retrieval import Confusion, confusions
 from app.state import View
 from bon_core.datasets.image_set import SPLIT_NAMES
+from bon_core.maps.projection import TRUST_AT
 from bon_core.mining.codes import entropy
-from bon_core.projection import TRUST_AT
-from bon_core.snapshot import Snapshot
+from bon_core.runs.snapshot import Snapshot
 from bon_core.training.losses import ASKS, share_with_loss
 
 LAST_STEPS = 30  # recorded steps whose triplets tell how a training ended
@@ -26,7 +26,7 @@ MOST_PAIRS = 24  # of confused classes
 
 
 def metric(view: View, name: str) -> float | None:
-    """A retrieval metric of the split, such as "recall@1", as `bon_core.retrieval.metrics` defines and measured it."""
+    """A retrieval metric of the split, such as "recall@1", as `bon_core.evaluation.metrics` defines and measured it."""
     return view.snapshot.metrics.get(view.split, {}).get(name)
 
 

@@ -18,9 +18,11 @@ from pathlib import Path
 
 import psutil
 
-from bon_core import runs
+from bon_core.base import paths
+from bon_core.base.files import opened, read_json, write_text
 from bon_core.config import InputError, check
-from bon_core.files import opened, read_json, write_text
+from bon_core.runs import store
+from bon_core.runs.run import LARGEST_SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ".logs"  # inside the runs folder; a leading dot hides it from the list of runs
@@ -98,14 +100,14 @@ def start(name: str, arguments: Sequence[str]) -> Job:
     InputError
         If the run's name is not possible, a command for it is at work, or nothing can be written beside the runs.
     """
-    runs.check_name(name)
+    store.check_name(name)
     try:
         with _starting:
             check(name not in _children or _children[name].poll() is not None, f"{name} is at work; wait for its end.")
             return _spawn(name, (sys.executable, "-m", "bon_core", *arguments))
     except OSError as error:
         raise InputError(
-            f"{name} cannot be started in {runs.runs_folder()} ({error.strerror or error}); make room, or give write"
+            f"{name} cannot be started in {paths.runs_folder()} ({error.strerror or error}); make room, or give write"
             " access."
         ) from error
 
@@ -124,7 +126,7 @@ def waiting() -> list[Job]:
     found = [
         job
         for job in known().values()
-        if not (runs.runs_folder() / job.name / "config.json").exists() and not job.ended_well
+        if not (paths.runs_folder() / job.name / "config.json").exists() and not job.ended_well
     ]
     return sorted(found, key=lambda job: job.ordered, reverse=True)
 
@@ -144,7 +146,7 @@ def rename(job: Job, name: str) -> None:
 
 def is_taken(name: str) -> bool:
     """Whether a run or a starting job has that name."""
-    return any((folder / name).exists() for folder in (runs.runs_folder(), runs.MODELS)) or any(
+    return any((folder / name).exists() for folder in (paths.runs_folder(), paths.MODELS)) or any(
         job.name == name and job.alive for job in waiting()
     )
 
@@ -164,7 +166,7 @@ def _spawn(name: str, command: Sequence[str]) -> Job:
         child = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, "BON_RUNS": str(runs.runs_folder().resolve()), "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "BON_RUNS": str(paths.runs_folder().resolve()), "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -185,7 +187,7 @@ def _spawn(name: str, command: Sequence[str]) -> Job:
 def _read(path: Path) -> Job | None:
     """The job of a file; None if it was forgotten meanwhile, or is none."""
     try:
-        known = read_json(path, most=runs.LARGEST_SETTINGS)
+        known = read_json(path, most=LARGEST_SETTINGS)
         times = float(known["started"]), float(known["ordered"])
         return Job(path.stem, int(known["process"]), *times, tuple(known["command"]))
     except (ValueError, LookupError, TypeError, OverflowError):
@@ -193,4 +195,4 @@ def _read(path: Path) -> Job | None:
 
 
 def _folder() -> Path:
-    return runs.runs_folder() / LOGS
+    return paths.runs_folder() / LOGS

@@ -11,10 +11,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bon_core import runs
+from bon_core.base import paths
+from bon_core.base.files import read_json, reason_of, write_text
 from bon_core.config import InputError
-from bon_core.files import read_json, reason_of, write_text
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 
 FOLDER = ".kept"
 PATIENCE = 10  # seconds that a change waits for another
@@ -22,7 +22,7 @@ PATIENCE = 10  # seconds that a change waits for another
 
 def path_of(run: Run, what: str) -> Path:
     """Where `what` of the run is kept."""
-    return (runs.runs_folder() / FOLDER / run.name if run.bundled else run.path) / f"{what}.json"
+    return (paths.runs_folder() / FOLDER / run.name if run.bundled else run.path) / f"{what}.json"
 
 
 def read(run: Run, what: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from app.widgets import charts
 from app.widgets.far import arrows
 from app.widgets.webgl_map.plane import beyond, bulk, whole
 from bon_core.config import InputError
-from bon_core.runs import Run, Status
+from bon_core.runs.run import Run, Status
 
 PHASES = {"joint": theme.CONTEXT, "split": theme.ORANGE, "clustered": theme.SKY, "conquer": theme.GREEN}
 PHASE_WORDS = {

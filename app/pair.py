@@ -12,7 +12,7 @@ from app.state import View
 from app.widgets.board import text
 from app.widgets.versus import HUES
 from bon_core.config import InputError
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 
 K = 10  # neighbours that are compared
 RUN, EPOCH = "other", "other_epoch"  # in the address

@@ -18,12 +18,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app import address, theme
-from bon_core import runs
 from bon_core.config import DataConfig, InputError
 from bon_core.datasets.here import is_here
 from bon_core.datasets.image_set import ImageSet
-from bon_core.runs import Run, open_run
-from bon_core.snapshot import Snapshot
+from bon_core.runs.run import IMAGES, Run
+from bon_core.runs.snapshot import Snapshot
+from bon_core.runs.store import open_run
 
 if TYPE_CHECKING:
     from app.state import View
@@ -138,7 +138,7 @@ def _encoded(data: DataConfig, stamp: int, identity: int, dark: bool) -> bytes |
 
 def _source(run: Run) -> tuple[DataConfig, int] | None:
     """Which pictures a run came with, or was trained on, with their stamp; None if there are none."""
-    given = run.path / runs.IMAGES
+    given = run.path / IMAGES
     if given.exists():
         return DataConfig(name=str(given)), _stamp(given)
     steps = run.snapshots()
@@ -153,7 +153,7 @@ def _source(run: Run) -> tuple[DataConfig, int] | None:
 def _elsewhere(run: Run) -> DataConfig | None:
     """The data set that the run's pictures are in, if they would have to be fetched."""
     try:
-        if (run.path / runs.IMAGES).exists() or _source(run) is not None:
+        if (run.path / IMAGES).exists() or _source(run) is not None:
             return None
         steps, data = run.snapshots(), run.config.data
         newest = run.snapshot_path(steps[-1]) if steps else None

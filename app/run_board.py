@@ -11,8 +11,10 @@ import streamlit as st
 
 from app import address, cached, jobs, state, theme
 from app.widgets.scroll import scroll_to
-from bon_core import runs
+from bon_core.base import paths
 from bon_core.config import InputError, RunConfig
+from bon_core.runs import store
+from bon_core.runs.run import Run, Status
 
 STATES = {
     "queued": "waiting",
@@ -45,7 +47,7 @@ def look_at_start(name: str) -> None:
 
 def watch() -> None:
     """The runs, and the one that is looked at: renewed by itself only while something is at work."""
-    busy = any(run.status().active for run in runs.list_runs()) or any(job.alive for job in jobs.known().values())
+    busy = any(run.status().active for run in store.list_runs()) or any(job.alive for job in jobs.known().values())
     started = st.session_state.pop(STARTED, None)
     with st.container(key=KEY):
         st.fragment(_board, run_every=EVERY if busy else None)(busy)
@@ -57,7 +59,7 @@ def watch() -> None:
 def _board(was_busy: bool) -> None:
     from app import live  # and with it the charts, which the Start page can do without
 
-    waiting, found = jobs.waiting(), runs.list_runs()
+    waiting, found = jobs.waiting(), store.list_runs()
     for job in waiting:
         starting(job)
     if not found and not waiting:
@@ -77,7 +79,7 @@ def _board(was_busy: bool) -> None:
         st.rerun()  # nothing is left to wait for: the page as a whole learns of it, and renewing ends
 
 
-def _chosen(states: dict[str, runs.Status], waiting: list[str]) -> str:
+def _chosen(states: dict[str, Status], waiting: list[str]) -> str:
     """The run that is looked at: the one chosen, else one at work, else the newest."""
     names = list(states)
     active = [name for name in names if states[name].active]
@@ -104,7 +106,7 @@ def _watch_chosen(key: str) -> None:
     st.session_state[WATCHED] = st.session_state[key]
 
 
-def _status(run: runs.Run) -> runs.Status:
+def _status(run: Run) -> Status:
     """The run's status, and what became of the order to resume it, of which the run does not know yet or never will."""
     status, job = run.status(), jobs.known().get(run.name)
     if job is None or job.verb == "snapshot" or status.active or status.state == "finished":
@@ -136,7 +138,7 @@ def _cancel(job: jobs.Job) -> None:
 # What can be done with the run ----------------------------------------------------------------------------------------
 
 
-def _actions(run: runs.Run, status: runs.Status) -> None:
+def _actions(run: Run, status: Status) -> None:
     with st.container(horizontal=True, gap="small"):
         if run.snapshots() and st.button("Explore it", type="primary", icon=":material/scatter_plot:", key="explore"):
             st.session_state[ASKED_FOR] = run.name
@@ -170,7 +172,7 @@ def _actions(run: runs.Run, status: runs.Status) -> None:
                 st.button("Delete it", key="delete", on_click=_delete, args=(run.path,))
 
 
-def _order(run: runs.Run, arguments: list[str]) -> None:
+def _order(run: Run, arguments: list[str]) -> None:
     try:
         jobs.start(run.name, arguments)
     except InputError as error:
@@ -179,25 +181,25 @@ def _order(run: runs.Run, arguments: list[str]) -> None:
     st.rerun()
 
 
-def _resumable(run: runs.Run, status: runs.Status) -> bool:
+def _resumable(run: Run, status: Status) -> bool:
     """One that failed goes on if it got as far as a checkpoint: when there is room on the disk again, say."""
     failed_later = status.state == "failed" and run.checkpoint.exists()
     return not run.bundled and (status.state in ("stopped", "interrupted") or failed_later)
 
 
-def _lacks_a_map(run: runs.Run, status: runs.Status) -> bool:
+def _lacks_a_map(run: Run, status: Status) -> bool:
     """Whether it ended before its map was made, with a checkpoint that one can be made of."""
     ended = status.state in ("stopped", "interrupted", "failed")
     return ended and not run.bundled and run.checkpoint.exists() and status.step not in run.snapshots()
 
 
-def _is_worked_on(run: runs.Run) -> bool:
+def _is_worked_on(run: Run) -> bool:
     """Whether a process of the page's still has to do with the run: makes its map, or ends after its training."""
     job = jobs.known().get(run.name)
     return job is not None and job.alive
 
 
-def _making_a_map(run: runs.Run, status: runs.Status) -> None:
+def _making_a_map(run: Run, status: Status) -> None:
     """How far its map is, or why there is none."""
     job = jobs.known().get(run.name)
     if job is None or job.verb != "snapshot":
@@ -211,7 +213,7 @@ def _making_a_map(run: runs.Run, status: runs.Status) -> None:
         theme.trouble(f"Its map was not made. {job.last_words or 'The process ended without a word.'}")
 
 
-def _stage(run: runs.Run, *, since: float) -> tuple[str, float]:
+def _stage(run: Run, *, since: float) -> tuple[str, float]:
     """What the process that makes a map does, and the share that is done."""
     from datetime import datetime
 
@@ -222,7 +224,7 @@ def _stage(run: runs.Run, *, since: float) -> tuple[str, float]:
     return "loading", 0.0
 
 
-def _rename(run: runs.Run) -> None:
+def _rename(run: Run) -> None:
     with st.popover("Rename", icon=":material/edit:"), st.form("rename", border=False):
         name = st.text_input("New name", value=run.name, max_chars=64, key=f"rename-{run.name}").strip()
         if st.form_submit_button("Rename it") and name != run.name:
@@ -234,11 +236,11 @@ def _rename(run: runs.Run) -> None:
                 st.rerun()
 
 
-def _give_name(run: runs.Run, name: str) -> None:
-    if jobs.is_taken(runs.check_name(name)):
+def _give_name(run: Run, name: str) -> None:
+    if jobs.is_taken(store.check_name(name)):
         raise InputError(f"There is already a run named {name}; choose another name.")
     job = jobs.known().get(run.name)
-    runs.rename(run, name)
+    store.rename(run, name)
     if job is not None:
         jobs.rename(job, name)
     st.session_state[WATCHED] = name
@@ -249,7 +251,7 @@ def _give_name(run: runs.Run, name: str) -> None:
 
 def _delete(path: Path) -> None:
     """Delete one of the user's runs, unless another visitor has just set it to work; a link goes, not what it names."""
-    if path.parent == runs.runs_folder() and not runs.Run(path).status().active:
+    if path.parent == paths.runs_folder() and not Run(path).status().active:
         if path.is_symlink():
             path.unlink()
         else:
@@ -268,16 +270,16 @@ AGAIN = "same-again"  # in the session: the run whose settings the form is to ta
 def settings_asked_for() -> RunConfig | None:
     """The settings of the run whose button "Same settings again" was pressed, once."""
     name = st.session_state.pop(AGAIN, None)
-    run = next((run for run in runs.list_runs() if run.name == name), None)
+    run = next((run for run in store.list_runs() if run.name == name), None)
     return None if run is None else _config(run)
 
 
-def _config(run: runs.Run) -> RunConfig | None:
+def _config(run: Run) -> RunConfig | None:
     """The settings of a run that was trained; None for embeddings that were brought, or a damaged config."""
     return _config_of(run.path, _stamp(run))
 
 
-def _stamp(run: runs.Run) -> tuple[int, ...]:
+def _stamp(run: Run) -> tuple[int, ...]:
     """Changes when the run's settings, state or snapshots do."""
     files = [run.path / "config.json", run.path / "status.json"]
     files += [run.snapshot_path(step) / "meta.json" for step in run.snapshots()[-1:]]
@@ -286,7 +288,7 @@ def _stamp(run: runs.Run) -> tuple[int, ...]:
 
 @lru_cache(maxsize=512)
 def _config_of(path: Path, stamp: tuple[int, ...]) -> RunConfig | None:
-    run = runs.Run(path)
+    run = Run(path)
     try:
         if run.snapshots() and run.snapshot().meta["origin"] != "trained":
             return None
@@ -295,7 +297,7 @@ def _config_of(path: Path, stamp: tuple[int, ...]) -> RunConfig | None:
         return None
 
 
-def _settings(run: runs.Run) -> None:
+def _settings(run: Run) -> None:
     """All settings of a trained run, first those that are not the defaults."""
     config = _config(run)
     if config is None:
@@ -325,7 +327,7 @@ def _told(value: object) -> str:
     return "auto" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _all(found: list[runs.Run], states: dict[str, runs.Status]) -> None:
+def _all(found: list[Run], states: dict[str, Status]) -> None:
     """All runs beside one another, where there are several."""
     if len(found) < 2:
         return
@@ -348,7 +350,7 @@ def _all(found: list[runs.Run], states: dict[str, runs.Status]) -> None:
         st.rerun(scope="fragment")
 
 
-def _row(run: runs.Run, status: runs.Status) -> dict[str, Any]:
+def _row(run: Run, status: Status) -> dict[str, Any]:
     config, figures = _config(run), _figures(run.path, _stamp(run))
     return {
         "run": run.name,
@@ -368,7 +370,7 @@ def _row(run: runs.Run, status: runs.Status) -> dict[str, Any]:
 def _figures(path: Path, stamp: tuple[int, ...]) -> dict[str, float]:
     """Held-out Recall@1 and MAP@R in percent: of the newest snapshot, else of the last evaluation."""
     found: dict[str, Any] = {}
-    run = runs.Run(path)
+    run = Run(path)
     with contextlib.suppress(InputError):
         if run.snapshots():
             metrics = run.snapshot().metrics

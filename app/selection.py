@@ -16,7 +16,7 @@ import streamlit as st
 
 from app import address, browsing, kept
 from bon_core.config import InputError
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 
 Mode = Literal["new", "add", "intersect", "subtract"]
 SIGNS: dict[Mode, str] = {"new": "=", "add": "∪", "intersect": "∩", "subtract": "−"}

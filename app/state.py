@@ -17,12 +17,12 @@ from app import address, pictures, selection, theme
 from app.widgets.copy_link import copy_link
 from app.widgets.names import shortened
 from app.widgets.selection_chip import selection_chip
-from bon_core import runs
+from bon_core.base.files import is_number, read_json
 from bon_core.config import InputError
 from bon_core.datasets.image_set import SPLIT_NAMES
-from bon_core.files import is_number, read_json
-from bon_core.runs import Run
-from bon_core.snapshot import Snapshot
+from bon_core.runs import store
+from bon_core.runs.run import Run
+from bon_core.runs.snapshot import Snapshot
 
 COLOURS = {  # name in the address -> words in the menu
     "cluster": "learner · cluster",
@@ -125,7 +125,7 @@ class View:
 
 def explorable() -> dict[str, Run]:
     """Runs that have a snapshot, by name: the bundled ones first, then the user's, newest first."""
-    found = [run for run in runs.list_runs() if _can_be_shown(run)]
+    found = [run for run in store.list_runs() if _can_be_shown(run)]
     found.sort(key=lambda run: not run.bundled)
     return {run.name: run for run in found}
 

@@ -10,12 +10,12 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from bon_core import runs
+from bon_core.base import paths
+from bon_core.base.files import path_of, whole_file
 from bon_core.config import DataConfig, InputError, check
 from bon_core.datasets import VectorSet, holds_vectors, huggingface, lasting_name, load_data, load_images, load_vectors
 from bon_core.datasets.labelled import TRAIN
 from bon_core.datasets.vectors import load_vector_set
-from bon_core.files import path_of, whole_file
 
 A_PATH = "a path …"  # the choice on the Train page beside which a path is given
 FOLDER = ".uploads"  # inside the runs folder; a leading dot hides it from the list of runs
@@ -55,7 +55,7 @@ def bring(name: str, file: BinaryIO, class_level: int | None = None) -> Brought:
         path, made = _kept(name, file)
     except OSError as error:
         raise InputError(
-            f"{name} cannot be kept in {runs.runs_folder()} ({error.strerror or error}); make room there, or give its"
+            f"{name} cannot be kept in {paths.runs_folder()} ({error.strerror or error}); make room there, or give its"
             " path instead."
         ) from error
     try:
@@ -81,7 +81,7 @@ def _kept(name: str, file: BinaryIO) -> tuple[Path, bool]:
     while chunk := file.read(CHUNK):
         digest.update(chunk)
     file.seek(0)
-    folder = runs.runs_folder() / FOLDER / digest.hexdigest()[:16]
+    folder = paths.runs_folder() / FOLDER / digest.hexdigest()[:16]
     path = folder / (re.sub(r"[^\w.-]+", "-", Path(name).name).lstrip(".-")[-LONGEST_NAME:] or "upload")
     if path.exists():  # whole, as it was written whole
         return path, False

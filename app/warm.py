@@ -4,8 +4,8 @@ from importlib import import_module
 from threading import Thread
 
 from app import pictures
-from bon_core import runs
 from bon_core.config import InputError
+from bon_core.runs import store
 
 FIRST = ("pandas", "pyarrow", "PIL.Image", "PIL.PngImagePlugin", "bon_core.mining.codes")  # for the first map
 LATER = ("altair", "scipy.special")  # for the charts of the other pages, and what Compare weighs
@@ -20,7 +20,7 @@ def _load() -> None:
     for name in FIRST:
         import_module(name)
     try:
-        for run in [run for run in runs.list_runs() if run.bundled][:1]:
+        for run in [run for run in store.list_runs() if run.bundled][:1]:
             pictures.image_set(run)
     except InputError:
         return  # the page itself will say what is wrong with the run

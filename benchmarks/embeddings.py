@@ -67,9 +67,11 @@ def train(path: Path, mining: dict, learners: int, steps: int) -> dict:
     os.environ["BON_RUNS"] = tempfile.mkdtemp(dir=path.parent)
     import torch
 
-    from bon_core import evaluation, experiment, runs
     from bon_core.config import DataConfig, DivisionConfig, MiningConfig, RunConfig, TrainingConfig
     from bon_core.datasets import load_data
+    from bon_core.runs import store
+    from bon_core.training import evaluator as evaluation
+    from bon_core.training import experiment
     from bon_core.training.trainer import Trainer
 
     torch.set_num_threads(2)
@@ -86,7 +88,7 @@ def train(path: Path, mining: dict, learners: int, steps: int) -> dict:
         ),
     )
     config = experiment.settled(config, data)
-    run = runs.create("head", config)
+    run = store.create("head", config)
     trainer = Trainer(config, train_set, run)
     trainer.evaluate = evaluation.Evaluator(run, config, data, device="cpu")
     before = evaluation.untrained(evaluation.evaluated(config, data))

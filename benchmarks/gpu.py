@@ -21,9 +21,9 @@ import numpy as np
 import torch
 
 from benchmarks.report import machine, write_report
-from bon_core import runs
 from bon_core.config import DivisionConfig, MiningConfig, NetworkConfig, RunConfig, TrainingConfig
 from bon_core.datasets.image_set import TRAIN, ImageSet
+from bon_core.runs import store
 from bon_core.training.trainer import Trainer
 
 CLASSES, IMAGES_A_CLASS = 1000, 20
@@ -101,7 +101,7 @@ def measure(images: ImageSet, backbone: str, batch: int, way: dict, device: str)
     config = replace(config, training=replace(config.training, loss="triplet", **way))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BON_RUNS"] = folder
-        trainer = Trainer(config, images, runs.create("run", config))
+        trainer = Trainer(config, images, store.create("run", config))
         watched = Watched(trainer)
         trainer.fit()
     return watched.read()

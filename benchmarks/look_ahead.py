@@ -20,10 +20,11 @@ from benchmarks.report import machine, write_report
 from benchmarks.tables import shown
 from bon_core.config import DataConfig, DivisionConfig, NetworkConfig
 from bon_core.datasets import ImageSet, load_images
-from bon_core.embeddings import EmbeddingSet
+from bon_core.datasets.embeddings import EmbeddingSet
 from bon_core.mining import BagOfNegatives, MinedBatchSampler
-from bon_core.networks import batch_of, build_network, embed
-from bon_core.survey import measure
+from bon_core.networks.embedding import batch_of, embed
+from bon_core.networks.network import build_network
+from bon_core.runs.survey import measure
 
 STEPS, SEEDS = 1_500, 3
 WORKERS = {  # batches of look-ahead: settings of the loader

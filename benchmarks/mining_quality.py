@@ -24,7 +24,7 @@ from benchmarks.race import DIM, Field, Race, add_sources, embedded, run, source
 from benchmarks.report import RESULTS, machine, write_report
 from bon_core.config import MiningConfig
 from bon_core.mining import BagOfNegatives, Composer, Uniform, make_composer
-from bon_core.networks import EmbeddingNetwork
+from bon_core.networks.network import EmbeddingNetwork
 
 COMPOSERS = ("bon", "lsh", "neighbours", "exact", "uniform")
 STEPS = 5_000

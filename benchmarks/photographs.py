@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bon_core.files import whole_file
-from bon_core.networks import EfficientNetLite0, embed
+from bon_core.base.files import whole_file
+from bon_core.networks.backbones import EfficientNetLite0
+from bon_core.networks.embedding import embed
 
 VIEWS = 4  # as they are, mirrored, and a crop of each
 CROP = 0.86  # of a side

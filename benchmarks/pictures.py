@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.report import machine, write_report
-from bon_core import runs
 from bon_core.config import DataConfig, DivisionConfig, MiningConfig, NetworkConfig, RunConfig, TrainingConfig
 from bon_core.datasets import folder, load_images
+from bon_core.runs import store
 
 CLASSES, OF_EACH = 100, 60
 SIDES = (400, 300)  # pixels of a file
@@ -57,7 +57,7 @@ def train(place: Path, backbone: str, *, stays: bool) -> tuple[float, float]:
         division=DivisionConfig(learners=1),
         training=TrainingConfig(epochs=epochs, device="cpu", checkpoint_every=1e6, audit_every=10),
     )
-    run = runs.create(f"{backbone}-{'files' if stays else 'memory'}-{len(runs.list_runs())}", config)
+    run = store.create(f"{backbone}-{'files' if stays else 'memory'}-{len(store.list_runs())}", config)
     Trainer(config, images, run).fit()
     logged = run.events("step")[1:]  # the first holds what is done once
     return (

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.report import machine, write_report
-from bon_core.projection import project, some_rows, trustworthiness
-from bon_core.retrieval.index import exact_neighbours
-from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
+from bon_core.evaluation.index import exact_neighbours
+from bon_core.evaluation.neighbours import NeighbourTable, build_neighbours
+from bon_core.maps.projection import project, some_rows, trustworthiness
 
 K = 15
 MEASURED = 5000  # samples that trustworthiness and recall are measured on
@@ -53,14 +53,14 @@ def crowds(count: int, dim: int = 64) -> np.ndarray:
 
 def glyphs(count: int) -> np.ndarray:
     """The bundled model's embedding of the bundled glyphs, as they are, and turned by a quarter and by a half."""
-    from bon_core import runs
-    from bon_core.commands import load_network
     from bon_core.config import DataConfig
     from bon_core.datasets import load_images
-    from bon_core.networks import embed
+    from bon_core.networks.embedding import embed
+    from bon_core.runs import store
+    from bon_core.runs.weights import load_network
 
     images = load_images(DataConfig(name="glyphs"))
-    network = load_network(runs.open_run("glyphs-bon-dc4"), images.channels)
+    network = load_network(store.open_run("glyphs-bon-dc4"), images.channels)
     turned = [np.rot90(images.images, quarters, axes=(1, 2)) for quarters in range(3)]
     return embed(network, np.concatenate(turned)[:count].copy(), device="cpu")
 

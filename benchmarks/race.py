@@ -26,18 +26,20 @@ from torch import Tensor, nn
 from benchmarks import photographs, results_table
 from bon_core.config import DataConfig, DivisionConfig, MiningConfig, NetworkConfig
 from bon_core.datasets import load_images
+from bon_core.datasets.embeddings import EmbeddingSet
 from bon_core.division.clustering import Clustering
+from bon_core.division.heads import build_head
 from bon_core.division.schedule import Phase, Schedule
-from bon_core.embeddings import EmbeddingSet
+from bon_core.division.teams import Teams
 from bon_core.mining import Composer
 from bon_core.mining.curriculum import MateShare
-from bon_core.networks import EmbeddingNetwork, batch_of, build_head, build_network
-from bon_core.survey import measure
+from bon_core.networks.embedding import batch_of
+from bon_core.networks.network import EmbeddingNetwork, build_network
+from bon_core.runs.survey import measure
 from bon_core.training.augmentation import Augmentation
 from bon_core.training.chance import chance_of
 from bon_core.training.dividing import divide
 from bon_core.training.objectives import Objective
-from bon_core.training.teams import Teams
 
 DIM, MARGIN = 64, 0.2
 IMAGE_SIZE = 20  # pixels, of glyphs and Omniglot: small images, so that many runs fit an afternoon

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from bon_core.files import whole_file
+from bon_core.base.files import whole_file
 
 KEY = "trial"  # the column that names a row
 

@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.report import machine, write_report
-from bon_core.retrieval import index as kinds
-from bon_core.retrieval.index import Index, exact_neighbours, kind_for, open_index
-from bon_core.retrieval.metrics import neighbours_needed, retrieval_metrics
-from bon_core.retrieval.neighbours import build_neighbours
-from bon_core.retrieval.search import nearest
+from bon_core.evaluation import index as kinds
+from bon_core.evaluation.index import Index, exact_neighbours, kind_for, open_index
+from bon_core.evaluation.metrics import neighbours_needed, retrieval_metrics
+from bon_core.evaluation.neighbours import build_neighbours
+from bon_core.evaluation.search import nearest
 
 DIM, K = 128, 20
 IMAGES = 10  # a class

@@ -22,7 +22,7 @@ from benchmarks import results_table
 from benchmarks.browser import ROOT, chromium, server, visitor
 from benchmarks.embeddings import draw
 from benchmarks.report import RESULTS, machine, write_report
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 STEPS, BATCH = 1_000, 128

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.report import machine, write_report
-from bon_core import runs
 from bon_core.config import DataConfig, DivisionConfig, RunConfig, TrainingConfig
+from bon_core.runs import store
 
 BAR = 0.8
 SAMPLES = (1_000_000, 10_000_000)
@@ -75,9 +75,9 @@ def train(folder: Path, steps: int, keeps: bool, larger: int) -> None:
     )
     with joined("cpu") as ranks:
         if ranks.first:
-            runs.create("run", config)
+            store.create("run", config)
         ranks.begin()
-        trainer = Trainer(config, images, runs.open_run("run"), ranks)
+        trainer = Trainer(config, images, store.open_run("run"), ranks)
         marks = []
         trainer.show = lambda step, figures: marks.append((step, time.perf_counter()))  # about once a second
         trainer.fit()

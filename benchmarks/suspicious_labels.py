@@ -23,9 +23,9 @@ from benchmarks.report import machine, write_report
 from bon_core.config import DataConfig, DivisionConfig, RunConfig, TrainingConfig
 from bon_core.datasets import load_images
 from bon_core.datasets.image_set import TEST, TRAIN, ImageSet
-from bon_core.retrieval.suspicion import suspicion
-from bon_core.runs import Run
-from bon_core.training.audit import mined_pairs
+from bon_core.evaluation.suspicion import suspicion
+from bon_core.runs.audit import mined_pairs
+from bon_core.runs.run import Run
 
 SHARE = 0.05
 KINDS = {"random": "any other class", "alike": "one of the three most alike"}
@@ -63,7 +63,7 @@ def _candidates(train: ImageSet, kind: str) -> dict[int, np.ndarray]:
 
 def trained(kind: str, seed: int, epochs: float, work: Path) -> Run:
     """The run on flipped labels, trained unless it is there."""
-    from bon_core import experiment
+    from bon_core.training import experiment
 
     run = Run(work / f"{kind}-{seed}")
     if not run.snapshots():

@@ -2,6 +2,6 @@
 
 import sys
 
-from bon_core.cli import main
+from bon_core.cli.main import main
 
 sys.exit(main())

@@ -22,17 +22,17 @@ from urllib.parse import quote
 
 import numpy as np
 
-from bon_core import runs
+from bon_core.base import paths
+from bon_core.base.files import path_of, reason_of
+from bon_core.base.intake import Intake, counted, listed, tell
+from bon_core.base.surroundings import check_room
 from bon_core.config import InputError, check
+from bon_core.datasets.embeddings import EmbeddingSet, check_vectors
 from bon_core.datasets.folder import MOST_MEMORY, open_picture, prepare
 from bon_core.datasets.image_set import TEST, ImageSet
 from bon_core.datasets.labelled import split_codes
-from bon_core.embeddings import EmbeddingSet, check_vectors
-from bon_core.files import path_of, reason_of
-from bon_core.home import HOME
-from bon_core.intake import Intake, counted, listed, tell
-from bon_core.runs import Run
-from bon_core.surroundings import check_room
+from bon_core.runs import store
+from bon_core.runs.run import Run
 
 HOST, PORT = "localhost", 8501
 LARGEST_PICTURE = 96  # px a side that the views can use
@@ -150,7 +150,7 @@ def serve(*, host: str = HOST, port: int = PORT, browser: bool = True) -> None:
     except (OSError, UnicodeError) as error:
         raise InputError(f"There is no address {host!r} here ({error}); choose another with --host.") from error
     check(not taken, f"Port {port} is taken by another program; choose another with --port.")
-    process = subprocess.Popen(_command(host, port, headless=not browser), cwd=HOME, env=_environment())
+    process = subprocess.Popen(_command(host, port, headless=not browser), cwd=paths.HOME, env=_environment())
     try:
         process.wait()
     except KeyboardInterrupt:
@@ -177,7 +177,7 @@ _server: _Server | None = None
 def _running() -> _Server:
     """The app that this process has started, or a new one on a free port."""
     global _server
-    folder = runs.runs_folder().resolve()
+    folder = paths.runs_folder().resolve()
     if _server is not None and _server.process.poll() is None:
         if _server.folder == folder:
             return _server
@@ -188,7 +188,7 @@ def _running() -> _Server:
     with tempfile.TemporaryFile() as words:
         process = subprocess.Popen(
             _command(HOST, port, headless=True),
-            cwd=HOME,
+            cwd=paths.HOME,
             env=_environment() | ({IN_NOTEBOOK: "1"} if _in_notebook() else {}),
             stdin=subprocess.DEVNULL,
             stdout=words,
@@ -220,13 +220,13 @@ def _command(host: str, port: int, *, headless: bool) -> list[str]:
     if host != HOST:
         options["allowedHosts"] = "*"  # the address that others use is not known here
     return [
-        *(sys.executable, "-m", "streamlit", "run", str(HOME / "app" / "main.py")),
+        *(sys.executable, "-m", "streamlit", "run", str(paths.HOME / "app" / "main.py")),
         *(f"--server.{key}={value}" for key, value in options.items()),
     ]
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "BON_RUNS": str(runs.runs_folder().resolve()), WITH_PARENT: "1"}
+    return {**os.environ, "BON_RUNS": str(paths.runs_folder().resolve()), WITH_PARENT: "1"}
 
 
 def _embedding_set(
@@ -404,7 +404,7 @@ def _digest(embeddings: EmbeddingSet, split: np.ndarray, pictures: ImageSet | No
 
 def _known_run(name: str, digest: str) -> Run | None:
     """The run of that name, if it was made of the same input; None if there is none."""
-    run = Run(runs.runs_folder() / runs.check_name(name))
+    run = Run(paths.runs_folder() / store.check_name(name))
     if not run.path.exists():
         return None
     made_of = run.snapshot().meta.get("digest") if run.snapshots() else None
@@ -424,9 +424,9 @@ def _new_run(
 ) -> Run:
     from tqdm import tqdm
 
-    from bon_core.commands import run_of_embeddings
+    from bon_core.runs.from_embeddings import run_of_embeddings
 
-    path = runs.new_path(name)
+    path = store.new_path(name)
     with tqdm(total=100, desc="Preparing the map", bar_format="{desc}{percentage:3.0f} %") as bar:
 
         def progress(share: float, text: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bon_core.cli import _parser
+from bon_core.cli.main import _parser
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -58,7 +58,7 @@ def test_it_holds_what_the_app_needs(wheel):
     needed = {path.relative_to(ROOT).as_posix() for path in files if path.is_file() and path.suffix != ".pyc"}
     assert len(needed) > 100
     assert {PACKED + name for name in needed} <= names
-    assert {"bon_core/cli.py", "bon_core/packed/app/main.py", "bon_core/packed/requirements.txt"} <= names
+    assert {"bon_core/cli/main.py", "bon_core/packed/app/main.py", "bon_core/packed/requirements.txt"} <= names
 
 
 def test_it_holds_nothing_else(wheel):
@@ -71,12 +71,13 @@ def test_it_holds_nothing_else(wheel):
 
 def test_installed_it_finds_its_own_and_writes_to_the_users_home(installed):
     code = """
-from bon_core import home, runs
+from bon_core.base import paths as home
+from bon_core.runs import store
 from bon_core.config import DataConfig
 from bon_core.datasets import load_images
-first, second = runs.list_runs()
+first, second = store.list_runs()
 print(home.INSTALLED, first.bundled and second.bundled, len(first.snapshot()), len(load_images(DataConfig())))
-print(runs.runs_folder())
+print(paths.runs_folder())
 """
     found = run(installed, "-c", code).split()
     assert found == ["True", "True", "30465", "30465", str(installed.parent / "home" / "bon-explorer" / "runs")]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bon_core.retrieval.distances import squared_to_all
+from bon_core.evaluation.distances import squared_to_all
 
 COLLAPSE = 0.8  # entropy / S below which buckets are so uneven that mining suffers
 FALL = 0.1  # of entropy / S, between the best and the end, that is worth a word

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bon_core.ids import places
+from bon_core.base.ids import places
 
 
 class Phase(NamedTuple):

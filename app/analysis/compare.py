@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bon_core.ids import places
+from bon_core.base.ids import places
 
 SURE = 0.05  # a p below it is more than chance
 EXACT = 20_000  # queries gained or lost, of all classes; beyond, the normal law is as good where no class outweighs all

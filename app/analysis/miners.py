@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bon_core.config import MiningConfig
+from bon_core.evaluation.distances import squared_to_all
 from bon_core.mining.codes import codes_of
-from bon_core.retrieval.distances import squared_to_all
 from bon_core.training.losses import violates
 
 EASY, SEMI_HARD, HARD = "easy", "semi-hard", "hard"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bon_core import projection
-from bon_core.projection import Progress
-from bon_core.retrieval.neighbours import NeighbourTable, build_neighbours
+from bon_core.evaluation.neighbours import NeighbourTable, build_neighbours
+from bon_core.maps import projection
+from bon_core.maps.projection import Progress
 
 NEIGHBOURS, DISTANCES = (5, 15, 50), (0.0, 0.1, 0.5)  # UMAP's settings on offer, its defaults in the middle
 

@@ -11,7 +11,7 @@ from app.state import View
 from app.widgets.bag import ROLES, SHADES, bag
 from app.widgets.mini_map import mini_map
 from app.widgets.triplets import Triplet, triplets
-from bon_core.training.audit import PHASES, read_step
+from bon_core.runs.audit import PHASES, read_step
 
 ROWS = 16  # triplets shown at once
 VIOLATING = "violating the margin"

@@ -10,7 +10,7 @@ from app.state import View
 from app.widgets.gallery import gallery
 from app.widgets.names import apart
 from app.widgets.rank_gap import rank_gap
-from bon_core.intake import counted
+from bon_core.base.intake import counted
 
 HEADING = 40  # columns of a class's name in the heading
 DRAWS = 60  # of each miner for the anchor

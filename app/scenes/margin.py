@@ -13,7 +13,7 @@ from app.scenes.lesson import Lesson, Missing
 from app.state import View
 from app.widgets.distance_plot import distance_plot
 from app.widgets.triplets import Triplet, triplets
-from bon_core.training.audit import read_step
+from bon_core.runs.audit import read_step
 from bon_core.training.losses import ASKS
 
 CHOICES, BOUNDS = ("fewer than 1 in 5", "between 1 in 5 and 1 in 2", "more than half"), (0.2, above(0.5))

@@ -19,7 +19,7 @@ from app.widgets.plot import PLOT, Line, plot
 from app.widgets.ribbons import ribbons
 from bon_core.division import diagnostics
 from bon_core.division.diagnostics import Exemplars
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 
 STRIP = 8  # pictures in a strip of a card
 SPREAD = 36  # classes in the heat map before all are asked for

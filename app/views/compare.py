@@ -17,7 +17,7 @@ from app.widgets.twin_maps import twin_maps
 from app.widgets.versus import HUES, Line, columns, rails, settings, versus
 from app.widgets.webgl_map import LineKind, MapEvent, happened
 from app.widgets.webgl_map.plane import bulk
-from bon_core.snapshot import Snapshot
+from bon_core.runs.snapshot import Snapshot
 
 SHOWN = 36  # pictures of a gallery
 CLASSES = 8  # at either end of the list

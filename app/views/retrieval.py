@@ -17,10 +17,10 @@ from app.widgets.gallery import gallery
 from app.widgets.mini_map import mini_map
 from app.widgets.names import apart
 from app.widgets.neighbour_strip import neighbour_strip
-from bon_core.commands import embed_image
 from bon_core.config import InputError
 from bon_core.datasets.image_set import SPLIT_NAMES, ImageSet
-from bon_core.retrieval.neighbours import ASKED_AGAIN
+from bon_core.evaluation.neighbours import ASKED_AGAIN
+from bon_core.runs.weights import embed_image
 
 if TYPE_CHECKING:
     from PIL import Image

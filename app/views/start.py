@@ -9,12 +9,12 @@ from app.state import View
 from app.widgets.colouring import colouring
 from app.widgets.point_map import point_map
 from app.widgets.webgl_map import drawing
-from bon_core import runs
+from bon_core.base import paths
+from bon_core.base.files import path_of
+from bon_core.base.intake import counted
 from bon_core.config import DataConfig, InputError
 from bon_core.datasets.here import is_here
-from bon_core.files import path_of
-from bon_core.intake import counted
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 
 LEAD = "See what a metric-learning model finds hard, and why: its negatives, its hash buckets, its learners."
 ROOMS = (
@@ -191,7 +191,7 @@ def _ways(shown: str | None) -> None:
         else:
             theme.quiet(
                 "There is no other yet. Runs that you train, embeddings that you bring, and run folders put into"
-                f" {runs.runs_folder()} are listed here."
+                f" {paths.runs_folder()} are listed here."
             )
     with own, st.container(border=True):
         _bring()
@@ -234,7 +234,7 @@ def _on_the_way(job: jobs.Job) -> None:
         theme.quiet("Their map opens here when it is done. It goes on if you leave the page; Train lists it.")
         return
     st.session_state.pop(EXPLORED, None)
-    if Run(runs.runs_folder() / job.name).snapshots():
+    if Run(paths.runs_folder() / job.name).snapshots():
         st.session_state[run_board.ASKED_FOR] = job.name
     st.rerun()  # the page as a whole: it goes to the map, or says why there is none
 

@@ -14,9 +14,9 @@ from app.widgets import links
 from app.widgets.colouring import colouring
 from app.widgets.film import Film, film
 from app.widgets.gallery import gallery, gallery_head
+from bon_core.base.ids import places
 from bon_core.config import InputError, check
-from bon_core.ids import places
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 
 MOMENT = "moment"  # in the address: the step at which the film rests
 FOLLOWED = 3  # classes that leave a trail if nothing is selected

@@ -10,7 +10,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import address, cached, jobs, run_board, state, theme
 from app.uploads import A_PATH, TrainingPart, has_folders, training_part
-from bon_core import runs
 from bon_core.config import (
     IMAGE_BACKBONES,
     VECTOR_BACKBONES,
@@ -31,6 +30,8 @@ from bon_core.config import (
 )
 from bon_core.datasets import NAMED_SETS
 from bon_core.datasets.here import is_here
+from bon_core.runs import store
+from bon_core.runs.run import Run
 
 GUESSED_STEP_MS = {  # of 128 samples on two cores, before anything was measured here; of images those of 32 px
     "conv4": 110.0,
@@ -304,14 +305,14 @@ def _training_part(data: str, level: int | None) -> TrainingPart:
 
 def _step_ms(data: str, backbone: str) -> tuple[float, str | None]:
     """What a step took in the newest run with that backbone, and that run's name; else a guess and None."""
-    for run in runs.list_runs():
+    for run in store.list_runs():
         taken = _taken(run, data, backbone)
         if taken:
             return sum(taken) / len(taken), run.name
     return GUESSED_STEP_MS[backbone], None
 
 
-def _taken(run: runs.Run, data: str, backbone: str) -> list[float]:
+def _taken(run: Run, data: str, backbone: str) -> list[float]:
     """Milliseconds of the last steps of a run on that data with that backbone; none of any other run."""
     try:
         config = run.config
@@ -325,7 +326,7 @@ def _taken(run: runs.Run, data: str, backbone: str) -> list[float]:
 
 def _start(name: str, options: dict[str, object]) -> None:
     try:
-        if jobs.is_taken(runs.check_name(name)):
+        if jobs.is_taken(store.check_name(name)):
             raise InputError(f"There is already a run named {name}; choose another name.")
         jobs.start(name, ["train", *_words(options), "--run", name, "--queue"])
     except InputError as error:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from app.widgets.board import board
-from bon_core.intake import counted
+from bon_core.base.intake import counted
 from bon_core.mining.codes import bits_of, hamming_neighbours
 
 CSS = """

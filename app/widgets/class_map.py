@@ -7,7 +7,7 @@ import numpy as np
 from app import theme
 from app.widgets.board import board, text, two_numbers
 from app.widgets.names import shortened
-from bon_core.intake import counted
+from bon_core.base.intake import counted
 
 NAMED = 60  # classes whose names can be read below the columns
 NAME = 16  # columns of a name

@@ -17,12 +17,12 @@ from app.analysis.projections import DISTANCES, NEIGHBOURS, RECIPES, USUAL, Reci
 from app.state import View
 from app.widgets.board import board
 from app.widgets.colouring import Colouring
+from bon_core.base.files import read_npz, whole_file
+from bon_core.base.paths import indexes_folder
 from bon_core.config import InputError
-from bon_core.files import read_npz, whole_file
-from bon_core.projection import Progress, some_rows, trust, trustworthiness
-from bon_core.retrieval.neighbours import NeighbourTable
-from bon_core.runs import indexes_folder
-from bon_core.snapshot import Snapshot
+from bon_core.evaluation.neighbours import NeighbourTable
+from bon_core.maps.projection import Progress, some_rows, trust, trustworthiness
+from bon_core.runs.snapshot import Snapshot
 
 FOLDER = "maps"
 MOST_MEASURED = 30_000  # samples that are all measured; of more, SAMPLED are

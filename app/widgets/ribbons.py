@@ -7,7 +7,7 @@ import numpy as np
 from app import theme
 from app.analysis.clusters import largest_moves
 from app.widgets.board import board, text, two_numbers
-from bon_core.intake import counted
+from bon_core.base.intake import counted
 
 HEIGHT, GAP = 240, 8  # px, of the whole and between two ends
 WIDTH = 100  # of the drawing, stretched to the page

@@ -9,8 +9,8 @@ import streamlit as st
 from app import selection, theme
 from app.selection import SIGNS, Mode, Selection
 from app.widgets.take_away import take_away
+from bon_core.base.intake import counted
 from bon_core.config import InputError
-from bon_core.intake import counted
 
 if TYPE_CHECKING:
     from app.state import View
@@ -87,7 +87,7 @@ def _what_is_selected(view: "View", other: int, gone: int) -> None:
 
 def _columns(view: "View", ids: np.ndarray) -> dict[str, np.ndarray]:
     """What is known of the samples `ids`, of all splits."""
-    from bon_core.commands import points
+    from bon_core.exports.tables import points
 
     wanted = np.isin(np.asarray(view.snapshot.ids), ids)
     return {name: np.asarray(column)[wanted] for name, column in points(view.snapshot).items()}

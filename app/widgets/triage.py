@@ -15,8 +15,8 @@ from app.widgets.board import Sheet, board, text
 from app.widgets.names import apart
 from app.widgets.take_away import take_away
 from bon_core.config import InputError
-from bon_core.retrieval.suspicion import Suspicion
-from bon_core.runs import Run
+from bon_core.evaluation.suspicion import Suspicion
+from bon_core.runs.run import Run
 
 FILE = "verdicts"
 MINE = "verdicts-of-mine"  # in the session

@@ -9,7 +9,7 @@ from app import cached, theme
 from app.widgets.board import board, text
 from app.widgets.plot import PLOT, Line, plot, thinned
 from app.widgets.versus import HUES
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 
 MOST_STEPS = 300  # points of a curve
 CSS = """

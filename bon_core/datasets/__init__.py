@@ -4,6 +4,7 @@ embeddings to explore. Nothing here imports torch.
 
 from pathlib import Path
 
+from bon_core.base.files import path_of
 from bon_core.config import DataConfig, InputError, check
 from bon_core.datasets import folder, glyphs, huggingface, omniglot
 from bon_core.datasets.here import is_here
@@ -14,7 +15,6 @@ from bon_core.datasets.sizes import resized
 from bon_core.datasets.splits import hold_out
 from bon_core.datasets.vector_set import VectorSet
 from bon_core.datasets.vectors import holds_vectors, load_vector_set, load_vectors
-from bon_core.files import path_of
 
 __all__ = [
     "NAMED_SETS",

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from bon_core.base.intake import counted, listed
 from bon_core.config import check
 from bon_core.datasets.labelled import PART_NAMES, TEST, TRAIN
-from bon_core.intake import counted, listed
 
 Place = tuple[int | None, str]  # part (None: not given) and class of an image
 Folders = dict[str, tuple[str, ...]]  # of each file, from the outermost

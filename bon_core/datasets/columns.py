@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bon_core.intake import listed
+from bon_core.base.intake import listed
 
 # What people call these columns, in any case; the first that is there is taken.
 WANTED = {

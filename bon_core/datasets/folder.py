@@ -9,6 +9,8 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from bon_core.base.files import reason_of
+from bon_core.base.intake import Intake, counted, listed
 from bon_core.config import InputError, check
 from bon_core.datasets.class_folders import ClassFolders, Place, class_folders, notes
 from bon_core.datasets.image_files import FORMATS, OTHER, ImageFile, Listing, image_files
@@ -16,8 +18,6 @@ from bon_core.datasets.image_set import ImageSet
 from bon_core.datasets.labelled import SPLIT_NAMES
 from bon_core.datasets.picture_files import PictureFiles
 from bon_core.datasets.splits import SPLIT_SEED, TEST_SHARE, class_disjoint
-from bon_core.files import reason_of
-from bon_core.intake import Intake, counted, listed
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -1,10 +1,10 @@
 """The bundled glyphs: characters in many typefaces. Its card, data/glyphs.md, says how it was made."""
 
+from bon_core.base.files import path_of
+from bon_core.base.paths import HOME
 from bon_core.config import check
 from bon_core.datasets.image_set import ImageSet
 from bon_core.datasets.sizes import resized
-from bon_core.files import path_of
-from bon_core.home import HOME
 
 FILE = HOME / "data" / "glyphs.npz"
 

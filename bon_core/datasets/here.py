@@ -1,8 +1,8 @@
 """Whether a data set can be read without asking the network: looking at a run must not download anything."""
 
+from bon_core.base.files import path_of
 from bon_core.config import DataConfig, InputError
 from bon_core.datasets import huggingface, omniglot
-from bon_core.files import path_of
 
 
 def is_here(data: DataConfig) -> bool:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from bon_core.base.files import path_of, reason_of
+from bon_core.base.intake import Intake, listed
 from bon_core.config import InputError, check
 from bon_core.datasets import folder
 from bon_core.datasets.image_files import ImageFile
 from bon_core.datasets.image_set import ImageSet
 from bon_core.datasets.labelled import PART_NAMES
-from bon_core.files import path_of, reason_of
-from bon_core.intake import Intake, listed
 
 if TYPE_CHECKING:
     from datasets import Dataset

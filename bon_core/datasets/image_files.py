@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from bon_core.base.files import check_text
+from bon_core.base.intake import listed, shortened
 from bon_core.config import InputError, check
-from bon_core.files import check_text
-from bon_core.intake import listed, shortened
 
 FORMATS = {  # decoder -> endings; whatever a file is called, no other decoder looks at it: Pillow may run another
     # program for some, as Ghostscript for PostScript

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from bon_core.base.files import read_npz, reason_of, whole_file
 from bon_core.config import InputError, check
 from bon_core.datasets.labelled import SPLIT_NAMES, TEST, TRAIN, VALIDATION, LabelledSet
-from bon_core.files import read_npz, reason_of, whole_file
 
 __all__ = ["SPLIT_NAMES", "TEST", "TRAIN", "VALIDATION", "ImageSet"]
 

@@ -6,8 +6,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from bon_core.base.intake import Intake, counted
 from bon_core.config import InputError, check
-from bon_core.intake import Intake, counted
 
 TRAIN, TEST, VALIDATION = 0, 1, 2
 SPLIT_NAMES = ("train", "test", "validation")  # a split code is the position here

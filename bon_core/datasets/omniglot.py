@@ -18,10 +18,10 @@ from types import MappingProxyType
 
 import numpy as np
 
+from bon_core.base.files import path_of, read_npz
+from bon_core.base.paths import DOWNLOADS
 from bon_core.config import InputError, check
 from bon_core.datasets.image_set import TEST, TRAIN, ImageSet
-from bon_core.files import path_of, read_npz
-from bon_core.home import DOWNLOADS
 
 ROOT = DOWNLOADS / "omniglot"
 IMAGE_SIZE = 28  # pixels, unless asked otherwise; the drawings have 105

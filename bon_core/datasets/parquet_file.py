@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bon_core.base.files import reason_of
+from bon_core.base.intake import listed, shortened
 from bon_core.config import InputError, check
 from bon_core.datasets import columns as usual
 from bon_core.datasets.columns import Columns, pick, pick_vectors
-from bon_core.embeddings import check_vectors
-from bon_core.files import reason_of
-from bon_core.intake import listed, shortened
+from bon_core.datasets.embeddings import check_vectors
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -5,9 +5,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from bon_core.base.intake import counted
 from bon_core.config import check
 from bon_core.datasets.labelled import TEST, TRAIN, VALIDATION, LabelledSet
-from bon_core.intake import counted
 
 AnySet = TypeVar("AnySet", bound=LabelledSet)
 

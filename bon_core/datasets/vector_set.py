@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from bon_core.datasets.embeddings import check_vectors
 from bon_core.datasets.labelled import LabelledSet
 from bon_core.datasets.rows import Rows
-from bon_core.embeddings import check_vectors
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

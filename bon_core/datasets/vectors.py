@@ -4,18 +4,25 @@ from pathlib import Path
 
 import numpy as np
 
+from bon_core.base.files import check_characters, path_of, read_npz, reason_of
+from bon_core.base.intake import Intake, counted, listed
 from bon_core.config import InputError, check
 from bon_core.datasets import columns as usual
 from bon_core.datasets import parquet_file
 from bon_core.datasets.columns import Columns, pick, pick_vectors
+from bon_core.datasets.embeddings import (
+    EmbeddingSet,
+    about_lengths,
+    check_directions,
+    check_vectors,
+    directions,
+    numbered,
+)
 from bon_core.datasets.labelled import TEST, split_codes
 from bon_core.datasets.remedies import vectors_remedy
 from bon_core.datasets.rows import Rows
 from bon_core.datasets.splits import SPLIT_SEED, TEST_SHARE, class_disjoint
 from bon_core.datasets.vector_set import VectorSet
-from bon_core.embeddings import EmbeddingSet, about_lengths, check_directions, check_vectors, directions, numbered
-from bon_core.files import check_characters, path_of, read_npz, reason_of
-from bon_core.intake import Intake, counted, listed
 
 BESIDE = ("labels", "ids", "split", "class_names")  # that an .npy file may have in files beside it
 

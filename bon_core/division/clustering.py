@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bon_core.config import InputError, check
-from bon_core.slices import slices
+from bon_core.division.slices import slices
 
 STARTS = 3  # cold starts, of which the best is kept; a warm start needs no other
 MAX_ROUNDS = 30

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bon_core.exports import atlas, lancedb, projector, tensorboard
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 
 WRITERS: dict[str, Callable[[Run, str], dict[str, Any]]] = {  # the same names as cli.TOOLS
     "tensorboard": tensorboard.write,

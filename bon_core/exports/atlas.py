@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from bon_core.commands import lists, points, writable, write_table
 from bon_core.exports.pictures import images_of, pictures, png
-from bon_core.runs import Run
+from bon_core.exports.tables import lists, points, writable, write_table
+from bon_core.runs.run import Run
 
 X, Y, NEIGHBOURS, IMAGE = "projection_x", "projection_y", "neighbors", "image"
 PICTURE = 64  # px, at most

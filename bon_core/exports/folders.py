@@ -3,8 +3,8 @@
 from fnmatch import fnmatch
 from pathlib import Path
 
+from bon_core.base.files import path_of
 from bon_core.config import check
-from bon_core.files import path_of
 
 
 def folder_for(out: str | Path, *ours: str) -> Path:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bon_core.commands import points
+from bon_core.base.files import whole_folder
 from bon_core.config import InputError
 from bon_core.exports.folders import folder_for
-from bon_core.files import whole_folder
-from bon_core.runs import Run
-from bon_core.snapshot import Snapshot
+from bon_core.exports.tables import points
+from bon_core.runs.run import Run
+from bon_core.runs.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import lancedb

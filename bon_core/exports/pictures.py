@@ -8,8 +8,8 @@ import numpy as np
 from bon_core.config import DataConfig, InputError
 from bon_core.datasets import load_images
 from bon_core.datasets.image_set import ImageSet
-from bon_core.runs import IMAGES, Run
-from bon_core.snapshot import Snapshot
+from bon_core.runs.run import IMAGES, Run
+from bon_core.runs.snapshot import Snapshot
 
 
 def images_of(run: Run, shot: Snapshot) -> ImageSet | None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from bon_core.commands import points
+from bon_core.base.files import whole_folder
 from bon_core.exports.folders import folder_for
 from bon_core.exports.pictures import images_of, pictures
-from bon_core.files import whole_folder
-from bon_core.runs import Run
+from bon_core.exports.tables import points
+from bon_core.runs.run import Run
 
 TENSORS, METADATA, SPRITE, CONFIG = "tensors.tsv", "metadata.tsv", "sprite.png", "projector_config.pbtxt"
 MOST_POINTS = 100_000  # the projector reads no more rows

@@ -4,10 +4,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bon_core.base.files import whole_folder
 from bon_core.config import InputError
 from bon_core.exports.folders import folder_for
-from bon_core.files import whole_folder
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

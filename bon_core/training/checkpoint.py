@@ -13,8 +13,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from bon_core.base.files import check_regular, reason_of, whole_file
 from bon_core.config import InputError, check
-from bon_core.files import check_regular, reason_of, whole_file
 
 VERSION = 1
 TENSOR, ITEMS = "__tensor__", "__items__"  # marks in the JSON: a tensor's name; a dict whose keys are not strings

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from bon_core.base.files import whole_file
 from bon_core.config import DivisionConfig
 from bon_core.division.clustering import Clustering, cluster, match
 from bon_core.division.diagnostics import kept
+from bon_core.division.heads import MaskedHead, SplitHead
 from bon_core.division.schedule import Phase
-from bon_core.files import whole_file
-from bon_core.networks import MaskedHead, SplitHead
+from bon_core.division.teams import Teams
 from bon_core.training.distributed import Ranks
-from bon_core.training.teams import Teams
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bon_core.networks import batch_of
+from bon_core.networks.embedding import batch_of
 
 ROOM = 0.5  # of a GPU's free memory, for samples: the rest is the network's
 

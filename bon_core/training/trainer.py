@@ -15,17 +15,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bon_core.base.files import reason_of
 from bon_core.config import InputError, RunConfig, check
 from bon_core.datasets.image_set import ImageSet
 from bon_core.datasets.vector_set import VectorSet
 from bon_core.division.clustering import Clustering
 from bon_core.division.schedule import Phase, Schedule
-from bon_core.files import reason_of
+from bon_core.division.teams import Batch, Teams
 from bon_core.mining.bag import LOW_ENTROPY
 from bon_core.mining.curriculum import MateShare
-from bon_core.networks import EmbeddingNetwork, build_network, embed
-from bon_core.runs import Run
-from bon_core.training.audit import PHASES, AuditLog
+from bon_core.networks.embedding import embed
+from bon_core.networks.network import EmbeddingNetwork, build_network
+from bon_core.runs.audit import PHASES, AuditLog
+from bon_core.runs.events import EventLog
+from bon_core.runs.run import Run
 from bon_core.training.augmentation import Augmentation
 from bon_core.training.budget import Pace
 from bon_core.training.chance import chance_of
@@ -33,10 +36,8 @@ from bon_core.training.checkpoint import load_tree, save_tree
 from bon_core.training.device import check_compiles, device_for, freed_memory_kept, precision_for
 from bon_core.training.distributed import Ranks
 from bon_core.training.dividing import divide, save_partition, summary
-from bon_core.training.events import EventLog
 from bon_core.training.feed import Feed
 from bon_core.training.objectives import Objective, Outcome
-from bon_core.training.teams import Batch, Teams
 
 LOG_EVERY = 10  # steps
 COUNTED = 100_000  # samples whose buckets are counted at each of these; of more, as much more seldom

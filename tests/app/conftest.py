@@ -8,8 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from app.state import View
 from app.widgets import board
-from bon_core import runs
-from bon_core.runs import Run
+from bon_core.base import paths
+from bon_core.runs.run import Run
 from tests.app.records import add_audit
 from tests.app.tiny import make_images, make_run
 
@@ -22,7 +22,7 @@ def empty_runs(tmp_path, monkeypatch):
     folder = tmp_path / "runs"
     folder.mkdir()
     monkeypatch.setenv("BON_RUNS", str(folder))
-    monkeypatch.setattr(runs, "MODELS", tmp_path / "models")
+    monkeypatch.setattr(paths, "MODELS", tmp_path / "models")
     return folder
 
 

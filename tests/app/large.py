@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bon_core import runs, snapshot
 from bon_core.config import DataConfig, RunConfig
 from bon_core.datasets.image_set import TEST, ImageSet
-from bon_core.runs import Run, Status
-from bon_core.slices import block_masks
+from bon_core.division.slices import block_masks
+from bon_core.runs import snapshot, store
+from bon_core.runs.run import Run, Status
 
 CLASSES, WIDTH, BITS, LEARNERS, NEIGHBOURS, STEP = 200, 16, 10, 4, 10, 40
 
@@ -35,7 +35,7 @@ def make_large_run(
     names = tuple(class_names or (f"kind {number}" for number in range(CLASSES)))
     if images is not None:
         _make_images(images, labels, ids, names)
-    run = runs.create(name, RunConfig(data=DataConfig(name=str(images or "vectors"))), folder=folder)
+    run = store.create(name, RunConfig(data=DataConfig(name=str(images or "vectors"))), folder=folder)
     run.write_status(Status(state="finished", step=STEP, steps=STEP, created=time.time()))
     arrays = _arrays(rng, labels, ids)
     start = 0

@@ -5,8 +5,8 @@ import json
 import numpy as np
 
 from bon_core.datasets.image_set import TRAIN
-from bon_core.runs import Run
-from bon_core.training.audit import AuditLog
+from bon_core.runs.audit import AuditLog
+from bon_core.runs.run import Run
 from tests.app.tiny import LEARNERS
 
 STEPS = (0, 10, 20, 30)

@@ -4,7 +4,7 @@ import numpy as np
 
 from app import cached
 from app.state import View
-from bon_core.training.audit import mined_pairs
+from bon_core.runs.audit import mined_pairs
 from tests.app.records import add_audit
 
 

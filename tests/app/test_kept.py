@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from app import kept
-from bon_core import runs
+from bon_core.base import paths
 from bon_core.config import InputError
-from bon_core.runs import Run
+from bon_core.runs import store
+from bon_core.runs.run import Run
 from tests.app.tiny import make_images, make_run
 
 
@@ -21,13 +22,13 @@ def test_what_was_kept_comes_back_and_lies_beside_the_run(tiny_run):
 
 
 def test_a_bundled_run_is_not_written_to(empty_runs, tmp_path):
-    runs.MODELS.mkdir()
-    bundled = make_run(runs.MODELS, make_images(tmp_path), tmp_path / "tiny.npz", name="bundled")
+    paths.MODELS.mkdir()
+    bundled = make_run(paths.MODELS, make_images(tmp_path), tmp_path / "tiny.npz", name="bundled")
     before = sorted(bundled.path.rglob("*"))
     kept.change(bundled, "sets", lambda _: {"a": 1})
     assert kept.read(bundled, "sets") == {"a": 1}
     assert sorted(bundled.path.rglob("*")) == before
-    assert [run.name for run in runs.list_runs()] == ["bundled"], "what is kept is no run"
+    assert [run.name for run in store.list_runs()] == ["bundled"], "what is kept is no run"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '"x"'])

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bon_core import runs, snapshot
 from bon_core.config import DataConfig, RunConfig
 from bon_core.datasets.image_set import TEST, TRAIN, ImageSet
-from bon_core.runs import Run, Status
-from bon_core.slices import block_masks
+from bon_core.division.slices import block_masks
+from bon_core.runs import snapshot, store
+from bon_core.runs.run import Run, Status
 
 CLASSES, EACH, WIDTH, BITS, LEARNERS = 8, 12, 16, 4, 2
 SAMPLES = CLASSES * EACH
@@ -99,7 +99,7 @@ def make_run(
     folder: Path, images: ImageSet, path: Path, *, name: str = "tiny", steps: tuple[int, ...] = (20, 40)
 ) -> Run:
     """A finished run with events and snapshots."""
-    run = runs.create(name, RunConfig(data=DataConfig(name=str(path))), folder=folder)
+    run = store.create(name, RunConfig(data=DataConfig(name=str(path))), folder=folder)
     run.write_status(Status(state="finished", step=40, steps=40, created=time.time()))
     for step in steps:
         snapshot.write(

@@ -15,10 +15,12 @@ import torch
 from PIL import Image
 
 import bon_core
-from bon_core import explorer, runs
-from bon_core.cli import main
+from bon_core import explorer
+from bon_core.cli.main import main
 from bon_core.config import InputError
 from bon_core.datasets.image_set import ImageSet
+from bon_core.runs import store
+from bon_core.runs.run import IMAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,7 +47,7 @@ def opened(runs_folder, monkeypatch):
     monkeypatch.setattr(explorer.webbrowser, "open", lambda url: pytest.fail("nobody asked for a browser"))
 
     def explore(*given, **named):
-        return runs.open_run(bon_core.explore(*given, browser=False, wait=False, **named).run)
+        return store.open_run(bon_core.explore(*given, browser=False, wait=False, **named).run)
 
     return explore
 
@@ -63,7 +65,7 @@ def test_arrays_become_a_run(opened, arrays):
     assert shot.metrics["test"]["recall@1"] == 1
     codes, names = shot.fields["row"]
     assert [names[code] for code in codes] == [str(row) for row in range(60)]
-    pictures = ImageSet.load(run.path / runs.IMAGES)
+    pictures = ImageSet.load(run.path / IMAGES)
     assert np.array_equal(pictures.ids, shot.ids) and np.array_equal(pictures.images, images)
 
 
@@ -174,7 +176,7 @@ def test_a_field_of_numbers_stays_one(opened, arrays):
 
 
 def load(run) -> ImageSet:
-    return ImageSet.load(run.path / runs.IMAGES)
+    return ImageSet.load(run.path / IMAGES)
 
 
 BAD = {

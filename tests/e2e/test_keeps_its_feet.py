@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 from tests.app.records import add_audit, add_clusterings
 from tests.app.tiny import make_images, make_run
 

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 from tests.app.tiny import make_images
 
 pytestmark = pytest.mark.e2e

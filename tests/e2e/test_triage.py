@@ -5,7 +5,7 @@ import re
 import pytest
 
 from app.widgets.triage import Verdicts
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 from tests.app.records import add_audit
 from tests.app.tiny import make_images, make_run
 

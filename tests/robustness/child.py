@@ -19,7 +19,6 @@ import pytorch_metric_learning.miners  # noqa: F401
 import torch
 import torch._dynamo
 
-from bon_core import experiment
 from bon_core.config import (
     DataConfig,
     DivisionConfig,
@@ -29,7 +28,7 @@ from bon_core.config import (
     RunConfig,
     TrainingConfig,
 )
-from bon_core.training import checkpoint
+from bon_core.training import checkpoint, experiment
 from bon_core.training.trainer import Trainer
 
 NAME = "run"

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 from tests.robustness.child import NAME
 from tests.robustness.trained import finish, state
 

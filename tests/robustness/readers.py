@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from bon_core import runs
 from bon_core.config import DataConfig, InputError, RunConfig
 from bon_core.datasets import load_images, load_vectors
-from bon_core.runs import Run
-from bon_core.snapshot import Snapshot
+from bon_core.runs import store
+from bon_core.runs.run import Run
+from bon_core.runs.snapshot import Snapshot
 from bon_core.training.checkpoint import load_tree, save_tree
 from tests.app.tiny import make_images, make_run
 from tests.robustness import hostile
@@ -161,7 +161,7 @@ def _snapshot(folder: Path) -> Reader:
 
 def _run(folder: Path) -> Reader:
     """The records of a run: status, events, previews, log."""
-    run = runs.create("run", RunConfig(), command="as tested", folder=folder)
+    run = store.create("run", RunConfig(), command="as tested", folder=folder)
     (run.path / "previews").mkdir()
     names = ["status.json", "events.jsonl", "log.jsonl", "previews/step-0000010.npz"]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 from tests.robustness.child import NAME
 from tests.robustness.conftest import STRESS
 from tests.robustness.trained import finish, state

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bon_core import experiment, files, runs
-from bon_core.cli import main
+from bon_core.base import files
+from bon_core.cli.main import main
 from bon_core.config import InputError
-from bon_core.runs import Run
+from bon_core.runs import store
+from bon_core.runs.run import Run, Status
+from bon_core.training import experiment
 from bon_core.training.checkpoint import load_tree
 from tests.robustness.child import NAME, Trouble, config, start
 from tests.robustness.trained import PATIENCE, check_resumed
@@ -84,8 +86,8 @@ def test_a_read_only_folder_takes_no_run(small_file, runs_folder, read_only, cap
 
 
 def test_a_run_that_became_read_only_is_said_and_left_as_it_is(small_file, runs_folder, read_only):
-    run = runs.create("first", config(small_file))
-    run.write_status(runs.Status(state="stopped"))
+    run = store.create("first", config(small_file))
+    run.write_status(Status(state="stopped"))
     before = {path.name: path.read_bytes() for path in run.path.iterdir()}
     read_only()
     with pytest.raises(InputError, match=r"could not be written \(Read-only file system\); give it write access"):
@@ -94,8 +96,8 @@ def test_a_run_that_became_read_only_is_said_and_left_as_it_is(small_file, runs_
 
 
 def test_two_processes_never_train_one_run(small_file, runs_folder):
-    run = runs.create("first", config(small_file))
-    run.write_status(runs.Status(state="stopped"))
+    run = store.create("first", config(small_file))
+    run.write_status(Status(state="stopped"))
     with run.claimed(), pytest.raises(InputError, match="at work in another process; stop that one first"):
         experiment.resume("first")
     assert run.status().state == "stopped"

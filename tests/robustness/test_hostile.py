@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from app import jobs, uploads
-from bon_core import runs
-from bon_core.cli import main
-from bon_core.commands import load_network
+from bon_core.base.files import leftovers
+from bon_core.cli.main import main
 from bon_core.config import DataConfig, InputError, RunConfig
 from bon_core.datasets import load_images, load_vectors
-from bon_core.files import leftovers
-from bon_core.runs import Run
-from bon_core.snapshot import Snapshot
+from bon_core.runs import store
+from bon_core.runs.run import Run
+from bon_core.runs.snapshot import Snapshot
+from bon_core.runs.weights import load_network
 from bon_core.training.checkpoint import load_tree, save_tree
 from bon_core.training.trainer import Trainer
 from tests.app.tiny import make_images, make_run
@@ -97,7 +97,7 @@ def test_a_file_is_refused(make, read, said, tmp_path):
 def half_trained(small_images, tmp_path_factory) -> tuple[Run, Trainer]:
     """A run with a checkpoint in its divided phase."""
     folder = tmp_path_factory.mktemp("half")
-    run = runs.create("half", config(folder / "small.npz"), folder=folder)
+    run = store.create("half", config(folder / "small.npz"), folder=folder)
     trainer = Trainer(run.config, small_images.part("train"), run)
     stop = trainer.teams.compose
 
@@ -148,7 +148,7 @@ WEIGHTS = [case for case in artefacts.CHECKPOINTS if "not a readable" in case[2]
 
 @pytest.mark.parametrize("content", [pytest.param(case[1], id=case[0]) for case in WEIGHTS])
 def test_weights_are_refused(content, tmp_path):
-    run = runs.create("run", RunConfig(), folder=tmp_path)
+    run = store.create("run", RunConfig(), folder=tmp_path)
     (run.path / "model.safetensors").write_bytes(content)
     with pytest.raises(InputError) as refusal:
         load_network(run, channels=1)
@@ -175,7 +175,7 @@ def test_a_snapshot_is_refused(harm, said, good_snapshot, tmp_path):
 
 @pytest.mark.parametrize("content", [pytest.param(content, id=name) for name, content in artefacts.STATUSES])
 def test_a_status_that_is_none_is_a_failed_run(content, tmp_path):
-    run = runs.create("run", RunConfig(), folder=tmp_path)
+    run = store.create("run", RunConfig(), folder=tmp_path)
     (run.path / "status.json").write_bytes(content)
     status = run.status()
     assert status.state == "failed"
@@ -186,7 +186,7 @@ def test_a_status_that_is_none_is_a_failed_run(content, tmp_path):
 def test_a_name_never_becomes_a_path(name, runs_folder, tmp_path):
     runs_folder.mkdir()
     before = contents(tmp_path)
-    for refuse in (runs.new_path, runs.open_run, lambda name: jobs.start(name, ["train"])):
+    for refuse in (store.new_path, store.open_run, lambda name: jobs.start(name, ["train"])):
         with pytest.raises(InputError) as refusal:
             refuse(name)
         check_sentence(str(refusal.value), "The run name .* is not possible")
@@ -194,15 +194,15 @@ def test_a_name_never_becomes_a_path(name, runs_folder, tmp_path):
 
 
 def test_folders_that_cannot_be_runs_are_not_listed(runs_folder):
-    good = runs.create("good", RunConfig())
+    good = store.create("good", RunConfig())
     for name in ("<img src=x onerror=alert(1)>", "sp ace", "a..b", ".hidden", "x" * 65):
         shutil.copytree(good.path, runs_folder / name)
     (runs_folder / "empty").mkdir()
-    assert [run.name for run in runs.list_runs() if not run.bundled] == ["good"]
+    assert [run.name for run in store.list_runs() if not run.bundled] == ["good"]
 
 
 def test_a_folder_full_of_strange_files_is_still_a_run(runs_folder):
-    run = runs.create("run", RunConfig())
+    run = store.create("run", RunConfig())
     for name in (
         "snapshots/step-x",
         "snapshots/step-0000001.old",
@@ -228,7 +228,7 @@ def test_a_folder_full_of_strange_files_is_still_a_run(runs_folder):
 @pytest.mark.parametrize("kind", ["previews/step-0000010.npz", "clusterings/step-0000010.npz", "timeline.npz"])
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", pickle.dumps(hostile.Evil())], ids=["0 bytes", "torn", "evil"])
 def test_what_a_run_recorded_is_read_as_data(kind, content, tmp_path):
-    run = runs.create("run", RunConfig(), folder=tmp_path)
+    run = store.create("run", RunConfig(), folder=tmp_path)
     (run.path / kind).parent.mkdir(exist_ok=True)
     (run.path / kind).write_bytes(content)
     read = {"previews": lambda: run.preview(10), "clusterings": run.clusterings}.get(kind.split("/")[0], run.timeline)
@@ -246,7 +246,7 @@ def test_a_set_too_small_to_measure_makes_no_run_or_a_whole_one(vectors, labels,
     np.savez(tmp_path / "e.npz", vectors=np.eye(6)[:vectors] + 0.1, labels=np.array(labels))
     code = main(["snapshot", "--embeddings", str(tmp_path / "e.npz"), "--run", "small"])
     if code == 0:
-        run = runs.open_run("small")
+        run = store.open_run("small")
         assert run.status().state == "finished" and len(run.snapshot()) == vectors
     else:
         assert code == 2

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bon_core.files import leftovers
-from bon_core.runs import Run
+from bon_core.base.files import leftovers
+from bon_core.runs.run import Run
 from tests.robustness.child import NAME, Trouble, start
 from tests.robustness.conftest import STRESS
 from tests.robustness.trained import PATIENCE, check_resumed

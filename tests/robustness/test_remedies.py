@@ -19,14 +19,14 @@ import pytest
 import torch
 from PIL import Image
 
-from bon_core import runs
-from bon_core.cli import main
+from bon_core.cli.main import main
 from bon_core.config import DataConfig, InputError, RunConfig
 from bon_core.datasets import load_data, load_images, load_vectors
 from bon_core.division.clustering import cluster
-from bon_core.experiment import settled
+from bon_core.division.slices import slices
 from bon_core.mining import BagOfNegatives, MinedBatchSampler
-from bon_core.slices import slices
+from bon_core.runs import store
+from bon_core.training.experiment import settled
 
 # Settings -----------------------------------------------------------------------------------------------------------
 
@@ -330,13 +330,13 @@ def test_options_that_do_not_fit_the_data_are_left_out(tmp_path):
 
 def test_names_of_runs(runs_folder):
     for wrong in ("", "a/b", "..", ".hidden", "x" * 65, "a b"):
-        sentence = refusal(lambda wrong=wrong: runs.create(wrong, RunConfig()))
+        sentence = refusal(lambda wrong=wrong: store.create(wrong, RunConfig()))
         assert re.search("; [a-z]", sentence)
-    runs.create("a-b.c_9", RunConfig())
-    assert "choose another name" in refusal(lambda: runs.create("a-b.c_9", RunConfig()))
-    runs.create("another", RunConfig())
-    there = refusal(lambda: runs.open_run("nothing")).rpartition(": ")[2].rstrip(".").split(", ")
-    assert {runs.open_run(name).name for name in there} >= {"another", "a-b.c_9"}
+    store.create("a-b.c_9", RunConfig())
+    assert "choose another name" in refusal(lambda: store.create("a-b.c_9", RunConfig()))
+    store.create("another", RunConfig())
+    there = refusal(lambda: store.open_run("nothing")).rpartition(": ")[2].rstrip(".").split(", ")
+    assert {store.open_run(name).name for name in there} >= {"another", "a-b.c_9"}
 
 
 # The library --------------------------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bon_core import runs
 from bon_core.config import DivisionConfig, InputError, MiningConfig, NetworkConfig, RunConfig, TrainingConfig
+from bon_core.runs import store
 from bon_core.training.trainer import Trainer
 from tests.robustness.conftest import STRESS
 
@@ -83,14 +83,14 @@ def _section(draw, kind: type) -> dict[str, object]:
 def test_random_settings_train_or_are_refused(small_vectors, tmp_path_factory, config):
     if config is None:
         return
-    from bon_core.experiment import settled
+    from bon_core.training.experiment import settled
 
     folder = tmp_path_factory.mktemp("fuzzed")
     try:
         trainer = Trainer(
             settled(config, small_vectors),
             small_vectors.part("train"),
-            runs.create("fuzzed", config, folder=folder),
+            store.create("fuzzed", config, folder=folder),
         )
     except InputError:
         return  # the data is too small for them

@@ -15,12 +15,14 @@ from streamlit.testing.v1 import AppTest
 
 from app import kept, selection, state
 from app.widgets.triage import Verdicts
-from bon_core import doctor, runs
-from bon_core.commands import load_network
+from bon_core.base import paths
+from bon_core.base.files import read_json, read_lines
+from bon_core.cli import doctor
 from bon_core.config import InputError
-from bon_core.files import read_json, read_lines
-from bon_core.runs import Run, Status
-from bon_core.training.audit import audit_steps, mined_pairs, read_step
+from bon_core.runs import store
+from bon_core.runs.audit import audit_steps, mined_pairs, read_step
+from bon_core.runs.run import Run, Status, this_process
+from bon_core.runs.weights import load_network
 from bon_core.training.checkpoint import load_tree
 from tests.app.conftest import MAIN
 from tests.app.records import add_audit, add_clusterings, words
@@ -76,7 +78,7 @@ def folder(tmp_path, monkeypatch):
     home = tmp_path / "runs"
     home.mkdir()
     monkeypatch.setenv("BON_RUNS", str(home))
-    monkeypatch.setattr(runs, "MODELS", tmp_path / "models")
+    monkeypatch.setattr(paths, "MODELS", tmp_path / "models")
     make_run(home, make_images(tmp_path), tmp_path / "tiny.npz", name="good")
     return home
 
@@ -114,9 +116,9 @@ def test_a_file_that_is_none_is_one_sentence_or_no_record(stranger, name, kind):
 def test_the_others_are_listed_queued_and_shown(stranger, folder, name, kind):
     put(stranger, name, kind)
     good = Run(folder / "good")
-    good.write_status(Status(state="queued", created=time.time(), **runs.this_process()))
-    assert list(runs.waiting_before(good)) == []
-    assert {run.name for run in runs.list_runs()} == {"good", "stranger"}
+    good.write_status(Status(state="queued", created=time.time(), **this_process()))
+    assert list(store.waiting_before(good)) == []
+    assert {run.name for run in store.list_runs()} == {"good", "stranger"}
     assert "good" in state.explorable()
     assert "runs" in doctor.report(list(doctor._runs()))
     for page in ("views/train.py", "views/map.py"):

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
-from bon_core.files import leftovers
-from bon_core.runs import Run
+from bon_core.base.files import leftovers
+from bon_core.runs.run import Run
 from bon_core.training.checkpoint import load_tree
 from tests.robustness.child import NAME, start
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app.analysis.projections import RECIPES, USUAL, Recipe, draw
-from bon_core import projection
-from bon_core.retrieval.neighbours import build_neighbours
+from bon_core.evaluation.neighbours import build_neighbours
+from bon_core.maps import projection
 
 COUNT, CROWDS = 120, 4
 

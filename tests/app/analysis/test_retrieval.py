@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.analysis.retrieval import confusions, failures, place_among, retrieve
-from bon_core.slices import block_masks
+from bon_core.division.slices import block_masks
 
 
 def test_the_parts_add_up_and_ranks_tell_which_learner_brought_it():

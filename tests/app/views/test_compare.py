@@ -9,8 +9,8 @@ import pytest
 
 from app import selection
 from app.widgets.webgl_map import EVENT, MISSING, MapEvent
-from bon_core import snapshot
-from bon_core.runs import Run
+from bon_core.runs import snapshot
+from bon_core.runs.run import Run
 from tests.app.records import at, words
 from tests.app.tiny import make_images, make_run, snapshot_arrays, snapshot_meta
 

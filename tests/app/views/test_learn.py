@@ -10,8 +10,9 @@ import pytest
 
 from app import selection
 from app.widgets.prediction import ANSWERS
-from bon_core import runs
-from bon_core.training.audit import mined_pairs
+from bon_core.base import paths
+from bon_core.runs.audit import mined_pairs
+from bon_core.runs.run import Run
 from tests.app.records import add_audit, at, words
 from tests.app.tiny import step_event
 
@@ -218,8 +219,8 @@ def test_presenting_hides_the_header_and_spares_the_selection(visit, recorded):
 def test_a_run_without_records_says_so_and_offers_the_bundled_one(visit, tiny_run, monkeypatch, tmp_path):
     models = tmp_path / "models"
     shutil.copytree(tiny_run.path, models / "shipped")
-    monkeypatch.setattr(runs, "MODELS", models)
-    add_audit(runs.Run(models / "shipped"))
+    monkeypatch.setattr(paths, "MODELS", models)
+    add_audit(Run(models / "shipped"))
     app = visit("learn", scene="margin", run="tiny")
     assert "This run kept no record of triplets" in words(app)
     press(app, "bundled")

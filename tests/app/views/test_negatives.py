@@ -12,7 +12,7 @@ from app.negatives.replay import VIOLATING
 from app.state import View
 from app.widgets import class_pairs
 from app.widgets.triage import Verdicts, as_table
-from bon_core.retrieval.suspicion import suspicion
+from bon_core.evaluation.suspicion import suspicion
 from tests.app.records import at, words
 
 REPLAY, SIDE_BY_SIDE = "Replay a step", "Miners side by side"

@@ -110,7 +110,7 @@ def test_a_picture_for_a_run_without_weights_is_said(visit, tiny_run):
 @pytest.fixture
 def asked(tiny_run, monkeypatch):
     """The pictures that reached the network, which answers with the vector of sample 50."""
-    from bon_core import commands
+    from bon_core.runs import weights
 
     seen = []
     vector = np.asarray(tiny_run.snapshot().embedding().vectors[50])
@@ -119,7 +119,7 @@ def asked(tiny_run, monkeypatch):
         seen.append(np.asarray(image.convert("L")))
         return vector
 
-    monkeypatch.setattr(commands, "embed_image", embed)
+    monkeypatch.setattr(weights, "embed_image", embed)
     return seen
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app import selection
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 from tests.app.records import MOMENTS, add_timeline, at, words
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from app import jobs
-from bon_core.cli import _config, _parser
+from bon_core.cli.main import _config, _parser
 from bon_core.config import DivisionConfig
 from tests.app.tiny import make_images, make_run
 

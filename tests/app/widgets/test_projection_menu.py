@@ -10,7 +10,7 @@ from app.state import View
 from app.widgets import projection_menu
 from app.widgets.point_map import layout_of
 from app.widgets.webgl_map import EVENT, MapEvent
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 from tests.app.records import words
 from tests.app.tiny import make_images, make_run
 

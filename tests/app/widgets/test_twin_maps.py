@@ -10,7 +10,7 @@ from app.state import View
 from app.widgets import plain_map, twin_maps
 from app.widgets.colouring import colouring
 from app.widgets.webgl_map import MapEvent
-from bon_core.snapshot import Snapshot
+from bon_core.runs.snapshot import Snapshot
 
 
 class Sorted(View):

@@ -13,7 +13,7 @@ from bon_core.division.diagnostics import (
     slice_contributions,
     slice_correlation,
 )
-from bon_core.slices import block_masks, slices
+from bon_core.division.slices import block_masks, slices
 
 
 def embedding(count: int, dim: int, learners: int, seed: int = 0) -> np.ndarray:

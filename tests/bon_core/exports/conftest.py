@@ -1,6 +1,6 @@
 import pytest
 
-from bon_core.runs import Run
+from bon_core.runs.run import Run
 from tests.app.tiny import make_images, make_run
 
 

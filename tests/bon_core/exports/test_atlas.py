@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from bon_core.cli import main
+from bon_core.cli.main import main
 from bon_core.exports import atlas
 
 
@@ -72,7 +72,7 @@ def test_the_file_read_back_as_embeddings_is_refused_with_what_to_do(tiny, tmp_p
 def test_lists_do_not_overflow_however_many_numbers_there_are():
     import pyarrow as pa
 
-    from bon_core.commands import lists
+    from bon_core.exports.tables import lists
 
     found = lists(np.arange(12, dtype=np.float32).reshape(4, 3))
     assert found.type == pa.list_(pa.float32(), 3) and found.to_pylist()[3] == [9, 10, 11]

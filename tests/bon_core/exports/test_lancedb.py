@@ -6,7 +6,7 @@ import lancedb
 import numpy as np
 import pytest
 
-from bon_core.cli import main
+from bon_core.cli.main import main
 from bon_core.exports import lancedb as export
 
 

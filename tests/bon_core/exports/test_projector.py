@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bon_core.cli import main
+from bon_core.cli.main import main
 from bon_core.config import InputError
 from bon_core.exports import projector
 

@@ -9,9 +9,10 @@ from threading import Thread
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from bon_core import runs
-from bon_core.cli import TOOLS, main
+from bon_core.cli.main import TOOLS, main
+from bon_core.config import InputError
 from bon_core.exports import WRITERS, tensorboard
+from bon_core.runs.run import this_process
 from tests.app.tiny import step_event
 
 
@@ -58,13 +59,13 @@ def test_written_twice_it_is_there_once(tiny, tmp_path):
         tensorboard.write(tiny, str(tmp_path))
     assert len(curves(tmp_path / "tiny")["train/loss"]) == 5
     (tmp_path / "tiny" / "notes.txt").write_text("mine")
-    with pytest.raises(runs.InputError, match="no earlier export"):
+    with pytest.raises(InputError, match="no earlier export"):
         tensorboard.write(tiny, str(tmp_path))
 
 
 def test_following_shows_new_steps_and_lets_a_resumed_run_live_again(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(tensorboard, "PATIENCE", 0.02)
-    status = replace(tiny.status(), state="running", **runs.this_process())
+    status = replace(tiny.status(), state="running", **this_process())
     tiny.write_status(status)
     write_events(tiny, losses((0, 0.9), (10, 0.8)))
     follower = Thread(target=tensorboard.write, args=(tiny, str(tmp_path)), kwargs={"follow": True})

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from bon_core import experiment, runs
 from bon_core.config import (
     DataConfig,
     DivisionConfig,
@@ -15,9 +14,11 @@ from bon_core.config import (
     TrainingConfig,
 )
 from bon_core.division.schedule import Schedule
-from bon_core.evaluation import Evaluator
-from bon_core.training import budget
+from bon_core.runs import store
+from bon_core.runs.run import Run
+from bon_core.training import budget, experiment
 from bon_core.training.budget import Costs, Plan
+from bon_core.training.evaluator import Evaluator
 from bon_core.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("runs_folder")
@@ -84,7 +85,7 @@ def test_three_minutes_are_three_minutes(vectors_file, monkeypatch, machine):
     clock, learners = Slow(monkeypatch, **MACHINES[machine]), 2 if "divisions" in machine else 1
     done = experiment.train("run", config_of(vectors_file, 3, learners), spent=5.0)
     assert 0.8 * 180 < clock.now + 5 < 1.2 * 180
-    run = runs.open_run("run")
+    run = store.open_run("run")
     assert done["step"] == clock.steps == run.status().steps
     planned = [line["steps"] for line in run.logged() if line["what"] == "planned"]
     assert 1 <= len(planned) < 40
@@ -123,7 +124,7 @@ def test_time_spent_before_a_stop_counts(vectors_file, monkeypatch):
 def test_phases_and_rates_go_by_the_share_of_the_budget(vectors_file, monkeypatch):
     Slow(monkeypatch, step=1.0, after=10.0)
     experiment.train("run", config_of(vectors_file, 3, learners=2))
-    run = runs.open_run("run")
+    run = store.open_run("run")
     steps = run.events("step")
     total = run.status().steps
     share = {
@@ -135,14 +136,14 @@ def test_phases_and_rates_go_by_the_share_of_the_budget(vectors_file, monkeypatc
 
 def test_what_time_is_left_includes_the_end(vectors_file, monkeypatch):
     monkeypatch.setattr("bon_core.training.trainer.STATUS_EVERY", 0.0)
-    left, write = [], runs.Run.write_status
+    left, write = [], Run.write_status
 
     def noted(self, status):
         if status.state == "running" and status.seconds_left is not None:
             left.append((status.step, status.steps, status.seconds_left, status.message))
         write(self, status)
 
-    monkeypatch.setattr(runs.Run, "write_status", noted)
+    monkeypatch.setattr(Run, "write_status", noted)
     clock = Slow(monkeypatch, step=1.0, after=30.0, mapped=True)
     experiment.train("run", replace(config_of(vectors_file, None), training=TrainingConfig(epochs=3, device="cpu")))
     training = [line for line in left if not line[3]]
@@ -156,7 +157,7 @@ def test_what_time_is_left_includes_the_end(vectors_file, monkeypatch):
 def test_a_budget_that_the_end_alone_exceeds_still_gives_a_run(vectors_file, monkeypatch):
     Slow(monkeypatch, step=1.0, after=500.0)
     assert experiment.train("run", config_of(vectors_file, 1))["step"] >= 1
-    (said,) = runs.open_run("run").events("warning")
+    (said,) = store.open_run("run").events("warning")
     assert "budget of 1 minutes is nearly over" in said["text"] and "take about 500 s; give more" in said["text"]
 
 

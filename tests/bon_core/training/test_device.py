@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from bon_core import runs
 from bon_core.config import (
     DataConfig,
     DivisionConfig,
@@ -19,6 +18,7 @@ from bon_core.config import (
     RunConfig,
     TrainingConfig,
 )
+from bon_core.runs import store
 from bon_core.training.device import check_compiles, device_for, precision_for
 from bon_core.training.feed import held
 from bon_core.training.trainer import Trainer
@@ -36,7 +36,7 @@ on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUD
 
 def losses(images, name: str, **training) -> list[float]:
     config = replace(CONFIG, training=replace(CONFIG.training, **training))
-    trainer = Trainer(config, images.part("train"), runs.create(name, config))
+    trainer = Trainer(config, images.part("train"), store.create(name, config))
     assert trainer.fit() == "finished"
     assert all(weights.dtype != torch.bfloat16 for weights in trainer.network.state_dict().values())
     return [event["loss"] for event in trainer.run.events("step")]
@@ -74,7 +74,7 @@ def test_bfloat16_changes_the_digits_of_a_training_only(small_images):
 
 def test_embeddings_stay_fine():
     """The backbone may be coarse, but what losses and hashes compare has all digits."""
-    from bon_core.networks import build_network
+    from bon_core.networks.network import build_network
 
     network = build_network(NetworkConfig(dim=12), DivisionConfig(learners=3), channels=1, seed=0)
     images = torch.rand(8, 1, 16, 16)

@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch import nn
 
-from bon_core import experiment, networks
 from bon_core.config import (
     DataConfig,
     DivisionConfig,
@@ -23,9 +22,10 @@ from bon_core.config import (
     RunConfig,
     TrainingConfig,
 )
-from bon_core.runs import Run
-from bon_core.training import feed, trainer
-from bon_core.training.audit import audit_steps, read_step
+from bon_core.networks import embedding as networks
+from bon_core.runs.audit import audit_steps, read_step
+from bon_core.runs.run import Run
+from bon_core.training import experiment, feed, trainer
 from bon_core.training.augmentation import Augmentation
 from bon_core.training.checkpoint import load_tree
 from bon_core.training.distributed import Ranks, SharedBatchNorm, checksum, cores_of, joined

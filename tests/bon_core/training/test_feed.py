@@ -8,7 +8,7 @@ import torch
 
 from bon_core.config import InputError
 from bon_core.datasets.rows import Rows
-from bon_core.networks import batch_of
+from bon_core.networks.embedding import batch_of
 from bon_core.training.feed import Feed
 
 CPU = torch.device("cpu")

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from bon_core import runs
 from bon_core.config import DataConfig, DivisionConfig, MiningConfig, NetworkConfig, RunConfig, TrainingConfig
 from bon_core.datasets.image_set import TEST, TRAIN
 from bon_core.datasets.vector_set import VectorSet
 from bon_core.division.clustering import cluster
+from bon_core.division.teams import Teams
 from bon_core.mining.composition import MATE, SEED
-from bon_core.networks import batch_of, embed
+from bon_core.networks.embedding import batch_of, embed
+from bon_core.runs import store
 from bon_core.training.objectives import Objective
-from bon_core.training.teams import Teams
 from bon_core.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("runs_folder")
@@ -39,7 +39,7 @@ def config_of(**sections) -> RunConfig:
 
 
 def trainer_of(config: RunConfig, samples) -> Trainer:
-    return Trainer(config, samples.part("train"), runs.create("run", config))
+    return Trainer(config, samples.part("train"), store.create("run", config))
 
 
 # Loss and in-batch miner --------------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def recall_after(data: VectorSet, name: str, *, miner: str, seed: int) -> float:
             epochs=6, learning_rate=0.01, seed=seed, device="cpu", checkpoint_every=100, evaluate_every=100
         ),
     )
-    trainer = Trainer(config, data.part("train"), runs.create(name, config))
+    trainer = Trainer(config, data.part("train"), store.create(name, config))
     trainer.fit()
     tests = data.part("test")
     vectors = embed(trainer.network, tests.samples, device="cpu")

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-from bon_core import runs
 from bon_core.config import (
     DataConfig,
     DivisionConfig,
@@ -17,7 +16,8 @@ from bon_core.config import (
     TrainingConfig,
 )
 from bon_core.datasets.rows import Rows
-from bon_core.training.audit import PHASES, audit_steps, read_step
+from bon_core.runs import store
+from bon_core.runs.audit import PHASES, audit_steps, read_step
 from bon_core.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("runs_folder")
@@ -32,7 +32,7 @@ CONFIG = RunConfig(
 
 
 def trainer_of(config: RunConfig, images, name: str = "run") -> Trainer:
-    return Trainer(config, images.part("train"), runs.create(name, config))
+    return Trainer(config, images.part("train"), store.create(name, config))
 
 
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
