@@ -31,6 +31,7 @@ from bon_core.mining.composition import (
     ClassIndex,
     Composition,
     ServedRates,
+    accept_given_seeds,
     choose_mates,
     compose,
     draw_images,
@@ -126,25 +127,41 @@ class BagOfNegatives:
         self._refused = torch.zeros((), dtype=torch.int64, device=device)  # rows that were nobody's
 
     @one_at_a_time
-    def compose(self, classes: int = 32, images: int = 4, groups: int = 8, mate_share: float = 1.0) -> Tensor:
+    def compose(
+        self,
+        classes: int = 32,
+        images: int = 4,
+        groups: int = 8,
+        mate_share: float = 1.0,
+        *,
+        seeds: Tensor | np.ndarray | None = None,
+    ) -> Tensor:
         """The next batch: ids (classes * images,) int64 of exactly `classes` distinct classes, class after class.
 
         `groups` seeds are drawn uniformly; mates out of their buckets, with distinct classes, take `mate_share` of the
         other places; random classes take the rest. Each seed and mate is the first of its class's images, which are
         distinct unless the class has fewer than `images`. `last` tells who is what.
 
+        `seeds` (n,), n up to `groups`, are samples to lead the batch in the place of as many drawn ones, for a look at
+        what a sample would meet. The hasher does not take them for uniformly drawn.
+
         Raises
         ------
         InputError
-            If the data set has too few classes of two images or more, or the shape is not possible.
+            If the data set has too few classes of two images or more, the shape is not possible, or a seed given is
+            the only sample of its class.
         """
         shape = self.index.shape(classes, images, groups, mate_share)
+        given = None if seeds is None else accept_given_seeds(self.index, seeds, groups)
         with torch.inference_mode():  # a tenth faster than no_grad
-            seeds = draw_seeds(self.index, groups, self.generator)
+            seeds = draw_seeds(self.index, groups, self.generator, given)
             candidates, order = self._near(self._own_or_lent(seeds))
             mates = choose_mates(self.index, seeds, candidates, order, shape.mates)
             drawn = compose(self.index, seeds, mates, shape, self.generator, self.table.codes_of)
-            self._drawn[drawn.ids.view(classes, images)] = (drawn.place < groups)[:, None]
+            by_chance = drawn.place < groups
+            if given is not None:
+                by_chance &= drawn.place >= len(given)
+            self._drawn[drawn.ids.view(classes, images)] = by_chance[:, None]
             if shape.mates:
                 self._served.note_mates(mates == self.index.count, groups)
         self.last = replace(drawn, ids=drawn.ids.clone())  # an index that autograd may keep

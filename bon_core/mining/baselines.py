@@ -18,6 +18,7 @@ from bon_core.mining.composition import (
     ClassIndex,
     Composition,
     ServedRates,
+    accept_given_seeds,
     choose_mates,
     compose,
     draw_images,
@@ -55,10 +56,19 @@ class Uniform:
 
     @one_at_a_time
     @torch.no_grad()
-    def compose(self, classes: int = 32, images: int = 4, groups: int = 8, mate_share: float = 1.0) -> Tensor:
+    def compose(
+        self,
+        classes: int = 32,
+        images: int = 4,
+        groups: int = 8,
+        mate_share: float = 1.0,
+        *,
+        seeds: Tensor | np.ndarray | None = None,
+    ) -> Tensor:
         """As `BagOfNegatives.compose`, with this composer's seeds and mates."""
         shape = self.index.shape(classes, images, groups, mate_share)
-        seeds, mates = self._lead(shape)
+        given = None if seeds is None else accept_given_seeds(self.index, seeds, groups)
+        seeds, mates = self._lead(shape, given)
         self.last = compose(self.index, seeds, mates, shape, self.generator)
         return self.last.ids
 
@@ -96,10 +106,10 @@ class Uniform:
     def _tensors(self) -> dict[str, Tensor]:
         return {}
 
-    def _lead(self, shape: BatchShape) -> tuple[Tensor, Tensor]:
-        """Seeds (G,) of the next batch and their mates, as `choose_mates` gives them; here none of either."""
+    def _lead(self, shape: BatchShape, given: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Seeds of the next batch and their mates, as `choose_mates` gives them; here the seeds given, and no mate."""
         nobody = torch.empty(0, dtype=torch.int64, device=self.device)
-        return nobody, nobody
+        return nobody if given is None else given, nobody
 
 
 class ClassNeighbours(Uniform):
@@ -116,9 +126,9 @@ class ClassNeighbours(Uniform):
         self._near = torch.full((eligible, min(NEIGHBOURS, eligible - 1)), -1, device=self.device)  # nearest first
         self._rows = torch.zeros((), dtype=torch.int64)  # brought since the last refresh; on the host
 
-    def _lead(self, shape: BatchShape) -> tuple[Tensor, Tensor]:
+    def _lead(self, shape: BatchShape, given: Tensor | None) -> tuple[Tensor, Tensor]:
         index = self.index
-        seeds = draw_seeds(index, shape.groups, self.generator)
+        seeds = draw_seeds(index, shape.groups, self.generator, given)
         near = self._near[index.label[seeds]]  # (G, K) classes
         image = (uniform(tuple(near.shape), self.generator, self.device) * index.size[near]).long()
         candidates = torch.where(near < 0, index.count, index.members[index.start[near] + image])
@@ -169,8 +179,8 @@ class Exact(Uniform):
         self._rows = torch.zeros((), dtype=torch.int64)  # brought since the last refresh
         self._rebuild()
 
-    def _lead(self, shape: BatchShape) -> tuple[Tensor, Tensor]:
-        seeds = draw_seeds(self.index, shape.groups, self.generator)
+    def _lead(self, shape: BatchShape, given: Tensor | None) -> tuple[Tensor, Tensor]:
+        seeds = draw_seeds(self.index, shape.groups, self.generator, given)
         return seeds, _nearest_mates(self.index, seeds, self._search(seeds), shape, self._served)
 
     @one_at_a_time

@@ -19,7 +19,15 @@ class Composer(Protocol):
 
     last: Composition | None
 
-    def compose(self, classes: int = 32, images: int = 4, groups: int = 8, mate_share: float = 1.0) -> Tensor: ...
+    def compose(
+        self,
+        classes: int = 32,
+        images: int = 4,
+        groups: int = 8,
+        mate_share: float = 1.0,
+        *,
+        seeds: Tensor | np.ndarray | None = None,
+    ) -> Tensor: ...
 
     def update(self, ids: Tensor, embeddings: Tensor, seeds: Tensor | None = None) -> None: ...
 

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bon_core.config import InputError
-from bon_core.mining.inputs import accept_labels, whole
+from bon_core.config import InputError, check
+from bon_core.mining.inputs import accept_ids, accept_labels, whole
 
 SEED, MATE, FILL = 0, 1, 2  # roles of a class in a batch
 RECENT = 0.98  # memory of the reported rates: about the last 50 steps
@@ -235,9 +235,35 @@ def spaced(below: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return torch.addcmul(start.remainder(below), stride, steps).remainder_(below)
 
 
-def draw_seeds(index: ClassIndex, groups: int, generator: torch.Generator) -> Tensor:
-    """Samples (G,) int64, uniform over those of classes with two images or more."""
-    return index.members.take(large_numbers((groups,), generator, index.device).remainder_(index.pool))
+def draw_seeds(index: ClassIndex, groups: int, generator: torch.Generator, given: Tensor | None = None) -> Tensor:
+    """Samples (G,) int64, uniform over those of classes with two images or more; those `given` take the first places.
+
+    Whether some are given or not, the generator moves on by the same.
+    """
+    seeds = index.members.take(large_numbers((groups,), generator, index.device).remainder_(index.pool))
+    return seeds if given is None else torch.cat((given, seeds[len(given) :]))
+
+
+def accept_given_seeds(index: ClassIndex, seeds: Any, groups: int) -> Tensor:
+    """Samples (n,) int64 that are to lead a batch of G = `groups` groups.
+
+    Raises
+    ------
+    InputError
+        If there are more than groups, an id is out of range, or one is the only sample of its class.
+    """
+    ids = accept_ids(seeds, index.count, index.device)
+    check(
+        len(ids) <= groups,
+        f"{len(ids)} seeds do not fit a batch of {groups} groups; give at most one seed a group.",
+    )
+    alone = index.label.index_select(0, ids) >= index.eligible
+    if alone.any():
+        raise InputError(
+            f"The seed {int(ids[alone][0])} is the only sample of its class, which has no positive pair; give a seed of"
+            " a class with two samples or more."
+        )
+    return ids
 
 
 def choose_mates(index: ClassIndex, seeds: Tensor, candidates: Tensor, order: Tensor, mates: int) -> Tensor:

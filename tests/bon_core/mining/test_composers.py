@@ -78,3 +78,47 @@ def test_the_settings_of_the_bag_reach_it():
 def test_lsh_is_the_bag_with_another_hasher():
     assert type(made("bon").hasher) is OnlineHasher
     assert type(made("lsh").hasher) is RandomHyperplanes
+
+
+@pytest.mark.parametrize("miner", MINERS)
+def test_seeds_that_are_given_lead_the_batch_and_the_others_stay_as_drawn(miner):
+    one, other = made(miner), made(miner)
+    assert torch.equal(go_on(one, 15), go_on(other, 15))
+    one.compose(12, 3, 4)
+    drawn = one.last.ids.view(12, 3)[:, 0][one.last.place < one.last.seeds]
+    free = (LABELS[:, None] != LABELS[drawn]).all(dim=1).nonzero()[:1, 0]
+    ids = other.compose(12, 3, 4, seeds=free).view(12, 3)
+    assert ids[0, 0] == free and len(LABELS[ids[:, 0]].unique()) == 12
+    assert torch.equal(ids[1 : len(drawn), 0], drawn[1:])
+
+
+@pytest.mark.parametrize("miner", MINERS)
+def test_mates_are_those_of_the_seed_given(miner):
+    composer = made(miner)
+    composer.update(torch.arange(300), VECTORS)
+    composer.compose(12, 3, 4, seeds=torch.tensor([7]))
+    led = composer.last.groups[::3] == 0
+    assert composer.last.ids.view(12, 3)[led, 0][0] == 7
+    if isinstance(composer, BagOfNegatives):
+        in_bucket = composer.bucket(int(composer.codes[7]))
+        assert torch.isin(composer.last.ids.view(12, 3)[led, 0], in_bucket).all()
+
+
+@pytest.mark.parametrize("miner", MINERS)
+def test_seeds_that_cannot_lead_are_refused(miner):
+    composer = make_composer(MiningConfig(miner=miner), torch.tensor([0, 0, 1, 1, 2]), dim=8)
+    with pytest.raises(InputError, match="3 seeds do not fit a batch of 2 groups"):
+        composer.compose(2, 2, 2, seeds=torch.tensor([0, 2, 3]))
+    with pytest.raises(InputError, match="seed 4 is the only sample of its class"):
+        composer.compose(2, 2, 2, seeds=torch.tensor([4]))
+    with pytest.raises(InputError, match="positions 0 to 4"):
+        composer.compose(2, 2, 2, seeds=torch.tensor([9]))
+
+
+def test_a_seed_that_was_given_teaches_the_hasher_nothing():
+    bag = made("bon")
+    bag.update(torch.arange(300), VECTORS)
+    ids = bag.compose(4, 3, 1, seeds=torch.tensor([7]))
+    mean = bag.hasher.mean.clone()
+    bag.update(ids, VECTORS[ids])
+    assert torch.equal(bag.hasher.mean, mean)
