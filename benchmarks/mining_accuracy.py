@@ -23,7 +23,7 @@ TABLE = RESULTS / "mining_accuracy.parquet"
 SETS = ("omniglot", "omniglot-rotations", "glyphs", "cars")
 STEPS, SEEDS = 8_000, 3
 BUDGETS = (STEPS, 2 * STEPS)  # all the steps of the baseline, while BoN has half of them
-COMPOSED = {"groups": 1, "mate_ramp": 0.1}  # the study chose it; all composers have it
+COMPOSED = {"groups": 1, "mate_ramp": 0.1}  # the study chose it; all miners have it
 EVERYWHERE = {
     "batch-hard": {"miner": "batch-hard"},
     "bon": {"miner": "bon", **COMPOSED},

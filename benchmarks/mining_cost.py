@@ -3,7 +3,7 @@
     python -m benchmarks.mining_cost
     python -m benchmarks.mining_cost --samples 10000 100000 --threads 2    # a quick look
 
-Every composer runs in the same process on the same clustered embeddings; beside them stand pytorch-metric-learning's
+Every miner runs in the same process on the same clustered embeddings; beside them stand pytorch-metric-learning's
 in-batch miners and its cross-batch memory, which work per step as well. All run on the processor and, where there is
 one, on the GPU. Writes benchmarks/results/mining_cost.md.
 """
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from benchmarks.report import machine, write_report
 from bon_core.config import MiningConfig
-from bon_core.mining import Composer, make_composer
+from bon_core.mining import BatchMiner, make_batch_miner
 
 DIM, IMAGES, GROUPS = 128, 4, 8
 BATCHES = (128, 512)
@@ -124,11 +124,11 @@ def composer_costs(samples: list[int], device: str, threads: list[int]) -> list[
         embeddings = Embeddings(count, device)
         for name in (name for name, largest in LARGEST.items() if count <= largest):
             set_threads(max(threads))
-            composer, refresh = filled(name, embeddings, device)
+            miner, refresh = filled(name, embeddings, device)
             for used in threads:
                 set_threads(used)
                 for batch in BATCHES:
-                    figures = timed(composing(composer, embeddings, batch), device)
+                    figures = timed(composing(miner, embeddings, batch), device)
                     share = refresh * batch / count  # of the refresh, which an epoch has one of
                     figures = {figure: value + share for figure, value in figures.items()}
                     cost = Cost(
@@ -136,7 +136,7 @@ def composer_costs(samples: list[int], device: str, threads: list[int]) -> list[
                         samples=count,
                         place=place_of(device, used),
                         batch=batch,
-                        size=bytes_a_sample(composer),
+                        size=bytes_a_sample(miner),
                         **figures,
                     )
                     print(cost.name, cost.samples, cost.place, cost.batch, cost, flush=True)
@@ -144,40 +144,40 @@ def composer_costs(samples: list[int], device: str, threads: list[int]) -> list[
     return costs
 
 
-def filled(name: str, embeddings: Embeddings, device: str) -> tuple[Composer, float]:
-    """A composer that has seen every sample, and the milliseconds of the update that refreshed it, if any does."""
-    composer = make_composer(MiningConfig(miner=name), embeddings.labels, dim=DIM, device=device, seed=0)
+def filled(name: str, embeddings: Embeddings, device: str) -> tuple[BatchMiner, float]:
+    """A miner that has seen every sample, and the milliseconds of the update that refreshed it, if any does."""
+    miner = make_batch_miner(MiningConfig(miner=name), embeddings.labels, dim=DIM, device=device, seed=0)
     online = name in ("bon", "lsh")
     if online:
         for _ in range(100):
-            ids = composer.compose()
-            composer.update(ids, embeddings[ids])
-    watch, refill = Stopwatch(device), composer.rehash if online else composer.update
+            ids = miner.compose()
+            miner.update(ids, embeddings[ids])
+    watch, refill = Stopwatch(device), miner.rehash if online else miner.update
     for ids in torch.randperm(len(embeddings.labels), device=device).split(8192):
         rows = embeddings[ids]
         with watch:
             refill(ids, rows)
         last, _ = watch.read()
-    return composer, last if name in REFRESHED else 0.0
+    return miner, last if name in REFRESHED else 0.0
 
 
-def composing(composer: Composer, embeddings: Embeddings, batch: int) -> Callable[[Stopwatch], None]:
+def composing(miner: BatchMiner, embeddings: Embeddings, batch: int) -> Callable[[Stopwatch], None]:
     def step(watch: Stopwatch) -> None:
         with watch:
-            ids = composer.compose(batch // IMAGES, IMAGES, GROUPS)
+            ids = miner.compose(batch // IMAGES, IMAGES, GROUPS)
         rows = embeddings[ids]  # the network's work, not the miner's
         with watch:
-            composer.update(ids, rows)
+            miner.update(ids, rows)
 
     return step
 
 
-def bytes_a_sample(composer: Composer) -> float:
-    index = [value for value in vars(composer.index).values() if torch.is_tensor(value)]
-    total = sum(tensor.numel() * tensor.element_size() for tensor in (*composer.state_dict().values(), *index))
-    if hasattr(composer, "_faiss"):
-        total += composer._faiss.ntotal * DIM * 4
-    return total / composer.index.count
+def bytes_a_sample(miner: BatchMiner) -> float:
+    index = [value for value in vars(miner.index).values() if torch.is_tensor(value)]
+    total = sum(tensor.numel() * tensor.element_size() for tensor in (*miner.state_dict().values(), *index))
+    if hasattr(miner, "_faiss"):
+        total += miner._faiss.ntotal * DIM * 4
+    return total / miner.index.count
 
 
 def in_batch_costs(device: str, threads: list[int]) -> list[Cost]:
@@ -231,7 +231,7 @@ def place_of(device: str, threads: int) -> str:
     return "GPU" if device != "cpu" else f"{threads} thread{'s' if threads > 1 else ''}"
 
 
-def report(composers: list[Cost], peers: list[Cost], load: float) -> list[str]:
+def report(miners: list[Cost], peers: list[Cost], load: float) -> list[str]:
     """The results file: bars first, then all that was measured."""
     gpu = f" GPU: {torch.cuda.get_device_name()}." if torch.cuda.is_available() else ""
     return [
@@ -245,15 +245,15 @@ def report(composers: list[Cost], peers: list[Cost], load: float) -> list[str]:
         "",
         "## Bars",
         "",
-        *bars([cost for cost in composers if cost.name == "bon" and cost.batch == 128]),
+        *bars([cost for cost in miners if cost.name == "bon" and cost.batch == 128]),
         "",
-        "## Composers",
+        "## BatchMiners",
         "",
-        "| composer | N | on | B=128 | B=512 | bytes a sample |",
+        "| miner | N | on | B=128 | B=512 | bytes a sample |",
         "|---|---|---|---|---|---|",
         *(
             f"| {one.name} | {one.samples:,} | {one.place} | {one} | {other} | {one.size:.0f} |"
-            for one, other in pairs(composers)
+            for one, other in pairs(miners)
         ),
         "",
         "## Inside the batch",
@@ -292,14 +292,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     given = parser.parse_args()
     load = os.getloadavg()[0]
-    composers, peers = composer_costs(given.samples, "cpu", given.threads), in_batch_costs("cpu", given.threads)
+    miners, peers = composer_costs(given.samples, "cpu", given.threads), in_batch_costs("cpu", given.threads)
     if torch.cuda.is_available():
         most = given.threads[-1:]
-        composers, peers = (
-            composers + composer_costs(given.gpu_samples, "cuda", most),
+        miners, peers = (
+            miners + composer_costs(given.gpu_samples, "cuda", most),
             peers + in_batch_costs("cuda", most),
         )
-    write_report("mining_cost", "Cost of mining", report(composers, peers, load))
+    write_report("mining_cost", "Cost of mining", report(miners, peers, load))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""How hard are the negatives that a composer brings together, and how healthy is the bag while a network trains?
+"""How hard are the negatives that a miner brings together, and how healthy is the bag while a network trains?
 
     python -m benchmarks.mining_quality --omniglot PATH
 
-Two parts. Trainings of one network a composer, watched at ten moments: all training images are embedded, and every
+Two parts. Trainings of one network a miner, watched at ten moments: all training images are embedded, and every
 anchor's nearest negative in composed batches is ranked among all negatives there are (exact search). And still
 embeddings of 200,000 samples, where a batch of 128 out of buckets stands against a uniform one of 512.
 Writes benchmarks/results/mining_quality.md and .svg.
@@ -23,7 +23,7 @@ from benchmarks.mining_cost import Embeddings
 from benchmarks.race import DIM, Field, Race, add_sources, embedded, run, sources_of
 from benchmarks.report import RESULTS, machine, write_report
 from bon_core.config import MiningConfig
-from bon_core.mining import BagOfNegatives, Composer, Uniform, make_composer
+from bon_core.mining import BagOfNegatives, BatchMiner, Uniform, make_batch_miner
 from bon_core.networks.network import EmbeddingNetwork
 
 COMPOSERS = ("bon", "lsh", "neighbours", "exact", "uniform")
@@ -51,31 +51,31 @@ def ranked(vectors: Tensor, labels: Tensor, batches: Tensor) -> dict[str, float]
     return {"percentile": float(torch.cat(percentile).mean()), "hardness": float(torch.cat(hardness).mean())}
 
 
-def watch(network: EmbeddingNetwork, ground: Field, composer: Composer, mining: MiningConfig) -> dict[str, Any]:
-    """Rank what the composer would bring together now, and see how many stored codes are fresh."""
+def watch(network: EmbeddingNetwork, ground: Field, miner: BatchMiner, mining: MiningConfig) -> dict[str, Any]:
+    """Rank what the miner would bring together now, and see how many stored codes are fresh."""
     vectors = embedded(network, ground)
-    beside = make_composer(mining, ground.labels, dim=DIM)  # a twin, so that looking does not change the training
-    beside.load_state_dict(composer.state_dict())
+    beside = make_batch_miner(mining, ground.labels, dim=DIM)  # a twin, so that looking does not change the training
+    beside.load_state_dict(miner.state_dict())
     batches = [beside.compose(mining.classes, mining.images, mining.groups).clone() for _ in range(BATCHES)]
     found = ranked(vectors, ground.labels, torch.stack(batches))
-    if isinstance(composer, BagOfNegatives):
-        known = composer.codes >= 0
-        fresh = composer.hasher.codes(vectors)
-        found["fresh"] = float((composer.codes == fresh)[known].float().mean())
-        apart = torch.bitwise_xor(composer.codes, fresh)[known].numpy()
+    if isinstance(miner, BagOfNegatives):
+        known = miner.codes >= 0
+        fresh = miner.hasher.codes(vectors)
+        found["fresh"] = float((miner.codes == fresh)[known].float().mean())
+        apart = torch.bitwise_xor(miner.codes, fresh)[known].numpy()
         found["bits_apart"] = float(np.bitwise_count(apart).mean())
     return found
 
 
 def trainings(given: argparse.Namespace) -> pd.DataFrame:
-    """One row a data set, composer and moment."""
+    """One row a data set, miner and moment."""
     rows = []
     for data in ("omniglot", "glyphs"):
         for miner in COMPOSERS:
             race = Race(data=data, method=miner, mining={"miner": miner}, steps=given.steps)
             for moment in run(race, sources_of(given), watch)["curve"][:-1]:
                 stats = moment.pop("stats")
-                rows.append({"data": data, "composer": miner, **moment, **stats})
+                rows.append({"data": data, "miner": miner, **moment, **stats})
             print(data, miner, rows[-1], flush=True)
     return pd.DataFrame(rows)
 
@@ -110,7 +110,7 @@ def plot(table: pd.DataFrame, path: Path) -> None:
         "entropy_share": "entropy / bits",
         "fallback_rate": "fallback rate",
     }
-    long = table.melt(["data", "composer", "step"], list(shown), "figure").dropna()
+    long = table.melt(["data", "miner", "step"], list(shown), "figure").dropna()
     long["figure"] = long["figure"].map(shown)
     chart = (
         alt.Chart(long)
@@ -118,7 +118,7 @@ def plot(table: pd.DataFrame, path: Path) -> None:
         .encode(
             alt.X("step:Q", title=None, axis=alt.Axis(tickCount=3, grid=False)),
             alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=4), scale=alt.Scale(zero=False)),
-            alt.Color("composer:N", title=None, sort=list(COMPOSERS), scale=alt.Scale(range=COLOURS)),
+            alt.Color("miner:N", title=None, sort=list(COMPOSERS), scale=alt.Scale(range=COLOURS)),
         )
         .properties(width=170, height=120)
         .facet(
@@ -132,17 +132,17 @@ def plot(table: pd.DataFrame, path: Path) -> None:
 
 def report(table: pd.DataFrame, still_batches: dict[str, dict[str, float]], steps: int) -> None:
     """The bars, then all figures."""
-    last = table.sort_values("step").groupby(["data", "composer"], sort=False).last().reset_index()
-    bon = last[last["composer"] == "bon"]
+    last = table.sort_values("step").groupby(["data", "miner"], sort=False).last().reset_index()
+    bon = last[last["miner"] == "bon"]
     composed, uniform = still_batches["bon, 128"]["hardness"], still_batches["uniform, 512"]["hardness"]
     verdict = {True: "held", False: "**missed**"}
     served = float(1 - bon["unserved_rate"].max())
-    entropy = float(table[(table["composer"] == "bon") & (table["step"] >= steps / 4)]["entropy_share"].min())
+    entropy = float(table[(table["miner"] == "bon") & (table["step"] >= steps / 4)]["entropy_share"].min())
     lines = [
         machine(),
         "",
         f"Written by `python -m benchmarks.mining_quality`. Trainings of {steps:,} steps of 8 classes x 2 images,"
-        " triplet loss on batch-hard triplets; the composer is all that differs. Percentile: share of all negatives"
+        " triplet loss on batch-hard triplets; the miner is all that differs. Percentile: share of all negatives"
         " that are farther from the anchor than the nearest one in its batch, by exact search.",
         "",
         "## Bars",
@@ -158,10 +158,10 @@ def report(table: pd.DataFrame, still_batches: dict[str, dict[str, float]], step
         "",
         "At the last look, seven eighths of the way:",
         "",
-        "| data | composer | percentile | hardness | entropy / S | fallback | still true | bits apart | recall@1 |",
+        "| data | miner | percentile | hardness | entropy / S | fallback | still true | bits apart | recall@1 |",
         "|---|---|---|---|---|---|---|---|---|",
         *(
-            f"| {row.data} | {row.composer} | {row.percentile:.4f} | {row.hardness:.3f} | {cell(row.entropy_share)} |"
+            f"| {row.data} | {row.miner} | {row.percentile:.4f} | {row.hardness:.3f} | {cell(row.entropy_share)} |"
             f" {cell(row.fallback_rate)} | {cell(row.fresh)} | {cell(row.bits_apart)} | {row.recall:.3f} |"
             for row in last.rename(columns={"recall@1": "recall"}).itertuples()
         ),

@@ -31,7 +31,7 @@ from bon_core.division.clustering import Clustering
 from bon_core.division.heads import build_head
 from bon_core.division.schedule import Phase, Schedule
 from bon_core.division.teams import Teams
-from bon_core.mining import Composer
+from bon_core.mining import BatchMiner
 from bon_core.mining.curriculum import MateShare
 from bon_core.networks.embedding import batch_of
 from bon_core.networks.network import EmbeddingNetwork, build_network
@@ -91,7 +91,7 @@ class Field:
     network: Callable[[int, DivisionConfig], EmbeddingNetwork]  # seed -> network
 
 
-Watch = Callable[[EmbeddingNetwork, Field, Composer, MiningConfig], dict[str, Any]]
+Watch = Callable[[EmbeddingNetwork, Field, BatchMiner, MiningConfig], dict[str, Any]]
 
 
 def field_of(race: Race, sources: dict[str, Path]) -> Field:
@@ -110,7 +110,11 @@ def run(race: Race, sources: dict[str, Path], watch: Watch | None = None) -> dic
     division = DivisionConfig(**{"learners": 1, **race.division})
     network = ground.network(race.seed, division)
     objective = Objective(
-        race.loss, mining.chooser, MARGIN, memory=mining.memory if mining.miner == "xbm" else 0, widths=[race.dim]
+        race.loss,
+        mining.in_batch_miner,
+        MARGIN,
+        memory=mining.memory if mining.miner == "xbm" else 0,
+        widths=[race.dim],
     )
     teams = Teams(ground.labels, dim=race.dim, mining=mining, division=division, device=CPU, seed=race.seed)
     epoch = max(1, len(ground.labels) // mining.batch)
@@ -155,9 +159,9 @@ def run(race: Race, sources: dict[str, Path], watch: Watch | None = None) -> dic
         mining_seconds += composed - begun + ended - stepped
         if step + 1 in looks:
             curve.append({"step": step + 1, "seconds": seconds, **_measured(network, ground, GLANCE)})
-            curve[-1] |= {"stats": teams.joint.composer.stats()}
+            curve[-1] |= {"stats": teams.joint.miner.stats()}
             if watch is not None:
-                curve[-1] |= watch(network, ground, teams.joint.composer, mining)
+                curve[-1] |= watch(network, ground, teams.joint.miner, mining)
     curve.append({"step": race.steps, "seconds": seconds, **_measured(network, ground, GLANCE)})
     return {
         **asdict(race),

@@ -13,9 +13,9 @@ ImageBackbone = Literal["conv4", "efficientnet-lite0"]
 VectorBackbone = Literal["linear", "mlp"]
 Backbone = Literal["auto", ImageBackbone, VectorBackbone]  # auto: the first that takes such samples
 IMAGE_BACKBONES, VECTOR_BACKBONES = get_args(ImageBackbone), get_args(VectorBackbone)
-BatchComposer = Literal["bon", "uniform", "lsh", "exact", "neighbours"]
+BatchMinerName = Literal["bon", "uniform", "lsh", "exact", "neighbours"]
 InBatchMiner = Literal["distance-weighted", "batch-hard", "semi-hard", "multi-similarity"]
-Miner = Literal[BatchComposer, "xbm", InBatchMiner]  # those that do not compose choose out of uniform batches
+Miner = Literal[BatchMinerName, "xbm", InBatchMiner]  # those that do not compose choose out of uniform batches
 MateSchedule = Literal["ramp", "active"]
 Loss = Literal["margin", "triplet", "contrastive", "multi-similarity"]
 ClusterFeature = Literal["embedding", "penultimate"]
@@ -152,12 +152,12 @@ class MiningConfig:
         )
 
     @property
-    def composer(self) -> BatchComposer:
+    def batch_miner(self) -> BatchMinerName:
         """Who composes the batches."""
-        return self.miner if self.miner in get_args(BatchComposer) else "uniform"
+        return self.miner if self.miner in get_args(BatchMinerName) else "uniform"
 
     @property
-    def chooser(self) -> InBatchMiner:
+    def in_batch_miner(self) -> InBatchMiner:
         """Who chooses inside a batch, or in XBM's memory."""
         return self.miner if self.miner in get_args(InBatchMiner) else self.in_batch
 

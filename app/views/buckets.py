@@ -364,7 +364,7 @@ def _no_health(view: View) -> None:
     remedy = "The figures are written while a run trains with the miner bon; start one on the Train page."
     if view.snapshot.meta["origin"] != "trained":
         theme.empty("These embeddings came ready-made, so there is no training to look back on.", remedy)
-    elif view.run.config.mining.composer not in ("bon", "lsh"):
+    elif view.run.config.mining.batch_miner not in ("bon", "lsh"):
         theme.empty(f"This run mined with {view.run.config.mining.miner}, which keeps no buckets.", remedy)
     else:
         theme.empty("This run kept no bucket figures.", remedy)

@@ -187,7 +187,7 @@ def _more(brought: TrainingPart | None, miner: str) -> dict[str, object]:
     in_batch = (
         left.selectbox("Choice inside a batch", [miner], disabled=True, key=f"in-batch-of-{miner}")
         if chooses
-        else _choice(left, "Choice inside a batch", "in_batch", get_args(InBatchMiner), key="in-batch-of-composers")
+        else _choice(left, "Choice inside a batch", "in_batch", get_args(InBatchMiner), key="in-batch-of-miners")
     )
     dim = _number(right, "Embedding width D", "dim", 2, 4096, _default(NetworkConfig, "dim"))
     margin = _number(left, "Margin", "margin", 0.01, 2.0, _default(TrainingConfig, "margin"), step=0.05)

@@ -1,6 +1,6 @@
-"""Who composes the next batch: one composer for all data, and in divided phases one for each learner's cluster.
+"""Who composes the next batch: one miner for all data, and in divided phases one for each learner's cluster.
 
-Divide and conquer (CVPR 2019, section 3.2) with a Bag of Negatives inside: every learner's composer knows its own
+Divide and conquer (CVPR 2019, section 3.2) with a Bag of Negatives inside: every learner's miner knows its own
 cluster only and hashes the embedding that its loss sees, its slice in the split phase, the whole one afterwards.
 """
 
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from bon_core.config import DivisionConfig, MiningConfig
-from bon_core.mining import BagOfNegatives, Composer, make_composer
+from bon_core.mining import BagOfNegatives, BatchMiner, make_batch_miner
 
-FILL_BATCH = 1024  # rows a call when a new composer is shown its whole cluster
+FILL_BATCH = 1024  # rows a call when a new miner is shown its whole cluster
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class Batch:
 
 @dataclass
 class Team:
-    """A composer and the rows of the training set that it draws from: members (M,) int64, ascending."""
+    """A miner and the rows of the training set that it draws from: members (M,) int64, ascending."""
 
     members: Tensor
-    composer: Composer
+    miner: BatchMiner
     classes: int  # that a batch takes: fewer than asked for where the cluster has no more
     mate_limit: float  # upper bound of the share of bucket mates
 
 
 class Teams:
-    """The composers of a run, and how they are re-formed when the data is divided anew.
+    """The miners of a run, and how they are re-formed when the data is divided anew.
 
     Parameters
     ----------
@@ -64,21 +64,21 @@ class Teams:
     def compose(self, cluster: int | None, mate_share: float) -> Batch:
         """The next batch: of a cluster, or of all data (also for a cluster too small to hold a negative)."""
         team = self.of(cluster)
-        team.composer.compose(
+        team.miner.compose(
             classes=team.classes,
             images=self.mining.images,
             groups=min(self.mining.groups, team.classes),
             mate_share=min(mate_share, team.mate_limit),
         )
-        composed = team.composer.last
+        composed = team.miner.last
         return Batch(team.members[composed.ids], composed.roles, composed.buckets)
 
     def update(self, cluster: int | None, batch: Batch, embeddings: Tensor) -> None:
-        """Show the composer what its batch now looks like: embeddings (B, d), detached."""
+        """Show the miner what its batch now looks like: embeddings (B, d), detached."""
         team = self.of(cluster)
         if cluster is not None and team is self.joint:
             return  # a stand-in: the joint table hashes whole embeddings, and these may be of a slice
-        team.composer.update(torch.searchsorted(team.members, batch.positions), embeddings)
+        team.miner.update(torch.searchsorted(team.members, batch.positions), embeddings)
 
     def of(self, cluster: int | None) -> Team:
         """The team of a cluster; the joint one for None and for a cluster that cannot fill a batch."""
@@ -110,15 +110,15 @@ class Teams:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "joint": self.joint.composer.state_dict(),
+            "joint": self.joint.miner.state_dict(),
             "parts": [
-                part and {"members": part.members, "dim": part.composer.dim, "composer": part.composer.state_dict()}
+                part and {"members": part.members, "dim": part.miner.dim, "miner": part.miner.state_dict()}
                 for part in self.parts
             ],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.joint.composer.load_state_dict(state["joint"])
+        self.joint.miner.load_state_dict(state["joint"])
         self.parts = []
         for number, saved in enumerate(state["parts"]):
             if saved is None:
@@ -127,18 +127,18 @@ class Teams:
             limit = 1 - self.division.random_share
             members = saved["members"].to(self.device)
             team = self._team(members, dim=saved["dim"], number=number + 1, mate_limit=limit)
-            team.composer.load_state_dict(saved["composer"])
+            team.miner.load_state_dict(saved["miner"])
             self.parts.append(team)
 
     def _team(self, members: Tensor, *, dim: int, number: int, mate_limit: float) -> Team:
         mining = self.mining
         if number and mining.bits is None:  # a cluster's table is small: about 16 samples a bucket, at most d bits
             mining = replace(mining, bits=max(1, min(round(torch.tensor(len(members) / 16).log2().item()), dim)))
-        composer = make_composer(
+        miner = make_batch_miner(
             mining, self.labels[members], dim=dim, device=self.device, seed=self.seed * 1009 + number
         )
         classes = min(mining.classes, self._usable_classes(members))
-        return Team(members, composer, classes, mate_limit)
+        return Team(members, miner, classes, mate_limit)
 
     def _usable_classes(self, members: Tensor) -> int:
         """Classes with at least two members: a single image has no positive."""
@@ -149,7 +149,7 @@ def _fill(team: Team, embeddings: Tensor) -> None:
     """Let the hasher see all members once, in an order that is not that of the classes, then hash them all."""
     order = torch.randperm(len(embeddings), generator=torch.Generator().manual_seed(0)).to(embeddings.device)
     for ids in order.split(FILL_BATCH):
-        team.composer.update(ids, embeddings[ids])
-    if isinstance(team.composer, BagOfNegatives):  # codes given while the hasher still learned are out of date
+        team.miner.update(ids, embeddings[ids])
+    if isinstance(team.miner, BagOfNegatives):  # codes given while the hasher still learned are out of date
         for ids in order.split(FILL_BATCH):
-            team.composer.rehash(ids, embeddings[ids])
+            team.miner.rehash(ids, embeddings[ids])

@@ -6,25 +6,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bon_core.mining.bag import BagOfNegatives
     from bon_core.mining.baselines import ClassNeighbours, Exact, Uniform
-    from bon_core.mining.composers import Composer, make_composer
-    from bon_core.mining.composition import Composition
+    from bon_core.mining.batch_miners import BatchMiner, make_batch_miner
+    from bon_core.mining.layout import BatchLayout
     from bon_core.mining.sampler import MinedBatchSampler
 
 __all__ = [
     "BagOfNegatives",
+    "BatchLayout",
+    "BatchMiner",
     "ClassNeighbours",
-    "Composer",
-    "Composition",
     "Exact",
     "MinedBatchSampler",
     "Uniform",
-    "make_composer",
+    "make_batch_miner",
 ]
 _HOMES = {
     "bag": ("BagOfNegatives",),
     "baselines": ("ClassNeighbours", "Exact", "Uniform"),
-    "composers": ("Composer", "make_composer"),
-    "composition": ("Composition",),
+    "batch_miners": ("BatchMiner", "make_batch_miner"),
+    "layout": ("BatchLayout",),
     "sampler": ("MinedBatchSampler",),
 }
 

@@ -26,19 +26,6 @@ from torch import Tensor
 from bon_core.config import InputError
 from bon_core.mining import codes as coding
 from bon_core.mining.buckets import BLOCK, MAX_SLOTS, BucketTable
-from bon_core.mining.composition import (
-    RECENT,
-    ClassIndex,
-    Composition,
-    ServedRates,
-    accept_given_seeds,
-    choose_mates,
-    compose,
-    draw_images,
-    draw_seeds,
-    spaced,
-    uniform,
-)
 from bon_core.mining.hashing import OnlineHasher, RandomHyperplanes
 from bon_core.mining.inputs import (
     MOST_WIDE,
@@ -49,6 +36,19 @@ from bon_core.mining.inputs import (
     usable_device,
     whole,
 )
+from bon_core.mining.layout import (
+    RECENT,
+    BatchLayout,
+    ClassIndex,
+    ServedRates,
+    accept_given_seeds,
+    choose_mates,
+    draw_images,
+    draw_seeds,
+    lay_out,
+    spaced,
+    uniform,
+)
 from bon_core.mining.lock import Lock, one_at_a_time
 
 HASHERS = {"autoencoder": OnlineHasher, "lsh": RandomHyperplanes}
@@ -58,7 +58,7 @@ LOW_ENTROPY = 0.8  # of S bits: below, samples crowd in few buckets
 
 
 class BagOfNegatives:
-    """Composer of hard batches, and source of hard negatives.
+    """BatchMiner of hard batches, and source of hard negatives.
 
     Ids are positions 0..N-1 in `labels`. The update costs no forward pass: it re-buckets the samples just embedded.
     Threads take turns: a call is whole before the next begins, and `last` is the latest of any of them.
@@ -80,7 +80,7 @@ class BagOfNegatives:
 
     Attributes
     ----------
-    last : the latest Composition, with roles, groups and buckets of its rows
+    last : the latest BatchLayout, with roles, groups and buckets of its rows
 
     Raises
     ------
@@ -116,10 +116,10 @@ class BagOfNegatives:
         self.table = BucketTable(count, bits, capacity, device)
         self.generator = torch.Generator(device).manual_seed(seed)
         self.hasher = HASHERS[hasher](dim, bits, generator=self.generator, device=device)
-        self.last: Composition | None = None
+        self.last: BatchLayout | None = None
         self._warns, self._rows = warn, 0  # rows that came back
         self._flips = 1 << torch.arange(bits, device=device)
-        self._lent = torch.full_like(self.index.size, -1)  # the latest code in each class
+        self._latest_codes = torch.full_like(self.index.size, -1)  # the latest code in each class
         self._drawn = torch.ones(count + 1, dtype=torch.bool, device=device)  # uniformly, when last composed
         self._drawn[count] = False
         self._served = ServedRates(device)
@@ -155,12 +155,12 @@ class BagOfNegatives:
         given = None if seeds is None else accept_given_seeds(self.index, seeds, groups)
         with torch.inference_mode():  # a tenth faster than no_grad
             seeds = draw_seeds(self.index, groups, self.generator, given)
-            candidates, order = self._near(self._own_or_lent(seeds))
+            candidates, order = self._near(self._own_or_borrowed(seeds))
             mates = choose_mates(self.index, seeds, candidates, order, shape.mates)
-            drawn = compose(self.index, seeds, mates, shape, self.generator, self.table.codes_of)
-            by_chance = drawn.place < groups
+            drawn = lay_out(self.index, seeds, mates, shape, self.generator, self.table.codes_of)
+            by_chance = drawn.source < groups
             if given is not None:
-                by_chance &= drawn.place >= len(given)
+                by_chance &= drawn.source >= len(given)
             self._drawn[drawn.ids.view(classes, images)] = by_chance[:, None]
             if shape.mates:
                 self._served.note_mates(mates == self.index.count, groups)
@@ -343,7 +343,7 @@ class BagOfNegatives:
     def _tensors(self) -> dict[str, Tensor]:
         return {
             "drawn": self._drawn,
-            "lent": self._lent,
+            "latest_codes": self._latest_codes,
             "served": self._served.tally,
             "kept": self._kept,
             "refused": self._refused,
@@ -354,15 +354,15 @@ class BagOfNegatives:
             refused = ids == self.index.count
             self._refused += refused.sum()
             codes = torch.where(refused, self.table.nowhere, codes)
-        self._lent.scatter_reduce_(0, self.index.label.index_select(0, ids), codes, "amax", include_self=False)
+        self._latest_codes.scatter_reduce_(0, self.index.label.index_select(0, ids), codes, "amax", include_self=False)
         before = self.table.insert(ids, codes)
         flags = torch.stack((before == codes, before >= 0)).float()
         self._kept.addmv_(flags, torch.ones(len(ids), device=self.device), beta=RECENT)
 
-    def _own_or_lent(self, seeds: Tensor) -> Tensor:
+    def _own_or_borrowed(self, seeds: Tensor) -> Tensor:
         """Codes (G,) of the seeds; where they have none yet, of a classmate's latest embedding; else -1."""
         codes = self.table.codes_of(seeds)
-        return torch.where(codes < 0, self._lent.take(self.index.label.index_select(0, seeds)), codes)
+        return torch.where(codes < 0, self._latest_codes.take(self.index.label.index_select(0, seeds)), codes)
 
     def _near(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Candidates (n, K) out of the buckets `codes` (n,), nobody among them, and an order: own bucket first."""

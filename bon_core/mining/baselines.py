@@ -13,19 +13,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bon_core.mining.composition import (
+from bon_core.mining.inputs import MOST_WIDE, accept_rows, check_state, usable_device, whole
+from bon_core.mining.layout import (
+    BatchLayout,
     BatchShape,
     ClassIndex,
-    Composition,
     ServedRates,
     accept_given_seeds,
     choose_mates,
-    compose,
     draw_images,
     draw_seeds,
+    lay_out,
     uniform,
 )
-from bon_core.mining.inputs import MOST_WIDE, accept_rows, check_state, usable_device, whole
 from bon_core.mining.lock import Lock, one_at_a_time
 
 NEIGHBOURS = 128  # K, classes or samples that a seed may choose its mates from
@@ -35,7 +35,7 @@ FAINT = 1e-3  # weight of last epoch's centroid beside one embedding: it counts 
 
 
 class Uniform:
-    """Batches of random classes and random images: the composer that learns nothing, which the others build on.
+    """Batches of random classes and random images: the miner that learns nothing, which the others build on.
 
     Parameters and errors are those of `BagOfNegatives`, as far as they mean something here.
     """
@@ -51,7 +51,7 @@ class Uniform:
         self.index = ClassIndex(labels, self.device)
         self.generator = torch.Generator(self.device).manual_seed(whole(seed, "seed", 0, 2**63 - 1))
         self._lock = Lock()
-        self.last: Composition | None = None
+        self.last: BatchLayout | None = None
         self._set_up()
 
     @one_at_a_time
@@ -65,15 +65,15 @@ class Uniform:
         *,
         seeds: Tensor | np.ndarray | None = None,
     ) -> Tensor:
-        """As `BagOfNegatives.compose`, with this composer's seeds and mates."""
+        """As `BagOfNegatives.compose`, with this miner's seeds and mates."""
         shape = self.index.shape(classes, images, groups, mate_share)
         given = None if seeds is None else accept_given_seeds(self.index, seeds, groups)
         seeds, mates = self._lead(shape, given)
-        self.last = compose(self.index, seeds, mates, shape, self.generator)
+        self.last = lay_out(self.index, seeds, mates, shape, self.generator)
         return self.last.ids
 
     def update(self, ids: Tensor, embeddings: Tensor, seeds: Tensor | None = None) -> None:
-        """Check the input as every composer does, and forget it."""
+        """Check the input as every miner does, and forget it."""
         accept_rows(ids, embeddings, self.index.count, self.dim, self.device)
 
     def stats(self) -> dict[str, float]:
@@ -92,16 +92,16 @@ class Uniform:
         Raises
         ------
         InputError
-            If the state is of another kind of composer, data set, width or device; nothing has changed then.
+            If the state is of another kind of miner, data set, width or device; nothing has changed then.
         """
-        remedy = "load it into the same kind of composer, with the same labels, width and device"
-        check_state(state, self.state_dict(), self.generator, "composer", remedy)
+        remedy = "load it into the same kind of miner, with the same labels, width and device"
+        check_state(state, self.state_dict(), self.generator, "miner", remedy)
         self.generator.set_state(state["generator"].cpu())
         for name, tensor in self._tensors().items():
             tensor.copy_(state[name])
 
     def _set_up(self) -> None:
-        """Make the tables of this composer."""
+        """Make the tables of this miner."""
 
     def _tensors(self) -> dict[str, Tensor]:
         return {}
@@ -218,7 +218,7 @@ class Exact(Uniform):
 
     def _rebuild(self) -> None:
         """A faiss index of the samples seen before the last refresh."""
-        import faiss  # a large import that only this composer needs
+        import faiss  # a large import that only this miner needs
 
         seen = self._indexed.any(1)
         nobody = torch.tensor([self.index.count])

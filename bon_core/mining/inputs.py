@@ -1,4 +1,4 @@
-"""What composers accept from outside: what has one obvious meaning is converted, all else is refused in a sentence.
+"""What miners accept from outside: what has one obvious meaning is converted, all else is refused in a sentence.
 
 Legend: N samples, B batch, D embedding width.
 """
@@ -146,7 +146,7 @@ def accept_rows(ids: Any, embeddings: Any, count: int, dim: int, device: torch.d
     if embeddings.shape != (len(ids), dim):
         raise InputError(
             f"There are {len(ids)} ids and embeddings of shape {tuple(embeddings.shape)}, but they must be"
-            f" ({len(ids)}, {dim}); pass one row an id, of the width the composer was made with."
+            f" ({len(ids)}, {dim}); pass one row an id, of the width the miner was made with."
         )
     vectors = embeddings.detach().to(device, torch.float32)
     length = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)  # (B, 1), finite if all values are

@@ -1,4 +1,4 @@
-"""A batch sampler over a composer, for anybody's DataLoader.
+"""A batch sampler over a miner, for anybody's DataLoader.
 
 The update needs each sample's position, so the data set has to return it. `StackDataset` adds it to any:
 
@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from torch.utils.data import BatchSampler
 
 from bon_core.config import InputError
-from bon_core.mining.composers import Composer
-from bon_core.mining.composition import BatchShape
+from bon_core.mining.batch_miners import BatchMiner
 from bon_core.mining.inputs import whole
+from bon_core.mining.layout import BatchShape
 
 
 class MinedBatchSampler(BatchSampler):
@@ -28,7 +28,7 @@ class MinedBatchSampler(BatchSampler):
     anyway. Composing and updating both happen in the main process. On a GPU each batch waits once for its ids, since a
     DataLoader wants them on the host.
 
-    What comes next is in the composer's state, and with a ramp in `composed`. A run that loads it in the middle of an
+    What comes next is in the miner's state, and with a ramp in `composed`. A run that loads it in the middle of an
     epoch goes on bit by bit the same where nothing is composed ahead; else it skips the batches that were under way.
 
     Attributes
@@ -50,7 +50,7 @@ class MinedBatchSampler(BatchSampler):
 
     def __init__(
         self,
-        composer: Composer,
+        miner: BatchMiner,
         *,
         classes: int = 32,
         images: int = 4,
@@ -72,7 +72,7 @@ class MinedBatchSampler(BatchSampler):
         mate_ramp = whole(mate_ramp, "ramp of mates in batches", 0, 2**63 - 1)
         BatchShape.of(classes, images, groups, mate_share)
         super().__init__((), batch_size=classes * images, drop_last=True)  # pytorch-metric-learning knows it by type
-        self.composer, self.batches, self.mate_share = composer, batches, mate_share
+        self.miner, self.batches, self.mate_share = miner, batches, mate_share
         self.classes, self.images, self.groups = classes, images, groups
         self.mate_ramp, self.composed = mate_ramp, 0
 
@@ -80,7 +80,7 @@ class MinedBatchSampler(BatchSampler):
         for _ in range(self.batches):
             share = self.mate_share * (1.0 if self.composed >= self.mate_ramp else self.composed / self.mate_ramp)
             self.composed += 1
-            yield self.composer.compose(self.classes, self.images, self.groups, share).tolist()
+            yield self.miner.compose(self.classes, self.images, self.groups, share).tolist()
 
     def __len__(self) -> int:
         return self.batches

@@ -20,7 +20,7 @@ COLUMNS = {
     "phase": np.int8,  # index in PHASES
     "learner": np.int8,  # -1: the whole embedding
     "id": np.int64,
-    "role": np.int8,  # 0 seed, 1 bucket mate, 2 random fill, as in mining/composition.py
+    "role": np.int8,  # 0 seed, 1 bucket mate, 2 random fill, as in mining/layout.py
     "bucket": np.int32,  # the code a seed or bucket mate was found under; -1: none
     "positive": np.int64,  # ids; -1: none was chosen
     "negative": np.int64,

@@ -335,8 +335,8 @@ def _take_snapshot(run: Run, images: Data, *, device: str, seconds: float | None
         class_names=shown.class_names,
     )
     train_rows = np.flatnonzero(images.split == TRAIN)
-    if config.mining.composer in ("bon", "lsh"):
-        hashing = hashing_of(trainer.teams.joint.composer, train_rows, len(images), origin="mined")
+    if config.mining.batch_miner in ("bon", "lsh"):
+        hashing = hashing_of(trainer.teams.joint.miner, train_rows, len(images), origin="mined")
         hashing = replace(hashing, stored=hashing.stored[rows])
     else:
         hashing = fitted_hashing(embeddings.vectors)

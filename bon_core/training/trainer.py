@@ -91,7 +91,7 @@ class Trainer:
             self.network.backbone.compile()
         self.objective = Objective(
             settings.loss,
-            mining.chooser,
+            mining.in_batch_miner,
             settings.margin,
             memory=min(mining.memory, len(train_set)) if mining.miner == "xbm" else 0,
             widths=[config.network.dim, *self.network.head.widths()],
@@ -118,7 +118,7 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0  # of training so far, evaluation apart
         self.warned = self.over = False  # it was said that buckets are crowded; that the budget is spent
-        self.health: dict[str, float] = {}  # of the composer, when last asked
+        self.health: dict[str, float] = {}  # of the miner, when last asked
         self.figures: dict[str, float] = {}  # the last loss and recall, to show
         self.events = EventLog(run.path)
         self.audit = AuditLog(run.path)
@@ -433,7 +433,7 @@ class Trainer:
             return
         seldom = LOG_EVERY * (1 + len(self.train_set) // COUNTED)
         if not self.health or self.step % seldom == 0:
-            self.health = self.teams.of(phase.cluster).composer.stats()
+            self.health = self.teams.of(phase.cluster).miner.stats()
             self._warn_of_collapse(self.health)
         health = self.health
         names = ("entropy", "entropy_share", "fallback_rate", "staleness", "empty_share")

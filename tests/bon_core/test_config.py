@@ -58,7 +58,7 @@ def test_batch_is_classes_times_images():
 
 
 @pytest.mark.parametrize(
-    ("miner", "composer", "chooser"),
+    ("miner", "batch_miner", "in_batch_miner"),
     [
         ("bon", "bon", "semi-hard"),
         ("exact", "exact", "semi-hard"),
@@ -67,9 +67,9 @@ def test_batch_is_classes_times_images():
         ("multi-similarity", "uniform", "multi-similarity"),
     ],
 )
-def test_a_miner_composes_or_chooses(miner, composer, chooser):
+def test_a_miner_makes_batches_or_works_in_them(miner, batch_miner, in_batch_miner):
     mining = MiningConfig(miner=miner, in_batch="semi-hard")
-    assert (mining.composer, mining.chooser) == (composer, chooser)
+    assert (mining.batch_miner, mining.in_batch_miner) == (batch_miner, in_batch_miner)
 
 
 def test_configs_cannot_be_changed_or_given_by_position():

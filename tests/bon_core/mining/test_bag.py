@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from bon_core.config import InputError
 from bon_core.mining import BagOfNegatives
-from bon_core.mining.composition import FILL, MATE, SEED
+from bon_core.mining.layout import FILL, MATE, SEED
 from tests.bon_core.mining.bags import clusters, coded_bag
 from tests.reference import SlowBucketTable, slow_negatives
 

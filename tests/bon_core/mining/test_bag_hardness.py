@@ -3,7 +3,7 @@ import torch
 
 from bon_core.mining import BagOfNegatives, codes
 from bon_core.mining.bag import default_bits, default_capacity
-from bon_core.mining.composition import SEED
+from bon_core.mining.layout import SEED
 from tests.bon_core.mining.bags import clusters, coded_bag, generator, train
 
 
@@ -153,7 +153,7 @@ def test_at_most_64_bytes_a_sample():
     bag = BagOfNegatives(torch.arange(200_000) // 20)
     bag.compose()
     index = bag.index
-    tensors = [*bag.state_dict().values(), index.label, index.members, index.place, index.start, index.size]
+    tensors = [*bag.state_dict().values(), index.label, index.members, index.position, index.start, index.size]
     assert sum(tensor.numel() * tensor.element_size() for tensor in tensors) / 200_000 <= 64
 
 

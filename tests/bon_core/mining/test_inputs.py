@@ -203,10 +203,10 @@ TORN = {
 def test_a_torn_state_is_refused_and_changes_nothing(kind, tear):
     labels, vectors = clusters()
     one, other = kind(labels, dim=32), kind(labels, dim=32, seed=1)
-    for composer in (one, other):
+    for miner in (one, other):
         for _ in range(3):
-            ids = composer.compose()
-            composer.update(ids, vectors[ids])
+            ids = miner.compose()
+            miner.update(ids, vectors[ids])
     before = other.state_dict()
     refused(lambda: other.load_state_dict(TORN[tear](one.state_dict())), "The saved ")
     assert all(torch.equal(before[name], value) for name, value in other.state_dict().items())

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, DistributedSampler, StackDataset, Tenso
 
 from bon_core.config import InputError
 from bon_core.mining import BagOfNegatives, MinedBatchSampler, Uniform
-from bon_core.mining.composition import MATE
+from bon_core.mining.layout import MATE
 
 README = Path(__file__).parents[3] / "README.md"
 LOOPS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8").split("## In your own")[1], re.DOTALL)
@@ -135,18 +135,18 @@ LOOK_AHEAD = [
 @pytest.mark.parametrize(("workers", "ahead"), LOOK_AHEAD)
 def test_batches_are_composed_as_far_ahead_of_their_updates_as_said(workers, ahead):
     labels = torch.arange(240) // 4
-    composer = Noting(labels)
-    sampler = MinedBatchSampler(composer, classes=8, images=2, groups=2, batches=6)
+    miner = Noting(labels)
+    sampler = MinedBatchSampler(miner, classes=8, images=2, groups=2, batches=6)
     loader = DataLoader(StackDataset(range(240), labels), batch_sampler=sampler, **workers)
     arrived = []
     for _ in range(3):
         for ids, targets in loader:
             assert torch.equal(targets, labels[ids])
             arrived.append(ids)
-            composer.update(ids, torch.ones(16, 4))
+            miner.update(ids, torch.ones(16, 4))
     epoch = [max(batch - ahead, 0) for batch in range(6)]
-    assert composer.known == [6 * past + known for past in range(3) for known in epoch]  # nothing ahead of an epoch
-    assert torch.equal(torch.stack(arrived), torch.stack(composer.composed))  # none lost, none twice, in order
+    assert miner.known == [6 * past + known for past in range(3) for known in epoch]  # nothing ahead of an epoch
+    assert torch.equal(torch.stack(arrived), torch.stack(miner.composed))  # none lost, none twice, in order
 
 
 def trained(**workers):
@@ -213,17 +213,17 @@ def test_a_bag_loaded_in_the_middle_of_an_epoch_goes_on_the_same():
 
 def test_batches_composed_ahead_of_a_stop_are_skipped():
     labels = torch.arange(240) // 4
-    composer, other = Noting(labels), Noting(labels)
+    miner, other = Noting(labels), Noting(labels)
     loader = DataLoader(
         StackDataset(range(240), labels),
-        batch_sampler=MinedBatchSampler(composer, classes=8, images=2, groups=2, batches=9),
+        batch_sampler=MinedBatchSampler(miner, classes=8, images=2, groups=2, batches=9),
         num_workers=2,
         prefetch_factor=1,
     )
     batches = iter(loader)
     for _ in range(4):
         next(batches)
-    state = composer.state_dict()  # after the fourth batch, with two more under way
+    state = miner.state_dict()  # after the fourth batch, with two more under way
     rest = [ids.tolist() for ids, _ in batches]
     other.load_state_dict(state)
     assert list(MinedBatchSampler(other, classes=8, images=2, groups=2, batches=3)) == rest[2:]

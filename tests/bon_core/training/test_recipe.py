@@ -12,7 +12,7 @@ from bon_core.datasets.image_set import TEST, TRAIN
 from bon_core.datasets.vector_set import VectorSet
 from bon_core.division.clustering import cluster
 from bon_core.division.teams import Teams
-from bon_core.mining.composition import MATE, SEED
+from bon_core.mining.layout import MATE, SEED
 from bon_core.networks.embedding import batch_of, embed
 from bon_core.runs import store
 from bon_core.training.objectives import Objective
@@ -119,7 +119,7 @@ def test_a_division_fills_the_tables_of_its_clusters(small_images):
 
     def watched(*given):
         divide(*given)
-        seen.append([part.composer.codes.clone() for part in trainer.teams.parts if part])
+        seen.append([part.miner.codes.clone() for part in trainer.teams.parts if part])
 
     trainer.teams.divide = watched
     trainer.fit()
@@ -134,7 +134,7 @@ def test_the_joint_table_is_brought_up_to_date_for_the_conquer_phase(small_image
 
     def watched(cluster, share):
         if trainer.step in (34, 35):
-            bag = trainer.teams.joint.composer
+            bag = trainer.teams.joint.miner
             now = torch.from_numpy(embed(trainer.network, trainer.train_set.samples, device="cpu"))
             codes[trainer.step] = (bag.codes == bag.hasher.codes(now)).float().mean().item()
         return compose(cluster, share)

@@ -113,7 +113,7 @@ def test_a_resumed_run_ends_bit_for_bit_where_the_whole_one_does(small_images, w
     second.load()
     assert second.fit() == "finished"
     assert same(weights(second), weights(whole_run))
-    bags = [trainer.teams.joint.composer.state_dict() for trainer in (second, whole_run)]
+    bags = [trainer.teams.joint.miner.state_dict() for trainer in (second, whole_run)]
     assert same(*bags)
     assert audit_steps(second.run.path).tolist() == audit_steps(whole_run.run.path).tolist() == list(range(39))
     for column, values in read_step(second.run.path, 38).items():
@@ -276,7 +276,7 @@ def test_the_controlled_share_of_mates_survives_a_resume(small_images):
 
 def test_buckets_that_collapse_are_warned_about_once(small_images, monkeypatch):
     trainer = trainer_of(with_section(CONFIG, "division", learners=1), small_images)
-    bag = trainer.teams.joint.composer
+    bag = trainer.teams.joint.miner
     honest = bag.stats
     monkeypatch.setattr(bag, "stats", lambda: honest() | {"entropy_share": 0.5 if trainer.step >= 20 else 0.9})
     trainer.fit()
@@ -349,7 +349,7 @@ def test_a_training_from_disk_looks_one_batch_ahead_and_resumes_bit_for_bit(smal
     second.load()
     second.fit()
     assert same(weights(second), weights(whole))
-    assert same(*(trainer.teams.joint.composer.state_dict() for trainer in (second, whole)))
+    assert same(*(trainer.teams.joint.miner.state_dict() for trainer in (second, whole)))
     recorded = [read_step(trainer.run.path, 38)["id"].tolist() for trainer in (second, whole)]
     assert recorded[0] == recorded[1]
 

@@ -4,16 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bon_core.config import InputError
-from bon_core.mining.composition import (
+from bon_core.mining.layout import (
     FILL,
     MATE,
     SEED,
     BatchShape,
     ClassIndex,
     choose_mates,
-    compose,
     draw_images,
     draw_seeds,
+    lay_out,
     spaced,
 )
 
@@ -57,7 +57,7 @@ def test_classes_of_one_image_come_last_and_gaps_in_labels_close():
     assert (index.eligible, index.singletons, index.pool, index.largest, index.count) == (2, 2, 4, 2, 6)
     assert index.label.tolist() == [1, 2, 1, 0, 3, 0, 4]
     assert index.members.tolist() == [3, 5, 0, 2, 1, 4]
-    assert index.members[index.place[:6]].tolist() == list(range(6))
+    assert index.members[index.position[:6]].tolist() == list(range(6))
     assert index.start.tolist() == [0, 2, 4, 5, 0]
     assert index.size.tolist() == [2, 2, 1, 1, 2]
 
@@ -119,7 +119,7 @@ def test_a_batch_keeps_its_promises(data):
     draws = generator(data.draw(st.integers(0, 99)))
     seeds = draw_seeds(index, shape.groups, draws)
     mates = torch.randint(index.count + 1, (shape.mates,), generator=draws)  # repeats, singletons, nobody: all may come
-    batch = compose(index, seeds, mates, shape, draws)
+    batch = lay_out(index, seeds, mates, shape, draws)
 
     rows = batch.ids.view(classes, shape.images)
     found = labels[rows]
@@ -143,7 +143,7 @@ def test_a_batch_keeps_its_promises(data):
 def test_random_classes_and_their_images_are_uniform(classes):
     index = ClassIndex(torch.arange(2 * classes) % classes)
     shape, draws = BatchShape.of(16, 1, 1, 0.0), generator()
-    drawn = torch.cat([compose(index, NOBODY, NOBODY, shape, draws).ids for _ in range(600)])
+    drawn = torch.cat([lay_out(index, NOBODY, NOBODY, shape, draws).ids for _ in range(600)])
     shares = torch.bincount(drawn, minlength=2 * classes) / len(drawn)
     expected = 1 / (2 * classes)
     assert (shares - expected).abs().max() < 5.5 * (expected / len(drawn)) ** 0.5

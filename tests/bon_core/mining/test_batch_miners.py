@@ -1,4 +1,4 @@
-"""What holds for every composer, whatever it is called."""
+"""What holds for every miner, whatever it is called."""
 
 from typing import get_args
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bon_core.config import InputError, Miner, MiningConfig
-from bon_core.mining import BagOfNegatives, make_composer
+from bon_core.mining import BagOfNegatives, make_batch_miner
 from bon_core.mining.hashing import OnlineHasher, RandomHyperplanes
 
 MINERS = get_args(Miner)
@@ -15,14 +15,14 @@ VECTORS = torch.nn.functional.normalize(torch.randn(300, 8, generator=torch.Gene
 
 
 def made(miner, seed=0):
-    return make_composer(MiningConfig(miner=miner), LABELS, dim=8, device="cpu", seed=seed)
+    return make_batch_miner(MiningConfig(miner=miner), LABELS, dim=8, device="cpu", seed=seed)
 
 
-def go_on(composer, steps):
+def go_on(miner, steps):
     batches = []
     for _ in range(steps):
-        batches.append(composer.compose(12, 3, 4))
-        composer.update(batches[-1], VECTORS[batches[-1]])
+        batches.append(miner.compose(12, 3, 4))
+        miner.update(batches[-1], VECTORS[batches[-1]])
     return torch.stack(batches)
 
 
@@ -44,7 +44,7 @@ def test_the_same_seed_gives_the_same_batches_and_another_seed_others(miner):
 
 
 @pytest.mark.parametrize("miner", MINERS)
-def test_a_loaded_composer_goes_on_identically(miner):
+def test_a_loaded_miner_goes_on_identically(miner):
     one, other = made(miner), made(miner, seed=7)
     go_on(one, 12)  # past the first refresh, on the way to the next
     other.load_state_dict(one.state_dict())
@@ -54,23 +54,23 @@ def test_a_loaded_composer_goes_on_identically(miner):
 
 @pytest.mark.parametrize("miner", MINERS)
 def test_stats_are_floats(miner):
-    composer = made(miner)
-    go_on(composer, 3)
-    assert all(type(value) is float for value in composer.stats().values())
+    miner = made(miner)
+    go_on(miner, 3)
+    assert all(type(value) is float for value in miner.stats().values())
 
 
 @pytest.mark.parametrize("miner", MINERS)
 def test_values_that_are_not_finite_are_refused_by_all(miner):
-    composer = made(miner)
-    before = composer.state_dict()
+    miner = made(miner)
+    before = miner.state_dict()
     with pytest.raises(InputError, match="NaN"):
-        composer.update(torch.arange(2), torch.full((2, 8), torch.nan))
-    assert all(torch.equal(tensor, before[name]) for name, tensor in composer.state_dict().items())
+        miner.update(torch.arange(2), torch.full((2, 8), torch.nan))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in miner.state_dict().items())
 
 
 def test_the_settings_of_the_bag_reach_it():
     mining = MiningConfig(miner="bon", bits=5, capacity=7, hamming=True)
-    bag = make_composer(mining, LABELS, dim=8)
+    bag = make_batch_miner(mining, LABELS, dim=8)
     assert isinstance(bag, BagOfNegatives)
     assert (bag.table.bits, bag.table.capacity, bag.hamming) == (5, 7, True)
 
@@ -94,25 +94,25 @@ def test_seeds_that_are_given_lead_the_batch_and_the_others_stay_as_drawn(miner)
 
 @pytest.mark.parametrize("miner", MINERS)
 def test_mates_are_those_of_the_seed_given(miner):
-    composer = made(miner)
-    composer.update(torch.arange(300), VECTORS)
-    composer.compose(12, 3, 4, seeds=torch.tensor([7]))
-    led = composer.last.groups[::3] == 0
-    assert composer.last.ids.view(12, 3)[led, 0][0] == 7
-    if isinstance(composer, BagOfNegatives):
-        in_bucket = composer.bucket(int(composer.codes[7]))
-        assert torch.isin(composer.last.ids.view(12, 3)[led, 0], in_bucket).all()
+    batch_miner = made(miner)
+    batch_miner.update(torch.arange(300), VECTORS)
+    batch_miner.compose(12, 3, 4, seeds=torch.tensor([7]))
+    led = batch_miner.last.groups[::3] == 0
+    assert batch_miner.last.ids.view(12, 3)[led, 0][0] == 7
+    if isinstance(batch_miner, BagOfNegatives):
+        in_bucket = batch_miner.bucket(int(batch_miner.codes[7]))
+        assert torch.isin(batch_miner.last.ids.view(12, 3)[led, 0], in_bucket).all()
 
 
 @pytest.mark.parametrize("miner", MINERS)
 def test_seeds_that_cannot_lead_are_refused(miner):
-    composer = make_composer(MiningConfig(miner=miner), torch.tensor([0, 0, 1, 1, 2]), dim=8)
+    batch_miner = make_batch_miner(MiningConfig(miner=miner), torch.tensor([0, 0, 1, 1, 2]), dim=8)
     with pytest.raises(InputError, match="3 seeds do not fit a batch of 2 groups"):
-        composer.compose(2, 2, 2, seeds=torch.tensor([0, 2, 3]))
+        batch_miner.compose(2, 2, 2, seeds=torch.tensor([0, 2, 3]))
     with pytest.raises(InputError, match="seed 4 is the only sample of its class"):
-        composer.compose(2, 2, 2, seeds=torch.tensor([4]))
+        batch_miner.compose(2, 2, 2, seeds=torch.tensor([4]))
     with pytest.raises(InputError, match="positions 0 to 4"):
-        composer.compose(2, 2, 2, seeds=torch.tensor([9]))
+        batch_miner.compose(2, 2, 2, seeds=torch.tensor([9]))
 
 
 def test_a_seed_that_was_given_teaches_the_hasher_nothing():

@@ -1,4 +1,4 @@
-"""All composers under one name each, and the face they share."""
+"""All miners under one name each, and the face they share."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,13 +11,13 @@ from torch import Tensor
 from bon_core.config import MiningConfig
 from bon_core.mining.bag import BagOfNegatives
 from bon_core.mining.baselines import ClassNeighbours, Exact, Uniform
-from bon_core.mining.composition import Composition
+from bon_core.mining.layout import BatchLayout
 
 
-class Composer(Protocol):
+class BatchMiner(Protocol):
     """Composes batches, and learns from the embeddings these got. See `BagOfNegatives` for each method."""
 
-    last: Composition | None
+    last: BatchLayout | None
 
     def compose(
         self,
@@ -38,23 +38,23 @@ class Composer(Protocol):
     def load_state_dict(self, state: dict[str, Tensor]) -> None: ...
 
 
-def make_composer(
+def make_batch_miner(
     mining: MiningConfig,
     labels: Tensor | np.ndarray | Sequence[int],
     *,
     dim: int,
     device: torch.device | str = "cpu",
     seed: int = 0,
-) -> Composer:
-    """The composer of `mining.composer`, for samples of `labels` (N,) and embeddings of width `dim`."""
+) -> BatchMiner:
+    """The miner of `mining.batch_miner`, for samples of `labels` (N,) and embeddings of width `dim`."""
     bag = partial(  # whose trainer looks at the buckets itself
         BagOfNegatives, bits=mining.bits, capacity=mining.capacity, hamming=mining.hamming, warn=False
     )
-    composers: dict[str, Callable[..., Composer]] = {
+    miners: dict[str, Callable[..., BatchMiner]] = {
         "bon": bag,
         "lsh": partial(bag, hasher="lsh"),
         "uniform": Uniform,
         "exact": Exact,
         "neighbours": ClassNeighbours,
     }
-    return composers[mining.composer](labels, dim=dim, device=device, seed=seed)
+    return miners[mining.batch_miner](labels, dim=dim, device=device, seed=seed)

@@ -1,8 +1,8 @@
-"""From seeds and their hard neighbours to a batch: the part that every composer of batches shares.
+"""From seeds and their hard neighbours to a batch: the part that every batch miner shares.
 
 A batch has P distinct classes of m images each. Some classes come in through a *seed* sample, some through a *mate* of
 a seed (from its bucket in Bag of Negatives, an exact neighbour in a peer), the rest are *filled* at random. Who may be
-a mate is all that composers differ in.
+a mate is all that batch miners differ in.
 
 Legend: N samples, P classes a batch, m images a class, G seeds (groups), K candidates a seed.
 All shapes are fixed and nothing waits for the device. Sample N is *nobody*: its class is none of the data set's.
@@ -27,38 +27,38 @@ SPARE = 64  # random classes drawn beyond four times the batch's: too few distin
 
 
 @dataclass(frozen=True, kw_only=True)
-class Composition:
+class BatchLayout:
     """A batch, and why each row is in it. The m rows of a class follow each other, its seed or mate first.
 
     ids : (P m,) int64
-    place : (P,) int64, where each class was found in the list of seeds, then mates, then random samples
-    seeds, led : length of the list's first part, and of its first two
+    source : (P,) int64, where each class was found in the list of seeds, then mates, then random samples
+    seeds, guided : length of the list's first part, and of its first two
     codes : (P,) bucket code of each class's first row when it was drawn; -1 where there is none
     """
 
     ids: Tensor
-    place: Tensor
+    source: Tensor
     seeds: int
-    led: int
+    guided: int
     codes: Tensor
 
     @property
     def roles(self) -> Tensor:
         """(P m,) uint8: SEED, MATE or FILL."""
-        return self._rows((self.place >= self.seeds).to(torch.uint8) + (self.place >= self.led))
+        return self._rows((self.source >= self.seeds).to(torch.uint8) + (self.source >= self.guided))
 
     @property
     def groups(self) -> Tensor:
         """(P m,) int64: number of the seed that brought the class in, -1 for a random one."""
-        return self._rows(torch.where(self.place < self.led, self.place % max(self.seeds, 1), -1))
+        return self._rows(torch.where(self.source < self.guided, self.source % max(self.seeds, 1), -1))
 
     @property
     def buckets(self) -> Tensor:
         """(P m,) int64: code of the bucket that the seed or mate was found in, -1 for a random class."""
-        return self._rows(torch.where(self.place < self.led, self.codes.long(), -1))
+        return self._rows(torch.where(self.source < self.guided, self.codes.long(), -1))
 
     def _rows(self, values: Tensor) -> Tensor:
-        return values.repeat_interleave(len(self.ids) // len(self.place))
+        return values.repeat_interleave(len(self.ids) // len(self.source))
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class ClassIndex:
     ----------
     label : (N + 1,) int64, class of each sample, and of nobody
     members : (N,) int64, samples sorted by class
-    place : (N + 1,) int64, where in `members` a sample stands
+    position : (N + 1,) int64, where in `members` a sample stands
     start, size : (classes + 1,) int64, where in `members` a class stands
     eligible : number of classes with two images or more
     pool : number of samples in them
@@ -130,15 +130,15 @@ class ClassIndex:
             )
         self.largest = int(size.max())
 
-        def kept(values: Tensor, *extra: int) -> Tensor:
+        def padded(values: Tensor, *extra: int) -> Tensor:
             return torch.cat((values, values.new_tensor(extra))).to(device)
 
-        self.label = kept(label, len(size))
-        self.members = kept(members)
-        place = torch.arange(len(members), device=members.device)
-        self.place = kept(torch.empty_like(members).scatter_(0, members, place), 0)
-        self.start = kept(size.cumsum(0) - size, 0)
-        self.size = kept(size, 2)
+        self.label = padded(label, len(size))
+        self.members = padded(members)
+        position = torch.arange(len(members), device=members.device)
+        self.position = padded(torch.empty_like(members).scatter_(0, members, position), 0)
+        self.start = padded(size.cumsum(0) - size, 0)
+        self.size = padded(size, 2)
         self.device = self.label.device
         worst = torch.full((len(size) + 1,), -1.0)  # nothing is lower: never the first
         worst[: self.eligible] = torch.inf
@@ -289,48 +289,52 @@ def choose_mates(index: ClassIndex, seeds: Tensor, candidates: Tensor, order: Te
     return chosen.t().reshape(-1)[:mates]
 
 
-def compose(
+def lay_out(
     index: ClassIndex,
     seeds: Tensor,
     mates: Tensor,
     shape: BatchShape,
     generator: torch.Generator,
     codes: Callable[[Tensor], Tensor] | None = None,
-) -> Composition:
+) -> BatchLayout:
     """The batch of seeds (G,) and mates (see `choose_mates`), filled with random classes; `index.shape` made `shape`.
 
     `codes` gives the bucket codes of samples, for the record.
 
     Where two seeds share a class, the second gives its place to a random class; its mates stay.
     """
-    led, drawn = torch.cat((seeds, mates)), _random_classes(index, shape.classes, generator)
-    classes = torch.cat((index.label.index_select(0, led), drawn))
-    places = torch.cat((index.place.index_select(0, led), large_numbers((len(drawn),), generator, index.device)))
+    guided, drawn = torch.cat((seeds, mates)), _random_classes(index, shape.classes, generator)
+    classes = torch.cat((index.label.index_select(0, guided), drawn))
+    positions = torch.cat(
+        (index.position.index_select(0, guided), large_numbers((len(drawn),), generator, index.device))
+    )
     first = index.first(classes, torch.arange(len(classes), dtype=torch.float32, device=index.device))
-    place = torch.searchsorted(first.cumsum(0), torch.arange(1, shape.classes + 1, device=index.device))  # (P,)
-    classes, places = classes.index_select(0, place), places.index_select(0, place)
-    ids = _images(index, classes, places, shape.images, generator)  # (P, m)
-    return Composition(
+    source = torch.searchsorted(first.cumsum(0), torch.arange(1, shape.classes + 1, device=index.device))  # (P,)
+    classes, positions = classes.index_select(0, source), positions.index_select(0, source)
+    ids = _images(index, classes, positions, shape.images, generator)  # (P, m)
+    return BatchLayout(
         ids=ids.view(-1),
-        place=place,
+        source=source,
         seeds=len(seeds),
-        led=len(led),
-        codes=torch.full_like(place, -1) if codes is None else codes(ids[:, 0]),
+        guided=len(guided),
+        codes=torch.full_like(source, -1) if codes is None else codes(ids[:, 0]),
     )
 
 
 def draw_images(index: ClassIndex, anchors: Tensor, images: int, generator: torch.Generator) -> Tensor:
     """Each anchor (P,) and m - 1 others of its class: (P, m) int64, none twice unless the class has fewer than m."""
-    return _images(index, index.label.index_select(0, anchors), index.place.index_select(0, anchors), images, generator)
+    return _images(
+        index, index.label.index_select(0, anchors), index.position.index_select(0, anchors), images, generator
+    )
 
 
-def _images(index: ClassIndex, classes: Tensor, places: Tensor, images: int, generator: torch.Generator) -> Tensor:
-    """What `draw_images` gives for anchors of `classes` (P,) at `places` (P,) in `members`.
+def _images(index: ClassIndex, classes: Tensor, positions: Tensor, images: int, generator: torch.Generator) -> Tensor:
+    """What `draw_images` gives for anchors of `classes` (P,) at `positions` (P,) in `members`.
 
-    A place outside its class is counted round it, so that a large number stands for a random image.
+    A position outside its class is counted round it, so that a large number stands for a random image.
     """
     start, size = index.start.index_select(0, classes)[:, None], index.size.index_select(0, classes)[:, None]
-    anchor = places[:, None] - start
+    anchor = positions[:, None] - start
     others = spaced(size - 1, images - 1, generator).add_(anchor).add_(1)
     return index.members.take(torch.cat((anchor, others), 1).remainder_(size).add_(start))
 
