@@ -85,7 +85,7 @@ def test_seeds_that_are_given_lead_the_batch_and_the_others_stay_as_drawn(miner)
     one, other = made(miner), made(miner)
     assert torch.equal(go_on(one, 15), go_on(other, 15))
     one.compose(12, 3, 4)
-    drawn = one.last.ids.view(12, 3)[:, 0][one.last.place < one.last.seeds]
+    drawn = one.last.ids.view(12, 3)[:, 0][one.last.source < one.last.seeds]
     free = (LABELS[:, None] != LABELS[drawn]).all(dim=1).nonzero()[:1, 0]
     ids = other.compose(12, 3, 4, seeds=free).view(12, 3)
     assert ids[0, 0] == free and len(LABELS[ids[:, 0]].unique()) == 12
