@@ -311,8 +311,10 @@ def _graph(indices: np.ndarray, distances: np.ndarray, weakest: float) -> tuple[
     United a block of samples at a time, as UMAP's sums of whole matrices take gigabytes of a million samples. The
     strongest edges have strength 1, to the nearest neighbours; those below `weakest` are left out.
     """
-    from umap.umap_ import fuzzy_simplicial_set
+    from umap.umap_ import compute_membership_strengths, fuzzy_simplicial_set, smooth_knn_dist
 
+    for function in (smooth_knn_dist, compute_membership_strengths):
+        function.enable_caching()  # umap compiles these two anew in each process, which takes seconds
     count = len(indices)
     own = np.arange(count, dtype=np.int32)[:, None]
     one_way, _, _ = fuzzy_simplicial_set(

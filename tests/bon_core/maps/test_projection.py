@@ -39,13 +39,13 @@ def test_edges_are_those_of_umaps_own_union(monkeypatch):
     monkeypatch.setattr(projection, "BLOCK", 37)
     vectors, _ = clouds(5, 23)
     table = build_neighbours(vectors, 20)
+    edges = {weakest: projection._graph(table.indices[:, :9], table.distances[:, :9], weakest) for weakest in (0, 0.2)}
     own = np.arange(len(vectors))[:, None]
     indices = np.hstack([own, table.indices[:, :9]])
     distances = np.hstack([np.zeros(own.shape, np.float32), table.distances[:, :9]])
     whole, _, _ = fuzzy_simplicial_set(vectors, 10, None, "euclidean", knn_indices=indices, knn_dists=distances)
     whole = whole.toarray()
-    for weakest in (0, 0.2):
-        heads, tails, strengths = projection._graph(table.indices[:, :9], table.distances[:, :9], weakest)
+    for weakest, (heads, tails, strengths) in edges.items():
         found = np.zeros_like(whole)
         found[heads, tails] = strengths
         np.testing.assert_allclose(found, np.where(whole >= weakest, whole, 0), atol=1e-6)
