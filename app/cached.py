@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from app import pictures
-from app.analysis.miners import Pool
+from app.analysis.pool import Pool
 from app.state import View
 from bon_core.base.ids import places
 from bon_core.evaluation.suspicion import Suspicion
@@ -35,7 +35,7 @@ def _vectors(_snapshot: Snapshot, _rows: np.ndarray, stamp: tuple[Path, int, str
 
 
 def pool(view: View) -> Pool:
-    """The view's rows as a pool that miners choose from."""
+    """The view's rows by class and code."""
     return _pool(view, stamp(view))
 
 
@@ -43,7 +43,7 @@ def pool(view: View) -> Pool:
 def _pool(_view: View, stamp: tuple[Path, int, str]) -> Pool:
     snapshot, rows = _view.snapshot, _view.rows
     labels, codes = np.asarray(snapshot.labels)[rows], np.asarray(snapshot.codes)[rows]
-    return Pool.of(vectors(_view), labels, codes, np.asarray(snapshot.hash_mean), snapshot.bits)
+    return Pool.of(vectors(_view), labels, codes)
 
 
 def sprite(view: View, ids: np.ndarray, columns: int) -> str | None:

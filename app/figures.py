@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from app import cached, theme
-from app.analysis import miners
+from app.analysis import triplets
 from app.analysis.retrieval import Confusion, confusions
 from app.state import View
 from bon_core.datasets.image_set import SPLIT_NAMES
@@ -148,7 +148,7 @@ def late(view: View) -> Late | None:
         int(steps[-1]),
         d_ap,
         d_an,
-        miners.violating_share(d_ap, d_an, training.margin),
+        triplets.violating_share(d_ap, d_an, training.margin),
         share_with_loss(training.loss, d_ap, d_an, training.margin, _beta(view)),
     )
 

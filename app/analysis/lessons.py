@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.analysis.miners import Pool
+from app.analysis.pool import Pool
 from bon_core.config import MiningConfig
 
 DISTANCES = 4_000_000  # held at once
@@ -91,7 +91,7 @@ def positives(pool: Pool, anchors: np.ndarray) -> np.ndarray:
     """One other sample of each anchor's class, always the same one: (T,) int64. Each class must have two or more."""
     label = pool.label[anchors]
     ahead = 1 + anchors % (pool.size[label] - 1)
-    return pool.members[pool.start[label] + (pool.place[anchors] + ahead) % pool.size[label]]
+    return pool.members[pool.start[label] + (pool.index[anchors] + ahead) % pool.size[label]]
 
 
 def random_moral(share: float) -> str:
@@ -154,10 +154,15 @@ class Negatives:
 
 
 def random_batch(pool: Pool, anchor: int, mining: MiningConfig, margin: float) -> Negatives:
-    """The negatives that a batch of P random classes x m images holds for an anchor; the same ones every time."""
+    """Negatives of an anchor, m of each of P - 1 random classes, as many as a batch holds; the same ones every time.
+
+    A class of fewer than m gives some twice; classes of one come only where there are no others.
+    """
     rng = np.random.default_rng(anchor)
-    drawn = pool.batches(np.array([anchor]), np.empty((1, 0), np.int64), mining.classes, mining.images, rng)
-    return _seen_from(pool, anchor, drawn[0], margin)
+    others = rng.permutation(np.delete(np.arange(len(pool.size)), pool.label[anchor]))
+    others = others[np.argsort(pool.size[others] < 2, kind="stable")][: mining.classes - 1]
+    drawn = [rng.choice(pool.members_of(c), mining.images, replace=pool.size[c] < mining.images) for c in others]
+    return _seen_from(pool, anchor, np.concatenate(drawn), margin)
 
 
 def bucket_of(pool: Pool, anchor: int, code: int, margin: float) -> Negatives:

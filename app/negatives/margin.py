@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import address, figures, theme
-from app.analysis import miners
+from app.analysis import triplets
 from app.state import View
 from app.widgets.distance_plot import distance_plot
 
@@ -19,7 +19,7 @@ def show(view: View) -> None:
     with left:
         control = address.control("margin", float(own), read=float, among=lambda margin: 0 <= margin <= 1)
         margin = st.slider("Margin", 0.0, 1.0, step=0.01, **control)
-        share = miners.violating_share(late.d_ap, late.d_an, margin)
+        share = triplets.violating_share(late.d_ap, late.d_an, margin)
         theme.figures(
             [(theme.percent(share, 0), "of these triplets violate it", "The negative is nearer than positive + margin")]
         )

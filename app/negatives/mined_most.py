@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from app import cached, selection, theme
-from app.analysis import miners
+from app.analysis import triplets
 from app.analysis.retrieval import class_pairs_of
 from app.state import View
 from app.widgets.class_pairs import class_pairs
@@ -40,7 +40,7 @@ def show(view: View) -> None:
             (theme.count(among.sum()), "negatives mined", "one for each anchor of a recorded batch"),
             (theme.count(len(np.unique(mined["step"][among]))), "recorded steps", ""),
             (
-                theme.percent(miners.violating_share(*told, own), 0),
+                theme.percent(triplets.violating_share(*told, own), 0),
                 "violated the margin",
                 f"share of these triplets whose negative was nearer than the positive + {own:g} when it was mined",
             ),

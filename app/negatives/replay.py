@@ -6,7 +6,8 @@ import numpy as np
 import streamlit as st
 
 from app import address, cached, place, selection, theme
-from app.analysis import miners
+from app.analysis import batches
+from app.analysis.triplets import HARD, SEMI_HARD, kinds_of
 from app.state import View
 from app.widgets.bag import ROLES, SHADES, bag
 from app.widgets.mini_map import mini_map
@@ -24,8 +25,8 @@ def show(view: View) -> None:
     step = read_step(view.run.path, number)
     _what_of_the_selection(view)
     margin = view.run.config.training.margin
-    kinds = miners.kinds_of(step["d_ap"], step["d_an"], margin)
-    remembered = miners.remembered(step)
+    kinds = kinds_of(step["d_ap"], step["d_an"], margin)
+    remembered = batches.remembered(step)
     _step_figures(step, kinds, margin)
     st.header("The bag", anchor=False)
     theme.legend(
@@ -36,7 +37,7 @@ def show(view: View) -> None:
     )
     theme.quiet(_bag_words(step, remembered))
     labels = _labels_of(view, step["id"])
-    clicked = bag(view, step, miners.bag_groups(step, labels), remembered, key="bag")
+    clicked = bag(view, step, batches.bag_groups(step, labels), remembered, key="bag")
     st.header("The triplets", anchor=False)
     theme.quiet(
         "The anchor stands at 0; the dot is its positive, the diamond its negative, the band the margin of"
@@ -99,12 +100,12 @@ def _step_figures(step: dict[str, np.ndarray], kinds: np.ndarray, margin: float)
                 f"share of all anchors of the batch whose negative is nearer than the positive + {margin:g}",
             ),
             (
-                theme.percent((kinds == miners.HARD).mean(), 0),
+                theme.percent((kinds == HARD).mean(), 0),
                 "hard",
                 "share of all anchors: the negative is nearer than the positive",
             ),
             (
-                theme.percent((kinds == miners.SEMI_HARD).mean(), 0),
+                theme.percent((kinds == SEMI_HARD).mean(), 0),
                 "semi-hard",
                 "share of all anchors: the negative lies inside the margin",
             ),

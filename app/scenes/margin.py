@@ -6,8 +6,9 @@ import numpy as np
 import streamlit as st
 
 from app import address, cached, figures, theme
-from app.analysis import lessons, miners
+from app.analysis import lessons
 from app.analysis.lessons import Question, above
+from app.analysis.triplets import EASY, kinds_of, violating_share
 from app.figures import Late
 from app.scenes.lesson import Lesson, Missing
 from app.state import View
@@ -29,7 +30,7 @@ def make(view: View) -> Lesson | Missing:
         )
     training = view.run.config.training
     own = float(training.margin)
-    doubled = miners.violating_share(late.d_ap, late.d_an, 2 * own)
+    doubled = violating_share(late.d_ap, late.d_an, 2 * own)
     question, value, figure, first = _asked(training.loss, own, late)
     return Lesson(
         story=(
@@ -104,14 +105,14 @@ def _bench(view: View, late: Late, own: float, told: bool) -> None:
     if one is not None:
         with st.container(key="one-triplet"):
             triplets(view, [_judged(one, margin)], margin=margin, key="one-triplet-board")
-    share = theme.percent(miners.violating_share(late.d_ap, late.d_an, margin), 0) if told else "How many"
+    share = theme.percent(violating_share(late.d_ap, late.d_an, margin), 0) if told else "How many"
     st.html(f'<div class="reading"><b>{share}</b> of the triplets violate a margin of {margin:.2f}</div>')
     distance_plot(late.d_ap, late.d_an, margin, key="lesson-distances", told=told, height="30vh")
 
 
 def _judged(one: Triplet, margin: float) -> Triplet:
-    kind = str(miners.kinds_of(np.array([one.d_ap]), np.array([one.d_an]), margin)[0])
-    told = "beyond the margin" if kind == miners.EASY else "violates the margin"
+    kind = str(kinds_of(np.array([one.d_ap]), np.array([one.d_an]), margin)[0])
+    told = "beyond the margin" if kind == EASY else "violates the margin"
     return Triplet(one.anchor, one.positive, one.negative, one.d_ap, one.d_an, kind, told)
 
 

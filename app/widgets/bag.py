@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from app import theme
-from app.analysis.miners import Group
+from app.analysis.batches import Group
 from app.state import View
 from app.widgets.board import Sheet, board, text
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from app import theme
-from app.analysis.miners import EASY, HARD, SEMI_HARD, kinds_of
+from app.analysis.triplets import EASY, HARD, SEMI_HARD, kinds_of
 from app.widgets.board import board
 
 DOTS = 2500  # drawn of more

@@ -6,24 +6,25 @@ from collections.abc import Mapping
 import numpy as np
 
 from app import theme
-from app.analysis.miners import Draws
+from app.analysis.draws import Draws
 from app.state import View
 from app.widgets.board import Sheet, board, text
 
 GROUPS = {  # heading: miner: what it does; numbers in braces are the page's
     "Inside a batch of random classes · {batch:,} negatives to choose from": {
         "uniform": "a random one",
-        "distance-weighted": "one drawn, nearer ones far likelier",
-        "semi-hard": "one behind the positive, in the margin",
-        "multi-similarity": "one about as near as the worst positive",
+        "distance-weighted": "drawn, nearer ones far likelier",
+        "semi-hard": "behind the positive, in the margin",
+        "multi-similarity": "about as near as the worst positive",
         "batch-hard": "the hardest",
     },
     "Across batches · the hardest in a memory, or in a batch whose classes were sought out": {
         "XBM": "a memory of {memory:,} random samples",
         "LSH batch": "classes out of a bucket of random bits",
         "class neighbours": "classes with the nearest centres",
-        "BoN draw": "not the hardest: any of its bucket",
+        "exact batch": "classes of the nearest, out of all",
         "BoN batch": "classes out of its bucket",
+        "BoN draw": "not the hardest: any of its bucket",
     },
     "The whole data set · {all:,} negatives to search": {
         "exact": "the hardest there is",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app import theme
-from app.analysis.miners import HARD, SEMI_HARD
+from app.analysis.triplets import HARD, SEMI_HARD
 from app.state import View
 from app.widgets.board import Sheet, board, text
 

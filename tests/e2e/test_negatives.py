@@ -40,11 +40,11 @@ def test_the_margin_is_dragged_by_keys(page, server, recorded):
     page.get_by_text("100 %").first.wait_for()
 
 
-def test_eleven_miners_stand_side_by_side(page, server, recorded):
+def test_twelve_miners_stand_side_by_side(page, server, recorded):
     page.goto(f"{server.address}/negatives?run=replayed&show=Miners+side+by+side")
     lines = page.locator(".gap .line:not(.head)")
     lines.first.wait_for()
-    assert lines.count() == 11
+    assert lines.count() == 12
     exact = lines.filter(has_text="the hardest there is")
     assert "0" in exact.locator(".told b").first.inner_text()
     address = page.url

@@ -5,11 +5,10 @@ import pytest
 
 from app.analysis import lessons
 from app.analysis.lessons import Question
-from app.analysis.miners import Pool
+from app.analysis.pool import Pool
 from bon_core.config import MiningConfig
 
 MARGIN = 0.2
-BITS = 2
 
 
 def on_circle(degrees) -> np.ndarray:
@@ -23,7 +22,7 @@ def chord(degrees: float) -> float:
 
 
 def pool_of(degrees, labels, codes) -> Pool:
-    return Pool.of(on_circle(degrees), np.array(labels), np.array(codes), np.zeros(2, np.float32), BITS)
+    return Pool.of(on_circle(degrees), np.array(labels), np.array(codes))
 
 
 @pytest.fixture
@@ -107,6 +106,23 @@ def test_a_random_batch_is_of_the_configs_size_and_stays_the_same(crowd):
     assert (batch.violates == (batch.distance < batch.d_ap + MARGIN)).all()
     np.testing.assert_array_equal(batch.row, lessons.random_batch(pool, 40, mining, MARGIN).row)
     assert (batch.row != lessons.random_batch(pool, 41, mining, MARGIN).row).any()
+
+
+def test_a_random_batch_holds_distinct_classes_and_no_picture_twice(crowd):
+    pool, _ = crowd
+    for anchor in range(0, 300, 40):
+        rows = lessons.random_batch(pool, anchor, MiningConfig(classes=6, images=3, groups=2), MARGIN).row
+        assert len(np.unique(rows)) == 15
+        assert np.unique(pool.label[rows], return_counts=True)[1].tolist() == [3] * 5
+
+
+def test_classes_of_one_picture_come_last_into_a_random_batch():
+    pool = pool_of(range(0, 90, 10), [0, 0, 1, 1, 2, 2, 3, 4, 5], [0] * 9)
+    for anchor in (0, 1):
+        few = lessons.random_batch(pool, anchor, MiningConfig(classes=3, images=2, groups=1), MARGIN)
+        assert set(pool.label[few.row]) == {1, 2}
+    more = lessons.random_batch(pool, 0, MiningConfig(classes=4, images=2, groups=1), MARGIN)
+    assert len(more.row) == 6 and {1, 2} < set(pool.label[more.row])
 
 
 def test_fewer_classes_than_a_batch_wants_give_fewer_negatives(crowd):

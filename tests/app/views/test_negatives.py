@@ -5,6 +5,8 @@ import re
 
 import numpy as np
 import pytest
+import streamlit as st
+import torch
 
 from app import kept, selection
 from app.negatives import replay
@@ -13,6 +15,7 @@ from app.state import View
 from app.widgets import class_pairs
 from app.widgets.triage import Verdicts, as_table
 from bon_core.evaluation.suspicion import suspicion
+from bon_core.mining import Exact
 from tests.app.records import at, words
 
 REPLAY, SIDE_BY_SIDE = "Replay a step", "Miners side by side"
@@ -78,6 +81,26 @@ def test_side_by_side_names_the_batch_of_the_runs_config(visit, tiny_run):
     app = visit("negatives")
     assert "As in this run&#x27;s config: a batch has P = 12 classes of m = 3 images" in words(app)
     assert "G = 4 seeds that bring 2 classes each" in words(app)
+    assert "This split has 4 classes to draw from, so here P = 4 and G = 1." in words(app)
+
+
+def test_side_by_side_shows_what_the_librarys_miner_chooses(visit, recorded, monkeypatch):
+    view = View(recorded, recorded.snapshot(), "test", "class")
+    vectors, labels = np.asarray(view.snapshot.vectors).astype(np.float32), np.asarray(view.snapshot.labels)
+    anchor = view.rows[0]
+    negatives = view.rows[labels[view.rows] != labels[anchor]]
+    hardest = view.ids[np.searchsorted(view.rows, negatives[np.argmax(vectors[negatives] @ vectors[anchor])])]
+
+    def choice() -> int:
+        app = visit("negatives", show=SIDE_BY_SIDE, anchor=str(view.snapshot.ids[anchor]))
+        boards = [json.loads(element.proto.json or "{}").get("html", "") for element in app.get("bidi_component")]
+        line = next(html for html in boards if "exact batch<" in html).split("exact batch<")[1].split('class="name"')[0]
+        return int(re.search(r'data-pick="(\d+)"', line)[1])
+
+    assert choice() == hardest
+    st.cache_data.clear()
+    monkeypatch.setattr(Exact, "_search", lambda self, seeds: torch.full((len(seeds), 1), self.index.count))
+    assert choice() != hardest, "where the library finds no mates, the page shows that"
 
 
 def test_side_by_side_says_when_there_is_no_config_behind_the_embedding(visit, tiny_run):
