@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bon_core.base.chunks import row_chunks
 from bon_core.config import InputError, check
 from bon_core.division.slices import slices
 
 STARTS = 3  # cold starts, of which the best is kept; a warm start needs no other
 MAX_ROUNDS = 30
-BLOCK = 65536  # rows worked on at once, so that a memory map stays on disk
+ENOUGH = 1e-7  # relative gain of the objective in a round, below which faiss ends: what float32 can tell apart
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,20 @@ class Clustering:
 
 
 def cluster(vectors: np.ndarray, num_clusters: int, *, seed: int, previous: np.ndarray | None = None) -> Clustering:
-    """Partition `vectors` into K clusters by Lloyd's k-means. The same arguments give the same clusters.
+    """Partition `vectors` into K clusters by faiss's k-means. The same arguments give the same clusters.
 
     Parameters
     ----------
-    vectors : (N, D) float, finite; need not be of unit length
+    vectors : (N, D) float, finite; need not be of unit length. C-contiguous float32 is read where it lies, also when it
+        is mapped from a file; anything else is copied as float32
     num_clusters : K, 1 to N
     previous : (N,) labels of the clustering before; its clusters' means in the present `vectors` are then the start,
         which is quicker and keeps most samples where they were. Without it, the best of a few k-means++ starts.
 
     Notes
     -----
-    A cluster that runs empty takes over the sample farthest from its centroid.
+    faiss splits a large cluster where one runs empty. One that is empty even so, as in a collapsed embedding, takes
+    over the sample farthest from its centroid.
 
     Raises
     ------
@@ -55,15 +58,12 @@ def cluster(vectors: np.ndarray, num_clusters: int, *, seed: int, previous: np.n
         If vectors are not a finite (N, D) array, K does not fit N, or `previous` does not fit either.
     """
     _check(vectors, num_clusters, previous)
-    rng = np.random.default_rng(seed)
-    if previous is not None:
-        means, sizes = cluster_means(vectors, previous, num_clusters)
-        living = means[sizes > 0]
-        means[sizes == 0] = _spread(vectors, living, num_clusters, rng)[len(living) :]
-        return _lloyd(vectors, means)
-    firsts = rng.integers(len(vectors), size=(STARTS, 1))
-    found = [_lloyd(vectors, _spread(vectors, vectors[first], num_clusters, rng)) for first in firsts]
-    return min(found, key=lambda clustering: clustering.objective)
+    if previous is None:
+        return _settled(vectors, _trained(vectors, num_clusters, seed))
+    means, sizes = cluster_means(vectors, previous, num_clusters)
+    names = np.argsort(sizes == 0, kind="stable")  # of faiss's centroids, which begin with those that it is given
+    means[names] = _trained(vectors, num_clusters, seed, start=means[sizes > 0])
+    return _settled(vectors, means)
 
 
 def match(previous: np.ndarray, current: np.ndarray, num_clusters: int, num_previous: int | None = None) -> np.ndarray:
@@ -112,9 +112,9 @@ def align(previous: np.ndarray, current: np.ndarray, num_clusters: int) -> np.nd
 def cluster_means(vectors: np.ndarray, labels: np.ndarray, num_clusters: int) -> tuple[np.ndarray, np.ndarray]:
     """Means (K, D) float32 and sizes (K,) int64 of the clusters; the mean of an empty one is zero."""
     sums = np.zeros((num_clusters, vectors.shape[1]))
-    for start in range(0, len(vectors), BLOCK):
-        members = labels[start : start + BLOCK, None] == np.arange(num_clusters)  # (b, K)
-        sums += members.T.astype(np.float32) @ vectors[start : start + BLOCK].astype(np.float32, copy=False)
+    for rows in row_chunks(len(vectors)):
+        members = labels[rows, None] == np.arange(num_clusters)  # (b, K)
+        sums += members.T.astype(np.float32) @ vectors[rows].astype(np.float32, copy=False)
     sizes = np.bincount(labels, minlength=num_clusters)
     return (sums / np.maximum(sizes, 1)[:, None]).astype(np.float32), sizes
 
@@ -122,21 +122,37 @@ def cluster_means(vectors: np.ndarray, labels: np.ndarray, num_clusters: int) ->
 def squared_distances(vectors: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     """Squared distances (b, K) float32 of vectors (b, D) to centroids (K, D)."""
     vectors = vectors.astype(np.float32, copy=False)
-    squared = np.einsum("nd,nd->n", vectors, vectors)[:, None] - 2 * vectors @ centroids.T
+    squared = np.einsum("nd,nd->n", vectors, vectors)[:, None] - vectors @ (2 * centroids.T)
     return np.maximum(squared + np.einsum("kd,kd->k", centroids, centroids), 0)
 
 
-def _lloyd(vectors: np.ndarray, means: np.ndarray) -> Clustering:
-    labels = None
-    for _ in range(MAX_ROUNDS):
-        before, labels = labels, _assign(vectors, means)
-        if before is not None and np.array_equal(before, labels):
-            break
-        means, _ = cluster_means(vectors, labels, len(means))
-    total = 0.0
-    for start in range(0, len(vectors), BLOCK):
-        block = slice(start, start + BLOCK)
-        total += float(np.square(vectors[block] - means[labels[block]]).sum(dtype=np.float64))
+def _trained(vectors: np.ndarray, num_clusters: int, seed: int, start: np.ndarray | None = None) -> np.ndarray:
+    """Centroids (K, D) float32: `start`'s first, each moved, then those that k-means++ adds up to K."""
+    import faiss
+
+    kmeans = faiss.Kmeans(
+        vectors.shape[1],
+        num_clusters,
+        niter=MAX_ROUNDS,
+        nredo=STARTS if start is None else 1,
+        seed=int(np.random.default_rng(seed).integers(2**31)),
+        init_method=faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
+        early_stop_threshold=ENOUGH,
+        min_points_per_centroid=1,
+        max_points_per_centroid=len(vectors),  # all of them; faiss would take a sample
+        check_input_data_for_NaNs=False,
+    )
+    kmeans.train(vectors, init_centroids=start)
+    return kmeans.centroids
+
+
+def _settled(vectors: np.ndarray, means: np.ndarray) -> Clustering:
+    """Each sample with its nearest of `means`, and what that gives."""
+    labels = _assign(vectors, means)
+    means, _ = cluster_means(vectors, labels, len(means))
+    total = sum(
+        float(np.square(vectors[rows] - means[labels[rows]]).sum(dtype=np.float64)) for rows in row_chunks(len(vectors))
+    )
     return Clustering(labels, means, total / len(vectors))
 
 
@@ -144,10 +160,10 @@ def _assign(vectors: np.ndarray, means: np.ndarray) -> np.ndarray:
     """The nearest mean of each sample, (N,); a mean without samples is given the farthest one of another."""
     labels = np.empty(len(vectors), dtype=np.int64)
     away = np.empty(len(vectors), dtype=np.float32)
-    for start in range(0, len(vectors), BLOCK):
-        squared = squared_distances(vectors[start : start + BLOCK], means)
-        labels[start : start + BLOCK] = squared.argmin(axis=1)
-        away[start : start + BLOCK] = squared.min(axis=1)
+    for rows in row_chunks(len(vectors)):
+        squared = squared_distances(vectors[rows], means)
+        labels[rows] = squared.argmin(axis=1)
+        away[rows] = squared.min(axis=1)
     sizes = np.bincount(labels, minlength=len(means))
     empty = np.flatnonzero(sizes == 0)
     if len(empty):
@@ -157,21 +173,6 @@ def _assign(vectors: np.ndarray, means: np.ndarray) -> np.ndarray:
             sizes[labels[sample]] -= 1
             labels[sample] = name
     return labels
-
-
-def _spread(vectors: np.ndarray, means: np.ndarray, num_clusters: int, rng: np.random.Generator) -> np.ndarray:
-    """k-means++: add samples to `means` up to K, each drawn in proportion to its squared distance to those there."""
-    away = np.full(len(vectors), np.inf, dtype=np.float32)
-    means = latest = means.astype(np.float32)
-    while len(means) < num_clusters:
-        for start in range(0, len(vectors), BLOCK):
-            block = slice(start, start + BLOCK)
-            away[block] = np.minimum(away[block], squared_distances(vectors[block], latest).min(axis=1))
-        mass = np.cumsum(away, dtype=np.float64)
-        place = min(int(np.searchsorted(mass, rng.random() * mass[-1], side="right")), len(vectors) - 1)
-        latest = vectors[place : place + 1].astype(np.float32)
-        means = np.concatenate([means, latest])
-    return means
 
 
 def _check(vectors: np.ndarray, num_clusters: int, previous: np.ndarray | None) -> None:
@@ -184,7 +185,7 @@ def _check(vectors: np.ndarray, num_clusters: int, previous: np.ndarray | None) 
         1 <= num_clusters <= len(vectors),
         f"{len(vectors)} samples cannot form {num_clusters} clusters; ask for 1 to {len(vectors)}.",
     )
-    if not all(np.isfinite(vectors[start : start + BLOCK]).all() for start in range(0, len(vectors), BLOCK)):
+    if not all(np.isfinite(vectors[rows]).all() for rows in row_chunks(len(vectors))):
         raise InputError("Vectors to cluster hold NaN or infinity; lower the learning rate, or drop such rows.")
     if previous is not None:
         check(

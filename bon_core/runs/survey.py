@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from bon_core.base.chunks import row_chunks
 from bon_core.config import check
 from bon_core.datasets.embeddings import EmbeddingSet
 from bon_core.datasets.image_set import SPLIT_NAMES
-from bon_core.division.clustering import BLOCK, cluster, cluster_means, squared_distances
+from bon_core.division.clustering import cluster, cluster_means, squared_distances
 from bon_core.division.diagnostics import pieces, slice_correlation
 from bon_core.evaluation.distances import distinct, spread
 from bon_core.evaluation.metrics import RECALL_AT, neighbours_needed, nmi, recall, retrieval_metrics
@@ -122,7 +123,7 @@ def fitted_division(vectors: np.ndarray, count: int, *, seed: int) -> Division:
         return Division(clusters=cluster(vectors, count, seed=seed).labels, count=count, origin="fitted")
     some = np.sort(np.random.default_rng(seed).choice(len(vectors), MOST_CLUSTERED, replace=False))
     centroids = cluster(vectors[some], count, seed=seed).centroids
-    nearest = [squared_distances(vectors[block], centroids).argmin(axis=1) for block in _blocks(len(vectors))]
+    nearest = [squared_distances(vectors[rows], centroids).argmin(axis=1) for rows in row_chunks(len(vectors))]
     return Division(clusters=np.concatenate(nearest), count=count, origin="fitted")
 
 
@@ -199,7 +200,7 @@ def take(
 
 def _hash_arrays(vectors: np.ndarray, hashing: Hashing) -> dict[str, np.ndarray]:
     """The hasher, the codes (N,) that it gives the vectors now, and those in the table."""
-    codes = [codes_of(vectors[block], hashing.mean, hashing.projection) for block in _blocks(len(vectors))]
+    codes = [codes_of(vectors[rows], hashing.mean, hashing.projection) for rows in row_chunks(len(vectors))]
     return {
         "codes": np.concatenate(codes),
         "stored_codes": hashing.stored,
@@ -283,9 +284,9 @@ def _hardness(table: NeighbourTable, labels: np.ndarray) -> np.ndarray:
         return np.where(wanted.any(axis=1), distances[np.arange(len(at)), at], distances[:, -1])
 
     hardness = np.empty(len(labels), dtype=np.float32)
-    for block in _blocks(len(labels)):
-        same = labels[table.indices[block]] == labels[block, None]  # (b, k)
-        hardness[block] = first(same, table.distances[block]) - first(~same, table.distances[block])
+    for rows in row_chunks(len(labels)):
+        same = labels[table.indices[rows]] == labels[rows, None]  # (b, k)
+        hardness[rows] = first(same, table.distances[rows]) - first(~same, table.distances[rows])
     return hardness
 
 
@@ -294,16 +295,11 @@ def _clusters(vectors: np.ndarray, division: Division) -> tuple[np.ndarray, np.n
     named = np.where(division.clusters >= 0, division.clusters, division.count)  # the last one: those without
     centroids = cluster_means(vectors, named, division.count + 1)[0][:-1]
     clusters, distance = np.empty(len(vectors), dtype=np.int64), np.empty(len(vectors), dtype=np.float32)
-    for block in _blocks(len(vectors)):
-        squared = squared_distances(vectors[block], centroids)  # (b, K)
-        clusters[block] = np.where(named[block] < division.count, named[block], squared.argmin(axis=1))
-        distance[block] = np.sqrt(squared[np.arange(len(squared)), clusters[block]])
+    for rows in row_chunks(len(vectors)):
+        squared = squared_distances(vectors[rows], centroids)  # (b, K)
+        clusters[rows] = np.where(named[rows] < division.count, named[rows], squared.argmin(axis=1))
+        distance[rows] = np.sqrt(squared[np.arange(len(squared)), clusters[rows]])
     return centroids, clusters, distance
-
-
-def _blocks(count: int) -> list[slice]:
-    """Rows worked on at once, where a million at once would take more memory than the vectors do."""
-    return [slice(start, start + BLOCK) for start in range(0, count, BLOCK)]
 
 
 def _slices(
