@@ -6,7 +6,7 @@ PORT ?= 8501
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test stress lint locked clean
+.PHONY: app test test-fast stress lint locked clean
 
 app: $(VENV)/app-ready
 	$(BIN)/python -m streamlit run app/main.py --server.address $(HOST) --server.port $(PORT) \
@@ -14,6 +14,10 @@ app: $(VENV)/app-ready
 
 test: $(VENV)/test-ready
 	$(BIN)/python -m pytest
+
+# In two processes, without what is marked `slow`: browsers, kills, whole trainings. Within three minutes on two cores.
+test-fast: $(VENV)/test-ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2
 
 # Hours of kills, hostile files and page changes, in benchmarks/results/reliability.md. Atheris is not there everywhere.
 stress: $(VENV)/test-ready
@@ -25,8 +29,12 @@ locked: | $(BIN)/python
 	$(BIN)/python -m pip install --require-hashes -r requirements.lock
 	@touch $(VENV)/app-ready
 
+# Python's style and types, and the JavaScript of the maps; oxlint comes as a wheel, so that nobody needs node.
 lint: $(VENV)/test-ready
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/oxlint --deny-warnings app
 
 clean:
 	rm -rf $(VENV)

@@ -14,6 +14,7 @@ from bon_core.base import paths
 from bon_core.base.files import path_of, whole_file
 from bon_core.config import DataConfig, InputError, check
 from bon_core.datasets import VectorSet, holds_vectors, huggingface, lasting_name, load_data, load_images, load_vectors
+from bon_core.datasets.embeddings import EmbeddingSet
 from bon_core.datasets.labelled import TRAIN
 from bon_core.datasets.vectors import load_vector_set
 
@@ -147,7 +148,8 @@ def _images(source: str, class_level: int | None = None) -> Brought:
 
 def _vectors(path: Path) -> Brought:
     try:
-        found, why_not = load_vector_set(path), ""
+        found: VectorSet | EmbeddingSet = load_vector_set(path)
+        why_not = ""
     except InputError as error:  # one that has no classes to test on may still be explored
         found, why_not = load_vectors(path)[0], str(error)
     return Brought(
@@ -157,5 +159,5 @@ def _vectors(path: Path) -> Brought:
         len(np.unique(found.labels)),
         found.vectors.shape[1],
         why_not,
-        found.intake.details(),
+        found.told.details(),
     )

@@ -7,7 +7,7 @@ import json
 import types
 import typing
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 ImageBackbone = Literal["conv4", "efficientnet-lite0"]
 VectorBackbone = Literal["linear", "mlp"]
@@ -154,12 +154,12 @@ class MiningConfig:
     @property
     def batch_miner(self) -> BatchMinerName:
         """Who composes the batches."""
-        return self.miner if self.miner in get_args(BatchMinerName) else "uniform"
+        return cast(BatchMinerName, self.miner) if self.miner in get_args(BatchMinerName) else "uniform"
 
     @property
     def in_batch_miner(self) -> InBatchMiner:
         """Who chooses inside a batch, or in XBM's memory."""
-        return self.miner if self.miner in get_args(InBatchMiner) else self.in_batch
+        return cast(InBatchMiner, self.miner) if self.miner in get_args(InBatchMiner) else self.in_batch
 
     @property
     def batch(self) -> int:
@@ -299,7 +299,7 @@ def _build(kind: type, tree: Any, where: str) -> Any:
 
 def _value(hint: Any, value: Any, where: str) -> Any:
     """`value` if it is of the type `hint`; integers pass as floats, nothing else is converted."""
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         return _build(hint, value, where)
     if get_origin(hint) is Literal:
         return value  # the dataclass itself knows its choices

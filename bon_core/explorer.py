@@ -119,12 +119,13 @@ def explore(
     count = len(found)
     parts = np.full(count, TEST, dtype=np.uint8) if split is None else _codes(split, count)
     pictures, note = (None, "") if images is None else _pictures(images, found)
-    found = replace(found, intake=found.intake.noting(note))
+    intake = found.told.noting(note)
+    found = replace(found, intake=intake)
     digest = _digest(found, parts, pictures)
     run = _known_run(name or f"arrays-{digest[:8]}", digest)
     if run is None:
         run = _new_run(name or f"arrays-{digest[:8]}", found, parts, pictures, digest)
-    tell(found.intake)
+    tell(intake)
     server = _running()
     opened = Explorer(run.name, f"{server.address}/map?run={quote(run.name)}", server)
     if browser or (browser is None and _has_display() and not _in_notebook()):
@@ -288,7 +289,7 @@ def _pictures(images: Any, embeddings: EmbeddingSet) -> tuple[ImageSet, str]:
     them. They are all of one part, as a part may share its classes here.
     """
     count = len(embeddings)
-    given = list(images) if isinstance(images, list | tuple) else _array(images, "images")
+    given: Any = list(images) if isinstance(images, list | tuple) else _array(images, "images")
     many = len(given) if isinstance(given, list) or given.ndim else 1
     check(
         many == count,

@@ -1,5 +1,7 @@
 """What many tests share: a small set of images whose classes differ, and runs kept out of the project's folder."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -9,6 +11,15 @@ from bon_core.datasets.vector_set import VectorSet
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no bug
 settings.load_profile("patient")
+
+SLOW_FOLDERS = ("e2e", "robustness")  # browsers, killed trainings, hostile files: `make test-fast` leaves them out
+
+
+def pytest_collection_modifyitems(items):
+    """Whole folders are slow; elsewhere a module or a test that takes over about two seconds says so itself."""
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).parts[0] in SLOW_FOLDERS:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

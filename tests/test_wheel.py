@@ -89,6 +89,8 @@ def test_installed_its_app_is_whole(installed):
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file({str(installed / PACKED / "app" / "main.py")!r}, default_timeout=60).run()
 import app as package
+
+pytestmark = pytest.mark.slow
 print(len(app.exception), package.__file__, "glyphs-bon-dc4" in app.selectbox(key="run").options)
 """
     assert run(installed, "-c", code).split() == ["0", str(installed / PACKED / "app" / "__init__.py"), "True"]

@@ -12,7 +12,7 @@ import numpy as np
 
 from bon_core.base.files import opened, whole_file
 from bon_core.base.intake import tell
-from bon_core.config import check
+from bon_core.config import Device, check
 from bon_core.datasets import load_data, load_vectors
 from bon_core.datasets.embeddings import EmbeddingSet
 from bon_core.datasets.image_set import SPLIT_NAMES, ImageSet
@@ -31,7 +31,7 @@ from bon_core.training.evaluator import held_out
 COPY = 1e-3  # of the vectors' spread: samples no farther apart are copies
 
 
-def evaluate(name: str, *, data: str | None, device: str) -> dict[str, Any]:
+def evaluate(name: str, *, data: str | None, device: Device) -> dict[str, Any]:
     """Retrieval metrics of a trained run on its held-out classes, or on the test part of another data set.
 
     A run of embeddings has no network: its figures are those measured when its snapshot was taken.
@@ -68,7 +68,7 @@ def _as_measured(run: Run) -> dict[str, Any]:
     }
 
 
-def embed(name: str, *, data: str | None, out: str, device: str) -> dict[str, Any]:
+def embed(name: str, *, data: str | None, out: str, device: Device) -> dict[str, Any]:
     """Embed a whole data set with a trained run and write vectors, labels, ids and splits to `out`."""
     path = writable(out, (".npz", ".parquet"))
     run = store.open_run(name)
@@ -101,7 +101,7 @@ def snapshot_embeddings(name: str, file: str) -> dict[str, Any]:
     path = store.new_path(name)  # refuse a bad name before the file is read
     embeddings, split = load_vectors(file)
     shot = run_of_embeddings(path, embeddings, split, data=Path(file).name)
-    tell(embeddings.intake)
+    tell(embeddings.told)
     return {
         "run": name,
         "samples": len(embeddings),
@@ -120,14 +120,14 @@ def mine(name: str, *, split: str, count: int, seed: int, out: str | None) -> di
     path = writable(out, (".csv", ".parquet")) if out else None
     shot = store.open_run(name).snapshot()
     rows = np.flatnonzero(np.asarray(shot.split) == SPLIT_NAMES.index(split))
-    others = " or ".join(f"--split {SPLIT_NAMES[code]}" for code in np.unique(shot.split))
-    check(len(rows) > 0, f"Run {name} has no {split} samples; give {others}.")
+    there = " or ".join(f"--split {SPLIT_NAMES[code]}" for code in np.unique(shot.split))
+    check(len(rows) > 0, f"Run {name} has no {split} samples; give {there}.")
     check(len(np.unique(shot.labels[rows])) > 1, f"The {split} samples of {name} are of one class; negatives need two.")
     vectors, labels = shot.embedding().vectors[rows], np.asarray(shot.labels)[rows].astype(np.int64)
     picked = nearest_mates(vectors, labels, np.asarray(shot.codes)[rows], count, seed=seed)
     found = picked >= 0
     served = found.any(axis=1)
-    check(served.any(), f"No {split} sample of {name} shares its bucket with another class; train it further.")
+    check(bool(served.any()), f"No {split} sample of {name} shares its bucket with another class; train it further.")
     hard = hardness_of(vectors, labels, np.where(found, picked, 0))
     copied = COPY * spread(vectors)
     if path is not None:
@@ -218,7 +218,7 @@ def export(name: str, *, what: str, out: str) -> dict[str, Any]:
     return {"run": name, "rows": len(next(iter(columns.values()))), "file": out}
 
 
-def _embedding_set(run: Run, images: ImageSet | VectorSet, device: str) -> EmbeddingSet:
+def _embedding_set(run: Run, images: ImageSet | VectorSet, device: Device) -> EmbeddingSet:
     from bon_core.networks.embedding import embed as embed_images
     from bon_core.training.trainer import device_for
 

@@ -338,9 +338,9 @@ def _parser() -> argparse.ArgumentParser:
     mine.add_argument("--out", metavar="FILE", help="write every pair to .csv or .parquet")
 
     export = verb("export", "write a run to a file, or in the format of another tool", "a run with a snapshot")
-    kind = export.add_mutually_exclusive_group()
-    kind.add_argument("--what", choices=("points", "mined", "model"), default="points", help="default: points")
-    kind.add_argument("--to", choices=TOOLS, help="; ".join(f"{name}: {text}" for name, text in TOOLS.items()))
+    target = export.add_mutually_exclusive_group()
+    target.add_argument("--what", choices=("points", "mined", "model"), default="points", help="default: points")
+    target.add_argument("--to", choices=TOOLS, help="; ".join(f"{name}: {text}" for name, text in TOOLS.items()))
     export.add_argument("--follow", action="store_true", help="tensorboard: go on as long as the run is at work")
     text = ".csv or .parquet; .safetensors for the model; with --to what that tool reads"
     export.add_argument("--out", required=True, metavar="PATH", help=text)

@@ -2,6 +2,7 @@
 embeddings to explore. Nothing here imports torch.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from bon_core.base.files import path_of
@@ -28,7 +29,7 @@ __all__ = [
     "load_vectors",
 ]
 
-NAMED_SETS = {"glyphs": glyphs.load, "omniglot": omniglot.load}
+NAMED_SETS: dict[str, Callable[[str | None, int | None], ImageSet]] = {"glyphs": glyphs.load, "omniglot": omniglot.load}
 
 HOLD_OUT_SEED = 0  # the validation classes are part of the data, not of a run's chance
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Columns:
     labels: np.ndarray
     ids: np.ndarray | None = None
     split: np.ndarray | None = None
-    class_names: np.ndarray | None = None
+    class_names: Any = None  # (P,), an array as it was read, or texts once they are checked
     fields: dict[str, np.ndarray] = field(default_factory=dict)
     source: str = ""
     left_out: dict[str, str] = field(default_factory=dict)

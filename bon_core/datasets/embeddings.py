@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from bon_core.base.files import scratch
-from bon_core.base.intake import Intake
+from bon_core.base.intake import Intake, counted
 from bon_core.config import InputError, check
 
 UNIT_TOLERANCE = 1e-3
@@ -103,6 +104,11 @@ class EmbeddingSet:
             intake=intake and intake.noting(about_lengths(lengths)),
         )
 
+    @property
+    def told(self) -> Intake:
+        """What was read, at least how many embeddings."""
+        return self.intake or Intake(took=counted(len(self), "embeddings"))
+
     def __len__(self) -> int:
         return len(self.vectors)
 
@@ -139,8 +145,8 @@ def numbered(labels: np.ndarray, class_names: Sequence[str] | None = None) -> tu
     return labels.astype(np.int64), tuple(class_names)
 
 
-def check_vectors(vectors: np.ndarray, what: str = "Embeddings") -> None:
-    """Raise InputError unless `vectors` are real numbers of two dimensions, (N, D). The one check at every door."""
+def check_vectors(vectors: Any, what: str = "Embeddings") -> None:
+    """Raise InputError unless `vectors`, an array or Rows, are real numbers (N, D). The one check at every door."""
     check(
         vectors.ndim == 2 and 0 not in vectors.shape and vectors.dtype.kind in "fiu",
         f"{what} are {vectors.dtype} of shape {vectors.shape}, but must be real numbers, (samples, width), with at"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -123,9 +123,10 @@ def assemble(
     drawn = "half of the classes are kept for testing" if pooled or None in parts else ""
     why = ", as most classes are in several parts" if pooled else ""
     took = f"{counted(len(files), 'images')} of {counted(len(class_names), 'classes')}, {size} px"
+    images: Any = _on_disk(files, size) if stay else _decode_all(files, size)  # what stays behaves as an array
     return ImageSet(
         name=name,
-        images=_on_disk(files, size) if stay else _decode_all(files, size),
+        images=images,
         labels=labels,
         class_names=tuple(class_names),
         split=split,
@@ -190,7 +191,7 @@ def _check_classes(path: str | Path, places: Mapping[str, Place], pooled: bool, 
         max(counts.values()) >= 2,
         f"No class in {path} has 2 images, so nothing can be retrieved; put all images of a class into one sub-folder.",
     )
-    used = collections.defaultdict(set)
+    used: collections.defaultdict[str, set] = collections.defaultdict(set)
     for part, class_name in places.values():
         used[class_name].add(part)
     shared = sorted(class_name for class_name, its_parts in used.items() if len(its_parts) > 1)

@@ -127,7 +127,7 @@ def _columns(name: str, rows: "Dataset", options: Mapping[str, str]) -> tuple[st
     labels = [column for column, kind in kinds.items() if isinstance(kind, datasets.ClassLabel)]
     if len(labels) != 1:
         labels = [column for column in LABELS if column in kinds][:1] or labels
-    found = []
+    found: list[str] = []
     for option, candidates in (("image", images), ("label", labels)):
         asked = [options[option]] if option in options else candidates
         check(

@@ -9,8 +9,9 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, BinaryIO
 
 from bon_core.base.files import check_text
 from bon_core.base.intake import listed, shortened
@@ -104,7 +105,8 @@ def _in_folder(root: Path, passed_over: PassedOver) -> Iterator[ImageFile]:
     def closed(error: OSError) -> None:
         passed_over[CLOSED].append(str(error.filename))
 
-    ways = {str(root): (root.resolve(),)}  # folder -> the real folders that links led to on the way there
+    # folder -> the real folders that links led to on the way there
+    ways: dict[str, tuple[Path, ...]] = {str(root): (root.resolve(),)}
     for folder, inner, file_names in os.walk(str(root), followlinks=True, onerror=closed):
         way = ways.pop(folder)
         _open_links(Path(folder), way, inner, ways, passed_over)
@@ -115,7 +117,7 @@ def _in_folder(root: Path, passed_over: PassedOver) -> Iterator[ImageFile]:
                 passed_over[DEAD].append(name)
             elif _wanted(name, passed_over):
                 if path.is_file():
-                    yield ImageFile(name=name, size=path.stat().st_size, open=lambda path=path: path.open("rb"))
+                    yield ImageFile(name=name, size=path.stat().st_size, open=partial(_opened, path))
                 else:
                     passed_over[SPECIAL].append(name)
 
@@ -161,7 +163,15 @@ def _in_zip(path: Path, archive: zipfile.ZipFile, passed_over: PassedOver) -> It
             not entry.flag_bits & 1,
             f"The zip {path} is encrypted (first at {name!r}) and cannot be read; make it again without a password.",
         )
-        yield ImageFile(name=name, size=entry.file_size, open=lambda entry=entry: io.BytesIO(archive.read(entry)))
+        yield ImageFile(name=name, size=entry.file_size, open=partial(_in_memory, archive, entry))
+
+
+def _opened(path: Path) -> BinaryIO:
+    return path.open("rb")
+
+
+def _in_memory(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> BinaryIO:
+    return io.BytesIO(archive.read(entry))
 
 
 def _wanted(name: str, passed_over: PassedOver) -> bool:

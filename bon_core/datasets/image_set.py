@@ -70,7 +70,7 @@ class ImageSet(LabelledSet):
             )  # as text of one length: other would be pickled
             arrays[f"field_{number}_codes"] = codes.astype(np.int32)
         with whole_file(Path(path)) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
+            np.savez_compressed(file, allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> "ImageSet":

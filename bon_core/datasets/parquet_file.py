@@ -224,7 +224,10 @@ def _fields(file: "pq.ParquetFile", taken: list[str]) -> tuple[dict[str, np.ndar
     left_out: dict[str, str] = {}
     for name in (name for name in file.schema_arrow.names if name not in taken and not INDEX.fullmatch(name)):
         found = usual.BEYOND if len(fields) == usual.MOST_FIELDS else _field(file, name)
-        (left_out if isinstance(found, str) else fields)[name] = found
+        if isinstance(found, str):
+            left_out[name] = found
+        else:
+            fields[name] = found
     return fields, left_out
 
 

@@ -42,9 +42,9 @@ class PictureFiles:
         return len(self.positions)
 
     def __getitem__(self, which: int | slice | np.ndarray) -> np.ndarray:
-        rows = self.positions[which]
+        rows = np.asarray(self.positions[which])
         if rows.ndim == 0:
-            return self.decode(self.files[rows])
+            return self.decode(self.files[int(rows)])
         decoded = self._workers.map(self.decode, (self.files[row] for row in rows))
         return np.stack(list(decoded)) if len(rows) else np.empty((0, *self.shape[1:]), self.dtype)
 

@@ -1,6 +1,7 @@
 """Ready embeddings with labels from .npz, .npy or .parquet. Legend: N embeddings, D width."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -168,7 +169,8 @@ def _from_npz(path: Path) -> Columns:
             " numpy.savez(file, vectors=..., labels=...).",
         )
     found = {kind: name for kind, name in names.items() if name}
-    columns = Columns(**{kind: arrays[name] for kind, name in found.items()})
+    taken: dict[str, Any] = {kind: arrays[name] for kind, name in found.items()}
+    columns = Columns(**taken)
     columns.source = ", ".join(
         [f"vectors from the array {found.pop('vectors')}", *(f"{kind} from {name}" for kind, name in found.items())]
     )
@@ -221,7 +223,8 @@ def _from_npy(path: Path) -> Columns:
         " .npz.",
     )
     vectors = _read_npy(path, mapped=True)
-    columns = Columns(vectors=vectors, **{name: _read_npy(file) for name, file in found.items()})
+    others: dict[str, Any] = {name: _read_npy(file) for name, file in found.items()}
+    columns = Columns(vectors=vectors, **others)
     columns.source = ", ".join([f"vectors from {path.name}", *(f"{name} from {f.name}" for name, f in found.items())])
     return columns
 

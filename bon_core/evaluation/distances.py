@@ -41,8 +41,8 @@ def sharpened(
     lengths : (Q,) squared, of the queries around the centre
     """
     squared = np.maximum(squared, 0)
-    small = np.nonzero(squared < CLOSE * lengths[:, None])
-    return _from_differences(squared, small, found, queries, vectors)
+    rows, columns = np.nonzero(squared < CLOSE * lengths[:, None])
+    return _from_differences(squared, (rows, columns), found, queries, vectors)
 
 
 def squared_to(queries: np.ndarray, vectors: np.ndarray, found: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class Index:
     kind: Kind
     vectors: np.ndarray
     centre: np.ndarray
-    faiss: "faiss.Index"
+    faiss: Any  # an index of the package
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest to each of the queries (Q, D), unit rows.
@@ -186,6 +186,7 @@ def _in_float64(queries: np.ndarray, vectors: np.ndarray, k: int) -> tuple[np.nd
 def _built(kind: Kind, vectors: np.ndarray, centre: np.ndarray) -> "faiss.Index":
     import faiss
 
+    index: Any
     count, dim = vectors.shape
     if kind == "exact":
         index = faiss.IndexFlatIP(dim + 1)
@@ -220,7 +221,7 @@ def _digest(vectors: np.ndarray) -> str:
     """The same for the same vectors, also after a stay in float16, as snapshots have it."""
     digest = blake2b(digest_size=16)
     for start in range(0, len(vectors), BLOCK):
-        digest.update(np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float16))
+        digest.update(np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float16).data)
     return digest.hexdigest()
 
 

@@ -88,7 +88,8 @@ def _recall(table: "lancedb.Table", shot: Snapshot) -> float:
     rows = np.sort(np.random.default_rng(0).choice(len(shot), ASKED, replace=False))
     shares = []
     for vector in np.asarray(shot.vectors[rows], np.float32):
-        search = table.search(vector).distance_type("cosine").select(["id"]).limit(FOUND)
+        search: Any = table.search(vector)  # of vectors, but its type says of anything
+        search = search.distance_type("cosine").select(["id"]).limit(FOUND)
         found = search.to_arrow()["id"].to_numpy()
         shares.append(np.isin(search.bypass_vector_index().to_arrow()["id"].to_numpy(), found).mean())
     return float(np.mean(shares))

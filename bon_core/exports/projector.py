@@ -41,7 +41,7 @@ def write(run: Run, out: str) -> dict[str, Any]:
     with whole_folder(folder) as temporary:
         _write_tensors(temporary / TENSORS, np.asarray(shot.vectors[rows], np.float32))
         _write_metadata(temporary / METADATA, {name: values[rows] for name, values in points(shot).items()})
-        if size >= LEAST_PICTURE:
+        if images is not None and size >= LEAST_PICTURE:
             _write_sprite(temporary / SPRITE, pictures(images, shot.ids[rows], size), columns, size)
         (temporary / CONFIG).write_text(_config(run.name, size), encoding="utf-8")
     return {
@@ -76,12 +76,13 @@ def _write_sprite(path: Path, cells: Any, columns: int, size: int) -> None:
     """All pictures on one sheet, row by row."""
     from PIL import Image
 
-    sheet = None
+    sheet: np.ndarray | None = None
     for place, cell in enumerate(cells):
         if sheet is None:
             sheet = np.zeros((columns * size, columns * size, *cell.shape[2:]), np.uint8)
         y, x = divmod(place, columns)
         sheet[y * size : (y + 1) * size, x * size : (x + 1) * size] = cell
+    assert sheet is not None, "there are no pictures"
     Image.fromarray(sheet).save(path)
 
 

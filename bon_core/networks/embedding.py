@@ -4,7 +4,7 @@ Legend: B batch, N data set, D embedding width, F feature width.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -64,7 +64,8 @@ def embed(
     compute = network if feature == "embedding" else network.features
     was_training = network.training
     network.eval()
-    found, done = None, 0
+    found: np.ndarray | None = None
+    done = 0
     try:
         with torch.inference_mode(), contextlib.closing(_batches(samples, batch)) as batches:
             for part in batches:
@@ -77,10 +78,11 @@ def embed(
                     progress(done, len(samples))
     finally:
         network.train(was_training)
+    assert found is not None, "there are no samples"
     return found
 
 
-def _batches(samples: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+def _batches(samples: np.ndarray, batch: int) -> Generator[np.ndarray]:
     """The samples in order, `batch` at a time; those on disk are read while the batch before is used."""
     parts = [slice(start, start + batch) for start in range(0, len(samples), batch)]
     if isinstance(samples, np.ndarray):

@@ -21,7 +21,7 @@ class EmbeddingNetwork(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.head = head
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # which torch's own types lack
 
     def forward(self, images: Tensor, learner: int | None = None, of: int | None = None) -> Tensor:
         """Embed `images` (B, ch, H, W), float in [0, 1], or vectors (B, F).
@@ -56,6 +56,7 @@ def build_network(network: NetworkConfig, division: DivisionConfig, *, channels:
         raise InputError(f"The backbone {name} takes images, but these are vectors; take linear or mlp.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        backbone: Conv4 | EfficientNetLite0 | FrozenVectors
         if name == "conv4":
             backbone = Conv4(channels)
         elif name == "efficientnet-lite0":

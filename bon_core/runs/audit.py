@@ -109,7 +109,9 @@ def _parts(folder: Path) -> list[Path]:
 
 
 def _first_step(part: Path) -> int:
-    return int(PART_RULE.fullmatch(part.name)[1])
+    named = PART_RULE.fullmatch(part.name)
+    assert named is not None  # as _parts has seen to
+    return int(named[1])
 
 
 def _read(

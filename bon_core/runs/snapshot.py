@@ -44,7 +44,7 @@ ARRAYS = {  # name: (dtype, rank)
 }
 FIELD_PREFIX = "field-"
 NO_VALUE = "no value"  # the category of a number that is not there
-META = {  # what views take for granted in meta.json
+META: dict[str, type | tuple[type, ...]] = {  # what views take for granted in meta.json
     "version": int,
     "samples": int,
     "step": int,

@@ -15,6 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 from app.widgets import board
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = ("glyphs-bon-dc4", "glyphs-uniform")
 DIVIDED, UNDIVIDED = RUNS

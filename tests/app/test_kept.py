@@ -51,6 +51,7 @@ def _count_up(path: str, name: str, times: int) -> None:
         kept.change(Run(Path(path)), "sets", lambda sets, number=number: {**sets, f"{name}{number}": number})
 
 
+@pytest.mark.slow
 def test_two_processes_that_keep_at_once_lose_nothing_of_each_other(tiny_run):
     context = multiprocessing.get_context("spawn")
     racing = [context.Process(target=_count_up, args=(str(tiny_run.path), name, 40)) for name in "ab"]

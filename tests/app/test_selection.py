@@ -4,6 +4,7 @@ import base64
 import zlib
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,6 +93,7 @@ def test_a_rule_does_not_outlive_a_change_of_the_ids():
     assert bucket.with_ids(np.array([2]), "subtract", "less").rule == ""
 
 
+@pytest.mark.slow
 @given(st.text(max_size=80))
 def test_no_text_in_an_address_breaks_the_page(text):
     found = decode(text)

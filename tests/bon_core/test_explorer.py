@@ -277,6 +277,7 @@ def test_one_app_serves_all_and_ends_when_told(runs_folder, arrays):
     assert not answers(first.url)
 
 
+@pytest.mark.slow
 def test_the_app_ends_with_the_process_that_opened_it(opened, arrays, tmp_path):
     opened(*arrays[:2])  # so that the script finds the run made, and need not
     np.savez(tmp_path / "arrays.npz", vectors=arrays[0], labels=arrays[1])

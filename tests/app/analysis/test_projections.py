@@ -32,6 +32,7 @@ def test_every_recipe_has_a_name_of_its_own_and_the_usual_one_is_among_them():
     assert USUAL in RECIPES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", [Recipe("UMAP", 5, 0.5), Recipe("UMAP", 50, 0.0), Recipe("PCA")], ids=str)
 def test_a_map_keeps_crowds_together_is_turned_to_the_other_and_the_same_again(vectors, table, recipe):
     like = np.random.default_rng(1).standard_normal((COUNT, 2)).astype(np.float32)

@@ -233,6 +233,7 @@ def test_without_a_bundled_run_none_is_offered(visit, tiny_run):
     assert not [button for button in app.button if button.key == "bundled"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -293,6 +293,7 @@ def test_a_pair_selects_both_classes(visit, recorded, monkeypatch):
     assert len(np.unique(labels)) == 2 and len(labels) == 24
 
 
+@pytest.mark.slow
 def test_two_visitors_judge_and_neither_loses_a_verdict(visit, recorded):
     one, other = suspects(visit("negatives")), suspects(visit("negatives"))
     first = at(one, "suspect")

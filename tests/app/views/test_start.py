@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from app import jobs
@@ -77,6 +78,7 @@ def test_vectors_without_classes_to_test_on_can_only_be_explored(visit, tiny_run
     ]
 
 
+@pytest.mark.slow
 def test_the_first_page_loads_nothing_heavy(tiny_run):
     """The whole first visit, in a process of its own."""
     script = (

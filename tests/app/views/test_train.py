@@ -13,6 +13,8 @@ from bon_core.cli.main import _config, _parser
 from bon_core.config import DivisionConfig
 from tests.app.tiny import make_images, make_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def started(monkeypatch):

@@ -116,6 +116,7 @@ def test_evaluate_repeats_what_training_measured(run, trained, capsys):
         assert found[name] == pytest.approx(trained[1]["metrics"]["test"][name], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_embeddings_can_be_taken_out_and_brought_back(run, capsys, tmp_path, trained):
     for kind in ("npz", "parquet"):
         file = tmp_path / f"vectors.{kind}"
@@ -129,6 +130,7 @@ def test_embeddings_can_be_taken_out_and_brought_back(run, capsys, tmp_path, tra
         assert shot.meta["origin"] == "embeddings" and shot.meta["hasher_origin"] == "fitted"
 
 
+@pytest.mark.slow
 def test_a_head_is_trained_on_vectors_and_used_on_others(vectors_file, runs_folder, capsys, tmp_path):
     shape = ["--dim", 12, "--classes", 6, "--images", 3, "--groups", 2, "--device", "cpu", "--learners", 2]
     done = answered(capsys, "train", "--data", vectors_file, "--run", "head", "--epochs", 20, "--lr", 0.003, *shape)
@@ -366,6 +368,7 @@ def run_in(environment: dict, *words: str, room: int | None = None) -> subproces
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [{}, {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
 def test_a_name_beyond_ascii_is_read_in_the_c_locale(runs_folder, tmp_path, mode):
     file = tmp_path / "größe_日本.npz"

@@ -69,6 +69,7 @@ def test_the_file_read_back_as_embeddings_is_refused_with_what_to_do(tiny, tmp_p
             load_vectors(tmp_path / out)
 
 
+@pytest.mark.slow
 def test_lists_do_not_overflow_however_many_numbers_there_are():
     import pyarrow as pa
 

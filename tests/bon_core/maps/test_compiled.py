@@ -70,6 +70,7 @@ def test_a_folder_that_is_named_counts_if_it_can_be_written_to(monkeypatch, tmp_
     assert "cannot be written to; name another folder" in found.trouble
 
 
+@pytest.mark.slow
 def test_a_map_is_drawn_by_a_read_only_program_without_a_home(runs_folder, tmp_path):
     (tmp_path / "home").touch()
     surroundings = {**os.environ, "HOME": str(tmp_path / "home"), "BON_RUNS": str(runs_folder)}

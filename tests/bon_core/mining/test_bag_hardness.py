@@ -6,6 +6,8 @@ from bon_core.mining.bag import default_bits, default_capacity
 from bon_core.mining.layout import SEED
 from tests.bon_core.mining.bags import clusters, coded_bag, generator, train
 
+pytestmark = pytest.mark.slow
+
 
 def hardness(vectors, labels, anchors, negatives):
     """Mean place of the negatives between an anchor's average negative (0) and its hardest (1)."""

@@ -31,6 +31,7 @@ def test_a_step_descends_the_reconstruction_error():
     torch.testing.assert_close(hasher.weight, (before - hashing.RATE * before.grad / variance).detach())
 
 
+@pytest.mark.slow
 def test_rows_that_are_not_orthonormal_become_so():
     hasher = OnlineHasher(8, 3, generator=generator())
     hasher.weight.mul_(1.3).add_(0.1 * torch.randn(3, 8, generator=generator(1)))
@@ -69,6 +70,7 @@ def test_the_mean_forgets_exponentially_and_only_uniform_rows_count():
     assert hasher.mean.tolist() == pytest.approx([(keep - 1) / (keep + 1), 0.0], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_rows_that_are_not_uniform_teach_nothing():
     hasher = OnlineHasher(8, 3, generator=generator())
     hasher.learn(stretched(20, 8), torch.ones(20))

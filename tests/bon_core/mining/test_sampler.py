@@ -76,6 +76,7 @@ class Noting(Uniform):
 # --- the loops of the README ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")  # the trainer's own
 @pytest.mark.parametrize("number", range(3), ids=["plain", "losses-and-miners", "trainer"])
 def test_the_loops_of_the_readme_learn(number):
@@ -100,6 +101,7 @@ def test_the_loops_of_the_readme_learn(number):
     assert bag.stats()["unserved_rate"] < 0.2
 
 
+@pytest.mark.slow
 def test_the_loop_of_the_readme_is_a_script_where_workers_are_spawned(tmp_path):
     """As on macOS, Windows and Python 3.14: each worker imports the script anew."""
     (tmp_path / "own.py").write_text(
@@ -175,6 +177,7 @@ def trained(**workers):
     return bag.stats() | {"recall": recall(network, data)}
 
 
+@pytest.mark.slow
 def test_looking_ahead_costs_neither_fresh_codes_nor_mates_nor_accuracy():
     plain, ahead = trained(), trained(num_workers=2, prefetch_factor=1)
     assert 0 < plain["staleness"] < 1

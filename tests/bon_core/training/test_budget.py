@@ -80,6 +80,7 @@ MACHINES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", MACHINES)
 def test_three_minutes_are_three_minutes(vectors_file, monkeypatch, machine):
     clock, learners = Slow(monkeypatch, **MACHINES[machine]), 2 if "divisions" in machine else 1
@@ -91,6 +92,7 @@ def test_three_minutes_are_three_minutes(vectors_file, monkeypatch, machine):
     assert 1 <= len(planned) < 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [0.3, 3.0])
 def test_a_machine_that_changes_its_speed_is_followed(vectors_file, monkeypatch, factor):
     clock = Slow(monkeypatch, step=1.0, after=10.0)
@@ -105,6 +107,7 @@ def test_a_machine_that_changes_its_speed_is_followed(vectors_file, monkeypatch,
     assert 0.8 * 180 < clock.now < 1.2 * 180
 
 
+@pytest.mark.slow
 def test_time_spent_before_a_stop_counts(vectors_file, monkeypatch):
     clock = Slow(monkeypatch, step=1.0, after=10.0)
     stopping = Trainer._train_on
@@ -121,6 +124,7 @@ def test_time_spent_before_a_stop_counts(vectors_file, monkeypatch):
     assert 0.8 * 180 < clock.now - 1000 + 4 < 1.2 * 180
 
 
+@pytest.mark.slow
 def test_phases_and_rates_go_by_the_share_of_the_budget(vectors_file, monkeypatch):
     Slow(monkeypatch, step=1.0, after=10.0)
     experiment.train("run", config_of(vectors_file, 3, learners=2))
@@ -134,6 +138,7 @@ def test_phases_and_rates_go_by_the_share_of_the_budget(vectors_file, monkeypatc
     assert total == pytest.approx(170, abs=20)
 
 
+@pytest.mark.slow
 def test_what_time_is_left_includes_the_end(vectors_file, monkeypatch):
     monkeypatch.setattr("bon_core.training.trainer.STATUS_EVERY", 0.0)
     left, write = [], Run.write_status

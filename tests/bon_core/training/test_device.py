@@ -64,6 +64,7 @@ def test_bfloat16_only_where_a_gpu_is_made_for_it(able, monkeypatch):
             precision_for("bfloat16", GPU)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runs_folder")
 def test_bfloat16_changes_the_digits_of_a_training_only(small_images):
     fine = losses(small_images, "fine", device="cpu")

@@ -186,6 +186,8 @@ import weakref
 import torch
 from bon_core.training.distributed import joined
 
+pytestmark = pytest.mark.slow
+
 with joined("cpu") as ranks:
     ranks.begin()
     network = torch.nn.Linear(3, 3)

@@ -227,6 +227,7 @@ def recall_after(data: VectorSet, name: str, *, miner: str, seed: int) -> float:
     return float((tests.labels[likeness.argmax(axis=1)] == tests.labels).mean())
 
 
+@pytest.mark.slow
 def test_bag_of_negatives_wins_where_random_batches_are_easy():
     """Equal steps on three data sets; each of them shows the gain."""
     for seed in range(3):

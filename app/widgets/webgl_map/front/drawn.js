@@ -86,7 +86,7 @@ export class DrawnMap {
       const fetched = await Promise.all(wanted.map(bytes));
       shades = new Uint8Array(fetched.pop());
       places = fetched.map((buffer, v) => new (data.views[v].unit > 1 ? Uint16Array : Float32Array)(buffer));
-    } catch (error) {
+    } catch {
       if (turn === this.turn) this.say("The points could not be fetched; reload the page.", true);
       return;
     }
@@ -172,7 +172,7 @@ export class DrawnMap {
       this.fetchFaces();
       this.redrawTop();
       this.root.dataset.named = "yes";
-    } catch (error) {
+    } catch {
       this.say("The names of the points could not be fetched; reload the page.", true);
     }
   }
@@ -210,8 +210,8 @@ export class DrawnMap {
     this.views.forEach((view, v) => {
       const start = Math.round(v * (room / count + GAP));
       [view.left, view.top] = stacked ? [0, start] : [start, 0];
-      const size = stacked ? [width, Math.floor(room / count)] : [Math.floor(room / count), height];
-      view.camera.resize(...size, view.top ? 0 : BUTTONS);
+      const extent = stacked ? [width, Math.floor(room / count)] : [Math.floor(room / count), height];
+      view.camera.resize(...extent, view.top ? 0 : BUTTONS);
     });
     return changed;
   }

@@ -21,6 +21,7 @@ def crossings(point: np.ndarray, polygon: np.ndarray) -> bool:
     return right % 2 == 1
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.integers(3, 40))
 def test_any_polygon_holds_what_counting_edges_says(seed, corners):
     rng = np.random.default_rng(seed)
