@@ -85,7 +85,12 @@ def test_a_weighted_draw_is_nearer_than_a_random_one():
 
 
 MUTATIONS = {  # a change of the library's miner, and the line of the page that has to show it
-    "no bucket mates": (BagOfNegatives, "_own_or_borrowed", lambda self, seeds: torch.full_like(seeds, -1), "BoN batch"),
+    "no bucket mates": (
+        BagOfNegatives,
+        "_own_or_borrowed",
+        lambda self, seeds: torch.full_like(seeds, -1),
+        "BoN batch",
+    ),
     "no class neighbours": (
         ClassNeighbours,
         "_lead",
