@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from bon_core.base.chunks import row_chunks
 from bon_core.base.files import scratch
 from bon_core.base.intake import Intake, counted
 from bon_core.config import InputError, check
 
 UNIT_TOLERANCE = 1e-3
 SAME_LENGTH = 0.05  # lengths that differ by a smaller share than this count as equal
-BLOCK = 65536  # rows worked on at once, so that a memory map stays on disk
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,8 +62,7 @@ class EmbeddingSet:
                 f"Labels run from {self.labels.min()} to {self.labels.max()}, but there are"
                 f" {len(self.class_names)} class names; labels must index them."
             )
-        blocks = range(0, count, BLOCK)
-        lengths = np.concatenate([np.linalg.norm(self.vectors[start : start + BLOCK], axis=1) for start in blocks])
+        lengths = np.concatenate([np.linalg.norm(self.vectors[rows], axis=1) for rows in row_chunks(count)])
         if not np.all(np.abs(lengths - 1) < UNIT_TOLERANCE):  # a NaN length fails here too
             row = int(np.argmax(~(np.abs(lengths - 1) < UNIT_TOLERANCE)))
             raise InputError(
@@ -176,8 +175,7 @@ def directions(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     each (N,) float64.
     """
     bad, lengths = np.zeros(len(vectors), dtype=bool), np.empty(len(vectors))
-    for start in range(0, len(vectors), BLOCK):
-        rows = slice(start, start + BLOCK)
+    for rows in row_chunks(len(vectors)):
         block, scale, bad[rows] = _scaled(np.asarray(vectors[rows]))
         with np.errstate(invalid="ignore", over="ignore"):  # rows without a direction
             lengths[rows] = np.linalg.norm(block, axis=1) * scale
@@ -189,8 +187,7 @@ def _unit(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     had; block by block, to need little beside.
     """
     unit, bad, lengths = scratch(vectors.shape), np.zeros(len(vectors), dtype=bool), np.empty(len(vectors))
-    for start in range(0, len(vectors), BLOCK):
-        rows = slice(start, start + BLOCK)
+    for rows in row_chunks(len(vectors)):
         block, scale, bad[rows] = _scaled(np.asarray(vectors[rows]))
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # rows without a direction, refused below
             norms = np.linalg.norm(block, axis=1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bon_core.base import chunks
 from bon_core.base.files import reason_of
 from bon_core.base.intake import listed, shortened
 from bon_core.config import InputError, check
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-BLOCK = 65536  # rows read at once
 MOST_NUMBERS = 2 << 30  # a small file can hold the same row a billion times
 LONGEST_TEXT = 10_000  # characters of a label
 OWN_POINTS = {"trust", "bucket", "hardness", "nearest_distance"}  # columns of our export of points, and of Atlas
@@ -260,7 +260,7 @@ def _all_vectors(path: Path, file: "pq.ParquetFile", names: list[str]) -> np.nda
 
     count, done = file.metadata.num_rows, 0
     found = np.empty((0, 0))
-    for batch in file.iter_batches(BLOCK, columns=names):
+    for batch in file.iter_batches(chunks.CHUNK_ROWS, columns=names):
         part = _vectors(path, pa.Table.from_batches([batch]), names)
         if not done:
             check_vectors(part, f"The vectors in {path}")

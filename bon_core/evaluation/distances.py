@@ -8,7 +8,9 @@ Legend: N vectors, Q queries, D width, c candidates of a query.
 
 import numpy as np
 
-BLOCK = 65536  # vectors worked on at once
+from bon_core.base.chunks import row_chunks
+
+MAX_SAMPLED = 65536  # vectors that say where the middle of all is
 CLOSE = 1e-3  # of a squared length: smaller squared distances have too few digits left in float32,
 CLOSE_IN_FLOAT64 = 1e-10  # and in float64
 GATHERED = 2**24  # numbers of candidates' vectors held at once
@@ -16,7 +18,7 @@ GATHERED = 2**24  # numbers of candidates' vectors held at once
 
 def centre_of(vectors: np.ndarray) -> np.ndarray:
     """A point (D,) float32 in the middle of `vectors` (N, D): their mean, or that of some where there are many."""
-    return vectors[:: 1 + (len(vectors) - 1) // BLOCK].mean(axis=0, dtype=np.float64).astype(np.float32)
+    return vectors[:: 1 + (len(vectors) - 1) // MAX_SAMPLED].mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
 def around(vectors: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -49,10 +51,9 @@ def squared_to(queries: np.ndarray, vectors: np.ndarray, found: np.ndarray) -> n
     """Squared distances (Q, c) float32 to the vectors `found` (Q, c), all from differences; infinite where it is -1."""
     squared = np.empty(found.shape, dtype=np.float32)
     step = max(1, GATHERED // (found.shape[1] * queries.shape[1]))
-    for start in range(0, len(queries), step):
-        block = slice(start, start + step)
-        difference = np.subtract(vectors[found[block]], queries[block, None], dtype=np.float32)  # (q, c, D)
-        squared[block] = np.einsum("qcd,qcd->qc", difference, difference)
+    for rows in row_chunks(len(queries), step):
+        difference = np.subtract(vectors[found[rows]], queries[rows, None], dtype=np.float32)  # (q, c, D)
+        squared[rows] = np.einsum("qcd,qcd->qc", difference, difference)
     squared[found < 0] = np.inf
     return squared
 
@@ -63,9 +64,9 @@ def squared_to_all(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     asked = queries - centre
     own = np.einsum("qd,qd->q", asked, asked)[:, None]
     squared = np.empty((len(queries), len(vectors)))
-    for start in range(0, len(vectors), BLOCK):
-        block = vectors[start : start + BLOCK] - centre
-        squared[:, start : start + BLOCK] = own + np.einsum("nd,nd->n", block, block) - 2 * asked @ block.T
+    for rows in row_chunks(len(vectors)):
+        block = vectors[rows] - centre
+        squared[:, rows] = own + np.einsum("nd,nd->n", block, block) - 2 * asked @ block.T
     row, column = np.nonzero(squared < CLOSE_IN_FLOAT64 * own)
     np.maximum(squared, 0, out=squared)
     everybody = np.broadcast_to(np.arange(len(vectors)), squared.shape)
@@ -83,7 +84,7 @@ def in_order(squared: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def spread(vectors: np.ndarray) -> float:
     """Root of the mean squared distance of vectors (N, D) from their middle; of many, of some."""
-    some = around(vectors[:: 1 + (len(vectors) - 1) // BLOCK], centre_of(vectors))
+    some = around(vectors[:: 1 + (len(vectors) - 1) // MAX_SAMPLED], centre_of(vectors))
     return float(np.sqrt(np.einsum("nd,nd->", some, some, dtype=np.float64) / len(some)))
 
 
@@ -105,8 +106,8 @@ def _from_differences(
     vectors: np.ndarray,
 ) -> np.ndarray:
     """`squared` (Q, c) with those at `entries` computed in float64 from the two vectors' difference."""
-    for start in range(0, len(entries[0]), BLOCK):
-        row, column = (axis[start : start + BLOCK] for axis in entries)
+    for some in row_chunks(len(entries[0])):
+        row, column = (axis[some] for axis in entries)
         difference = np.subtract(queries[row], vectors[found[row, column]], dtype=np.float64)
         squared[row, column] = np.einsum("nd,nd->n", difference, difference)
     return squared

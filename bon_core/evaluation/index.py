@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from bon_core.base.chunks import row_chunks
 from bon_core.base.files import whole_file
 from bon_core.evaluation.distances import (
-    BLOCK,
     around,
     centre_of,
     in_order,
@@ -172,8 +172,8 @@ def _in_float64(queries: np.ndarray, vectors: np.ndarray, k: int) -> tuple[np.nd
     """As `exact_neighbours`, for queries (u, D) whose neighbours float32 cannot tell apart."""
     wanted, step = min(k + SPARE, len(vectors)), max(1, COMPARED // len(vectors))
     parts = []
-    for start in range(0, len(queries), step):
-        asked = queries[start : start + step]
+    for rows in row_chunks(len(queries), step):
+        asked = queries[rows]
         near = np.argpartition(squared_to_all(asked, vectors), wanted - 1, axis=1)[:, :wanted]
         parts.append(in_order(squared_to(asked, vectors, near), near))
     squared, found = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -210,8 +210,8 @@ def _lists(count: int) -> int:
 
 
 def _blocks(vectors: np.ndarray, centre: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(vectors), BLOCK):
-        yield around(vectors[start : start + BLOCK], centre)
+    for rows in row_chunks(len(vectors)):
+        yield around(vectors[rows], centre)
 
 
 # Kept for the next time ----------------------------------------------------------------------------------------------
@@ -220,8 +220,8 @@ def _blocks(vectors: np.ndarray, centre: np.ndarray) -> Iterator[np.ndarray]:
 def _digest(vectors: np.ndarray) -> str:
     """The same for the same vectors, also after a stay in float16, as snapshots have it."""
     digest = blake2b(digest_size=16)
-    for start in range(0, len(vectors), BLOCK):
-        digest.update(np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float16).data)
+    for rows in row_chunks(len(vectors)):
+        digest.update(np.ascontiguousarray(vectors[rows], dtype=np.float16).data)
     return digest.hexdigest()
 
 

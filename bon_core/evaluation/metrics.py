@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from bon_core.base.chunks import row_chunks
 from bon_core.config import InputError, check
 from bon_core.evaluation.neighbours import NeighbourTable
 
 RECALL_AT = (1, 2, 4, 8)
-BLOCK = 2**22  # table entries worked on at once
+CHUNK_ENTRIES = 2**22  # of a table, worked on at once
 
 
 @dataclass(frozen=True)
@@ -160,10 +161,8 @@ def _relevant(table: NeighbourTable, labels: np.ndarray) -> np.ndarray:
 
 
 def _matches(table: NeighbourTable, labels: np.ndarray, columns: int):
-    """Yield blocks of rows and whether their first `columns` neighbours are of the query's class, (b, columns) bool."""
-    step = max(1, BLOCK // columns)
-    for start in range(0, len(table), step):
-        rows = slice(start, start + step)
+    """Yield chunks of rows and whether their first `columns` neighbours are of the query's class, (b, columns) bool."""
+    for rows in row_chunks(len(table), max(1, CHUNK_ENTRIES // columns)):
         yield rows, labels[table.indices[rows, :columns]] == labels[rows, None]
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bon_core.base.chunks import row_chunks
 from bon_core.evaluation.distances import squared_to_all
 
 COMPARED = 2**24  # distances held at once
@@ -42,9 +43,7 @@ def hardness_of(
     ranks = np.empty(mined.shape, dtype=np.int64)
     hardest = np.empty(len(anchors), dtype=np.int64)
     hardest_distance = np.empty(len(anchors), dtype=np.float32)
-    step = max(1, COMPARED // len(vectors))
-    for start in range(0, len(anchors), step):
-        block = slice(start, start + step)
+    for block in row_chunks(len(anchors), max(1, COMPARED // len(vectors))):
         rows = anchors[block]
         away = squared_to_all(vectors[rows], vectors)  # (b, N)
         away[labels[rows, None] == labels] = np.inf
@@ -103,6 +102,5 @@ def _groups(values: np.ndarray) -> list[np.ndarray]:
 
 def _blocks(members: np.ndarray, others: int) -> Iterator[np.ndarray]:
     """`members` in parts, each compared with so many others at once."""
-    step = max(1, COMPARED // others)
-    for start in range(0, len(members), step):
-        yield members[start : start + step]
+    for rows in row_chunks(len(members), max(1, COMPARED // others)):
+        yield members[rows]

@@ -10,11 +10,12 @@ from typing import get_args
 
 import numpy as np
 
+from bon_core.base.chunks import row_chunks
 from bon_core.config import InputError
 from bon_core.evaluation.distances import squared_to
 from bon_core.evaluation.index import Index, Kind, exact_neighbours, open_index
 
-BLOCK = 8192  # queries a search, between two reports of progress
+QUERY_ROWS = 8192  # queries a search, between two reports of progress
 ASKED_AGAIN = 500  # queries that are searched exactly as well, to know what another search missed
 TIE = 1e-5  # of a distance: others so near to it count as equal
 UNIT_TOLERANCE = 1e-3
@@ -123,8 +124,8 @@ def build_neighbours(
         If rows are not unit vectors, or k is too large.
     """
     count = len(vectors)
-    for start in range(0, count, BLOCK):
-        _check_unit(vectors, np.arange(start, min(start + BLOCK, count)))
+    for rows in row_chunks(count, QUERY_ROWS):
+        _check_unit(vectors, np.r_[rows])
     if not 1 <= k < count:
         raise InputError(
             f"{k} neighbours were asked of each of {count} samples, but each has {count - 1} others; ask for 1 to"
@@ -133,11 +134,10 @@ def build_neighbours(
     indices = np.empty((count, k), dtype=np.int32)
     distances = np.empty((count, k), dtype=np.float32)
     index = open_index(vectors, kind=kind, folder=folder)
-    for start in range(0, count, BLOCK):
-        rows = np.arange(start, min(start + BLOCK, count))
-        indices[rows], distances[rows] = _nearest_others(index, rows, k)
+    for rows in row_chunks(count, QUERY_ROWS):
+        indices[rows], distances[rows] = _nearest_others(index, np.r_[rows], k)
         if progress is not None:
-            progress(start + len(rows), count)
+            progress(rows.stop, count)
     return NeighbourTable(indices, distances, index.kind, 1.0 if index.kind == "exact" else _recall(vectors, distances))
 
 

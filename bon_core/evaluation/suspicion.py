@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bon_core.base.chunks import row_chunks
+
 PRIOR = 3  # recorded triplets that the mean of all anchors is worth: few records move a sample little
-BLOCK = 1 << 16  # samples compared at once
 
 
 class Suspicion(NamedTuple):
@@ -82,8 +83,7 @@ def _votes(
     """Margin of the strongest other class over the own one, that class, and its nearest member; (N,) each."""
     vote = np.empty(len(labels))
     suspected, witness = np.empty((2, len(labels)), np.int64)
-    for start in range(0, len(labels), BLOCK):
-        block = slice(start, start + BLOCK)
+    for block in row_chunks(len(labels)):
         own = labels[block]
         near = labels[neighbours[block]]  # (b, k)
         weight = np.maximum(1 - distances[block].astype(np.float64) ** 2 / 2, 1e-9)  # cosine similarity

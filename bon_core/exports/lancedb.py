@@ -4,11 +4,11 @@ LanceDB is a library over files, on disk or in an object store, with no server t
 is the engine that will answer. It takes Arrow batches, so that vectors stream out of the memory-mapped snapshot.
 """
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bon_core.base.chunks import row_chunks
 from bon_core.base.files import whole_folder
 from bon_core.config import InputError
 from bon_core.exports.folders import folder_for
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TABLE, VECTOR = "samples", "vector"
-BLOCK = 65536  # rows written at once
 INDEXED_FROM = 100_000  # rows; below, its scan of all is fast and right
 ASKED, FOUND = 200, 10  # queries by which the index is measured, and neighbours of each
 
@@ -66,8 +65,7 @@ def _batches(shot: Snapshot) -> "pa.RecordBatchReader":
     columns = points(shot)
     width = shot.vectors.shape[1]
 
-    def batch(start: int) -> pa.RecordBatch:
-        rows = slice(start, start + BLOCK)
+    def batch(rows: slice) -> pa.RecordBatch:
         vectors = np.asarray(shot.vectors[rows], np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return pa.record_batch(
@@ -77,10 +75,7 @@ def _batches(shot: Snapshot) -> "pa.RecordBatchReader":
             }
         )
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        yield from (batch(start) for start in range(0, len(shot), BLOCK))
-
-    return pa.RecordBatchReader.from_batches(batch(0).schema, batches())
+    return pa.RecordBatchReader.from_batches(batch(slice(1)).schema, map(batch, row_chunks(len(shot))))
 
 
 def _recall(table: "lancedb.Table", shot: Snapshot) -> float:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bon_core.base.chunks import row_chunks
 from bon_core.config import InputError, check
 from bon_core.evaluation.distances import squared_to_all
 from bon_core.evaluation.neighbours import NeighbourTable, build_neighbours
@@ -20,7 +21,6 @@ NEIGHBOURS, MIN_DIST = 15, 0.1  # UMAP's defaults; it counts a sample as its own
 SMALLEST = 16  # samples; below, neighbourhoods are the whole set and principal axes say as much
 REHEARSED = 2000  # samples of the map that says how fast maps are drawn here
 FEW = 10_000  # samples; of more, that many or a tenth are laid out first, as landmarks
-BLOCK = 65536
 RANKED = 2**24  # distances held at once by `trustworthiness`
 
 
@@ -163,8 +163,8 @@ def pca(vectors: np.ndarray, *, previous: np.ndarray | None = None) -> np.ndarra
     _check_rows(len(vectors), previous=previous)
     mean = vectors.mean(axis=0, dtype=np.float64)
     scatter = np.zeros((vectors.shape[1], vectors.shape[1]))
-    for start in range(0, len(vectors), BLOCK):
-        centred = vectors[start : start + BLOCK] - mean
+    for rows in row_chunks(len(vectors)):
+        centred = vectors[rows] - mean
         scatter += centred.T @ centred
     _, axes = np.linalg.eigh(scatter)
     axes = axes[:, ::-1][:, :2]  # (D, 2), widest first
@@ -172,8 +172,8 @@ def pca(vectors: np.ndarray, *, previous: np.ndarray | None = None) -> np.ndarra
         axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] < 0, -1, 1
     )  # else sign is chance
     xy = np.zeros((len(vectors), 2), dtype=np.float32)
-    for start in range(0, len(vectors), BLOCK):
-        xy[start : start + BLOCK, : axes.shape[1]] = (vectors[start : start + BLOCK] - mean) @ axes
+    for rows in row_chunks(len(vectors)):
+        xy[rows, : axes.shape[1]] = (vectors[rows] - mean) @ axes
     xy = _framed(xy)
     return xy if previous is None else align_map(xy, previous)
 
@@ -236,9 +236,7 @@ def trustworthiness(
     k = min(k, (count - 1) // 2)
     near = _neighbours_on_map(xy, rows, k)
     excess = np.zeros(len(rows))
-    step = max(1, RANKED // count)
-    for start in range(0, len(rows), step):
-        block = slice(start, start + step)
+    for block in row_chunks(len(rows), max(1, RANKED // count)):
         own = np.arange(len(rows[block]))
         away = squared_to_all(vectors[rows[block]], vectors)  # (b, N)
         away[own, rows[block]] = np.inf
@@ -246,7 +244,7 @@ def trustworthiness(
             rank = 1 + np.sum(away < away[own, other][:, None], axis=1)
             excess[block] += np.maximum(rank - k, 0)
         if progress is not None:
-            progress(min(start + step, len(rows)), len(rows))
+            progress(block.stop, len(rows))
     return (1 - 2 * excess / (k * (2 * count - 3 * k - 1))).astype(np.float32)
 
 
@@ -329,11 +327,11 @@ def _graph(indices: np.ndarray, distances: np.ndarray, weakest: float) -> tuple[
     one_way = one_way.tocsr()
     back = one_way.T.tocsr()
     found: list[tuple[np.ndarray, ...]] = []
-    for begin in range(0, count, BLOCK):
-        there, again = one_way[begin : begin + BLOCK], back[begin : begin + BLOCK]
+    for rows in row_chunks(count):
+        there, again = one_way[rows], back[rows]
         both = (there + again - there.multiply(again)).tocoo()
         kept = both.data >= weakest
-        found.append((both.row[kept] + np.int32(begin), both.col[kept], both.data[kept]))
+        found.append((both.row[kept] + np.int32(rows.start), both.col[kept], both.data[kept]))
     del one_way, back
     heads, tails, strengths = zip(*found, strict=True)
     return np.concatenate(heads), np.concatenate(tails), np.concatenate(strengths)
@@ -365,7 +363,7 @@ def _means(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Those of `rows` with a neighbour that is placed, (n,), and the mean of these, weighted by nearness, (n, 2)."""
     reached, places = [rows[:0]], [xy[:0]]
-    for block in np.split(rows, range(BLOCK, len(rows), BLOCK)):
+    for block in (rows[some] for some in row_chunks(len(rows))):
         weight = placed[table.indices[block]] / np.maximum(table.distances[block], 1e-6)  # (b, k)
         some = weight.any(axis=1)
         block, weight = block[some], weight[some]

@@ -80,7 +80,7 @@ def test_parquet(tmp_path, kind):
 
 
 def test_parquet_is_read_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr("bon_core.datasets.parquet_file.BLOCK", 2)
+    monkeypatch.setattr("bon_core.base.chunks.CHUNK_ROWS", 2)
     rows = np.random.default_rng(0).standard_normal((7, 3)).astype(np.float32)
     labels = list("abcabca")
     pq.write_table(pa.table({"vector": list(rows), "label": labels}), tmp_path / "e.parquet", row_group_size=3)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bon_core.evaluation import distances, index
+from bon_core.evaluation import index
 from bon_core.evaluation.index import exact_neighbours
 from bon_core.evaluation.metrics import neighbours_needed, retrieval_metrics
 from bon_core.evaluation.negatives import hardness_of
@@ -77,8 +77,8 @@ def test_of_samples_asked_alone_too(crowded):
 def test_in_blocks_it_is_the_same(crowded, monkeypatch):
     vectors = crowded[0]
     whole = exact_neighbours(vectors, vectors, 9)
-    for module in (index, distances):
-        monkeypatch.setattr(module, "BLOCK", 77)
+    monkeypatch.setattr("bon_core.base.chunks.CHUNK_ROWS", 77)
+    monkeypatch.setattr("bon_core.evaluation.distances.MAX_SAMPLED", 77)
     monkeypatch.setattr(index, "COMPARED", 50 * len(vectors))
     np.testing.assert_allclose(exact_neighbours(vectors, vectors, 9)[0], whole[0], rtol=2e-3, atol=1e-20)
 

@@ -64,7 +64,7 @@ def test_duplicates_that_stand_in_for_one_another_are_no_loss():
 
 
 def test_exact_search_in_blocks_is_the_whole_search(vectors, monkeypatch):
-    monkeypatch.setattr(index, "BLOCK", 999)
+    monkeypatch.setattr("bon_core.base.chunks.CHUNK_ROWS", 999)
     squared, found = exact_neighbours(vectors[:30], vectors.astype(np.float16), 7)
     true = ((vectors[:30, None].astype(np.float64) - vectors.astype(np.float16)) ** 2).sum(axis=2)
     np.testing.assert_array_equal(found, np.argsort(true, axis=1, kind="stable")[:, :7])

@@ -67,7 +67,7 @@ def test_equals_the_slow_twin(seed, count, classes, block):
     labels = rng.integers(0, classes, count) * 5  # neither dense nor balanced
     table = build_neighbours(vectors, neighbours_needed(labels))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(metrics, "BLOCK", block)
+        patch.setattr(metrics, "CHUNK_ENTRIES", block)
         assert retrieval_metrics(table, labels) == pytest.approx(reference.metrics(table.indices, labels))
 
 

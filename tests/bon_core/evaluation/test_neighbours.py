@@ -101,7 +101,7 @@ def test_the_graph_completes_what_duplicates_have_cut_off():
 
 def test_progress_counts_to_the_end_and_can_cancel(monkeypatch):
     seen = []
-    monkeypatch.setattr("bon_core.evaluation.neighbours.BLOCK", 10)
+    monkeypatch.setattr("bon_core.evaluation.neighbours.QUERY_ROWS", 10)
     build_neighbours(unit(20, 4), 2, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(10, 20), (20, 20)]
 

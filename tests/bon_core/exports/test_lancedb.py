@@ -38,7 +38,7 @@ def test_every_sample_is_a_row_with_a_unit_vector_and_can_be_filtered_by_what_is
 
 
 def test_blocks_make_one_table_and_another_export_takes_its_place(folder, tiny, monkeypatch):
-    monkeypatch.setattr(export, "BLOCK", 7)
+    monkeypatch.setattr("bon_core.base.chunks.CHUNK_ROWS", 7)
     assert export.write(tiny, str(folder))["rows"] == 96
     assert lancedb.connect(folder).open_table("samples").count_rows() == 96
 

@@ -36,7 +36,7 @@ def test_edges_are_those_of_umaps_own_union(monkeypatch):
     """Of samples united in blocks that do not divide them evenly, and of all edges or the strong ones."""
     from umap.umap_ import fuzzy_simplicial_set
 
-    monkeypatch.setattr(projection, "BLOCK", 37)
+    monkeypatch.setattr("bon_core.base.chunks.CHUNK_ROWS", 37)
     vectors, _ = clouds(5, 23)
     table = build_neighbours(vectors, 20)
     edges = {weakest: projection._graph(table.indices[:, :9], table.distances[:, :9], weakest) for weakest in (0, 0.2)}
@@ -127,8 +127,8 @@ def test_progress_reports_epochs_and_can_cancel(mapped):
 @pytest.fixture
 def by_landmarks(monkeypatch):
     """Maps of more than 60 samples begin with 60 landmarks, in blocks of 64."""
-    for name, value in (("FEW", 60), ("BLOCK", 64)):
-        monkeypatch.setattr(f"bon_core.maps.projection.{name}", value)
+    monkeypatch.setattr("bon_core.maps.projection.FEW", 60)
+    monkeypatch.setattr("bon_core.base.chunks.CHUNK_ROWS", 64)
 
 
 def test_many_samples_follow_landmarks_and_lie_where_they_belong(mapped, by_landmarks):
