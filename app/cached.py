@@ -9,7 +9,7 @@ import streamlit as st
 from app import pictures
 from app.analysis.pool import Pool
 from app.state import View
-from bon_core.base.ids import places
+from bon_core.base.ids import rows_of
 from bon_core.evaluation.suspicion import Suspicion
 from bon_core.evaluation.suspicion import suspicion as suspicion_of
 from bon_core.runs.audit import audit_steps, mined_pairs
@@ -109,7 +109,7 @@ def mined(view: View) -> dict[str, np.ndarray]:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _mined(_view: View, stamp: tuple[Path, int, str], audit: tuple[int, int]) -> dict[str, np.ndarray]:
     found = mined_pairs(_view.run.path)
-    found |= {end: places(_view.ids, found[end]) for end in ("anchor", "negative")}
+    found |= {end: rows_of(_view.ids, found[end]) for end in ("anchor", "negative")}
     here = (found["anchor"] >= 0) & (found["negative"] >= 0)
     return {name: values[here] for name, values in found.items()}
 

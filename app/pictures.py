@@ -5,7 +5,6 @@ stay as they are.
 """
 
 import base64
-import io
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from app import address, theme
 from bon_core.config import DataConfig, InputError
 from bon_core.datasets.here import is_here
 from bon_core.datasets.image_set import ImageSet
+from bon_core.datasets.sizes import png, thumbnail
 from bon_core.runs.run import IMAGES, Run
 from bon_core.runs.snapshot import Snapshot
 from bon_core.runs.store import open_run
@@ -82,7 +82,7 @@ def picture(view: "View", identity: int) -> np.ndarray | None:
 
 def data_address(image: np.ndarray, *, size: int | None = None) -> str:
     """An image as text for an <img>, resized to `size` px if given."""
-    return "data:image/png;base64," + base64.b64encode(_png(_resized(image, size or image.shape[0]))).decode()
+    return "data:image/png;base64," + base64.b64encode(png(thumbnail(image, size or image.shape[0]))).decode()
 
 
 def sprite(view: "View", ids: np.ndarray, *, cell: int = CELL, columns: int = 20) -> str | None:
@@ -100,10 +100,10 @@ def sprite(view: "View", ids: np.ndarray, *, cell: int = CELL, columns: int = 20
         row = row_of.get(int(identity))
         if row is not None:
             y, x = divmod(place, columns)
-            sheet[y * cell : (y + 1) * cell, x * cell : (x + 1) * cell] = _resized(
+            sheet[y * cell : (y + 1) * cell, x * cell : (x + 1) * cell] = thumbnail(
                 _shown(images, images.images[row], dark), cell
             )
-    return "data:image/png;base64," + base64.b64encode(_png(sheet)).decode()
+    return "data:image/png;base64," + base64.b64encode(png(sheet)).decode()
 
 
 def route() -> Route:
@@ -133,7 +133,7 @@ def _thumb(run_name: str, identity: int, dark: bool) -> bytes | None:
 def _encoded(data: DataConfig, stamp: int, identity: int, dark: bool) -> bytes | None:
     images = _load(data, stamp)
     row = _row_of(images).get(identity)
-    return None if row is None else _png(_resized(_shown(images, images.images[row], dark), 72))
+    return None if row is None else png(thumbnail(_shown(images, images.images[row], dark), 72))
 
 
 def _source(run: Run) -> tuple[DataConfig, int] | None:
@@ -206,19 +206,3 @@ def ground_of(images: ImageSet) -> int | None:
 def _shown(images: ImageSet, image: np.ndarray, dark: bool) -> np.ndarray:
     ground = ground_of(images)
     return image if ground is None or (ground < 128) == dark else 255 - image
-
-
-def _resized(image: np.ndarray, size: int) -> np.ndarray:
-    if image.shape[0] == size:
-        return image
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS))
-
-
-def _png(image: np.ndarray) -> bytes:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG", compress_level=4)
-    return file.getvalue()

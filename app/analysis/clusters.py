@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bon_core.base.ids import places
+from bon_core.base.ids import rows_of
 
 
 class Phase(NamedTuple):
@@ -74,5 +74,5 @@ def labels_at(ids: np.ndarray, known_ids: np.ndarray, known: np.ndarray) -> np.n
     """Cluster of each of `ids` (n,) in a clustering of `known_ids`: (n,) int64, -1 where it has none."""
     if not len(known_ids):
         return np.full(len(ids), -1, np.int64)
-    rows = places(known_ids, ids)
+    rows = rows_of(known_ids, ids)
     return np.where(rows >= 0, known[rows], -1).astype(np.int64)

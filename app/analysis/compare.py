@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bon_core.base.ids import places
+from bon_core.base.ids import rows_of
 
 SURE = 0.05  # a p below it is more than chance
 EXACT = 20_000  # queries gained or lost, of all classes; beyond, the normal law is as good where no class outweighs all
@@ -180,7 +180,7 @@ def _queries(count: int) -> str:
 
 def _numbered(neighbours: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Neighbours (c, k) as places in the ascending `ids` (c,): nearest first, strangers left out, -1 at the end."""
-    found = places(ids, neighbours)
+    found = rows_of(ids, neighbours)
     return np.take_along_axis(found, np.argsort(found < 0, axis=1, kind="stable"), axis=1)
 
 

@@ -14,7 +14,7 @@ from app.widgets import links
 from app.widgets.colouring import colouring
 from app.widgets.film import Film, film
 from app.widgets.gallery import gallery, gallery_head
-from bon_core.base.ids import places
+from bon_core.base.ids import rows_of
 from bon_core.config import InputError, check
 from bon_core.runs.run import Run
 
@@ -137,7 +137,7 @@ def _colours(view: View, recorded: dict[str, np.ndarray]) -> tuple[np.ndarray, t
     if view.colour == "correct" and "correct" in recorded:
         return (~recorded["correct"]).astype(int), (theme.SKY, theme.WRONG)
     whole = colouring(view)
-    rows = places(view.ids, recorded["ids"])
+    rows = rows_of(view.ids, recorded["ids"])
     return np.where(rows >= 0, whole.shade_numbers[rows], -1)[None], whole.shades
 
 

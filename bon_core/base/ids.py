@@ -1,10 +1,10 @@
-"""Ids name samples for good; positions count them in one array. This is the way from the one to the other."""
+"""Ids name samples for good; rows count them in one array. This is the way from the one to the other."""
 
 import numpy as np
 
 
-def places(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Where in `ids` each of `wanted` is.
+def rows_of(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The row in `ids` of each of `wanted`.
 
     Parameters
     ----------

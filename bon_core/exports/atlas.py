@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from bon_core.exports.pictures import images_of, pictures, png
+from bon_core.datasets.sizes import png
+from bon_core.exports.pictures import images_of, pictures
 from bon_core.exports.tables import lists, points, writable, write_table
 from bon_core.runs.run import Run
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bon_core.base.files import check_regular, read_json, reason_of, whole_folder
-from bon_core.base.ids import places
+from bon_core.base.ids import rows_of
 from bon_core.config import InputError, check
 from bon_core.datasets.embeddings import EmbeddingSet
 from bon_core.evaluation.distances import spread
@@ -151,7 +151,7 @@ class Snapshot:
 
     def positions(self, ids: np.ndarray) -> np.ndarray:
         """Rows of `ids`; those not here are left out."""
-        rows = places(self.ids, ids)
+        rows = rows_of(self.ids, ids)
         return rows[rows >= 0]
 
     def embedding(self) -> EmbeddingSet:
