@@ -16,10 +16,10 @@ import altair as alt
 import pandas as pd
 
 from benchmarks import results_table
-from benchmarks.race import DIM, HELD_OUT, Race
 from benchmarks.report import RESULTS, machine, write_report
 from benchmarks.series import arguments, curves, finished, run
 from benchmarks.tables import interval, shown
+from benchmarks.trial import DIM, HELD_OUT, Trial
 
 TABLE = RESULTS / "division.parquet"
 SETS = {"omniglot": 6_000, "grocery": 4_000, "cub": 4_000, "cars": 4_000}  # steps
@@ -67,7 +67,7 @@ SETTINGS = {
 }
 
 
-def race(
+def trial(
     data: str,
     method: str,
     miner: str,
@@ -77,10 +77,10 @@ def race(
     steps: int,
     dim: int = DIM,
     tuning: bool = False,
-) -> Race:
-    """All that the races of this study share: batches, in-batch miner and loss are the paper's."""
+) -> Trial:
+    """All that the trials of this study share: batches, in-batch miner and loss are the paper's."""
     mining = {"miner": miner, "in_batch": "distance-weighted", "classes": 8, "images": 4, "groups": 2}
-    return Race(
+    return Trial(
         data=data,
         method=method,
         mining=mining,
@@ -93,20 +93,20 @@ def race(
     )
 
 
-def contest() -> list[Race]:
+def grid() -> list[Trial]:
     """{undivided, K = 4, K = 8, clustered batches without the split} x {uniform, BoN}, seeds outermost."""
     return [
-        race(data, f"{name}, {word}", miner, division, seed, steps=SETS[data])
+        trial(data, f"{name}, {word}", miner, division, seed, steps=SETS[data])
         for seed, data, (name, division), (word, miner) in product(
             range(SEEDS), reversed(SETS), DIVISIONS.items(), MINERS.items()
         )
     ]
 
 
-def study() -> list[Race]:
+def study() -> list[Trial]:
     """Settings of the division, on held-out training classes of photographs."""
     return [
-        race(data, name, one.miner, {"learners": 4, **one.division}, seed, steps=steps, dim=one.dim, tuning=True)
+        trial(data, name, one.miner, {"learners": 4, **one.division}, seed, steps=steps, dim=one.dim, tuning=True)
         for seed, steps, data, (name, one) in product(range(2), LENGTHS, STUDIED, SETTINGS.items())
     ]
 
@@ -115,7 +115,7 @@ def report() -> None:
     """Tables and plots of what is there, and what is not."""
     table = finished(TABLE)
     final, tuned = table[~table["tuning"]], table[table["tuning"]]
-    missing = {one.name for one in contest()} - results_table.names(TABLE)
+    missing = {one.name for one in grid()} - results_table.names(TABLE)
     points = curves(final)
     for over, title in (("step", "steps"), ("seconds", "CPU seconds, one thread")):
         plot(points, over, title).save(RESULTS / f"division_{over}.svg")
@@ -129,7 +129,7 @@ def report() -> None:
         " once; `untrained` is those 1,280 features (or the pixels of Omniglot) as they are. D = 64, batches of"
         " 8 classes x 4 images, margin loss, distance-weighted triplets, AdamW with a cosine, equal steps, one thread."
         " Mean and 95 % t-interval over the seeds.",
-        *([f"**{len(missing)} of {len(contest())} trainings are not done yet.**"] if missing else []),
+        *([f"**{len(missing)} of {len(grid())} trainings are not done yet.**"] if missing else []),
         "",
         "## Goals",
         "",
@@ -233,7 +233,7 @@ def main() -> None:
     if given.what == "report":
         report()
     else:
-        run(study() if given.what == "study" else contest(), TABLE, given)
+        run(study() if given.what == "study" else grid(), TABLE, given)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def train(path: Path, mining: dict, learners: int, steps: int) -> dict:
     from bon_core.runs import store
     from bon_core.training import evaluator as evaluation
     from bon_core.training import experiment
-    from bon_core.training.trainer import Trainer
+    from bon_core.training.run_trainer import RunTrainer
 
     torch.set_num_threads(2)
     began = time.perf_counter()
@@ -89,7 +89,7 @@ def train(path: Path, mining: dict, learners: int, steps: int) -> dict:
     )
     config = experiment.settled(config, data)
     run = store.create("head", config)
-    trainer = Trainer(config, train_set, run)
+    trainer = RunTrainer(config, train_set, run)
     trainer.evaluate = evaluation.Evaluator(run, config, data, device="cpu")
     before = evaluation.untrained(evaluation.evaluated(config, data))
     trainer.fit()

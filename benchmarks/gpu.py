@@ -24,7 +24,7 @@ from benchmarks.report import machine, write_report
 from bon_core.config import DivisionConfig, MiningConfig, NetworkConfig, RunConfig, TrainingConfig
 from bon_core.datasets.image_set import TRAIN, ImageSet
 from bon_core.runs import store
-from bon_core.training.trainer import Trainer
+from bon_core.training.run_trainer import RunTrainer
 
 CLASSES, IMAGES_A_CLASS = 1000, 20
 SIZES = {"conv4": (32, 1), "efficientnet-lite0": (112, 3)}  # pixels, channels
@@ -53,12 +53,12 @@ def made_up(size: int, channels: int) -> ImageSet:
 class Watched:
     """Stops a trainer after SECONDS, and times what it spends on composing and updating."""
 
-    def __init__(self, trainer: Trainer):
+    def __init__(self, trainer: RunTrainer):
         self.trainer, self.on_gpu = trainer, trainer.device.type == "cuda"
         self.spans: list[tuple[float | torch.cuda.Event, float | torch.cuda.Event]] = []
         self.marks: list[tuple[int, float]] = []
         for name in ("compose", "update"):
-            setattr(trainer.teams, name, self._timed(getattr(trainer.teams, name)))
+            setattr(trainer.sampler.samplers, name, self._timed(getattr(trainer.sampler.samplers, name)))
         trainer.show = self._mark
 
     def _timed(self, work):
@@ -101,7 +101,7 @@ def measure(images: ImageSet, backbone: str, batch: int, way: dict, device: str)
     config = replace(config, training=replace(config.training, loss="triplet", **way))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BON_RUNS"] = folder
-        trainer = Trainer(config, images, store.create("run", config))
+        trainer = RunTrainer(config, images, store.create("run", config))
         watched = Watched(trainer)
         trainer.fit()
     return watched.read()

@@ -15,9 +15,9 @@ import torch
 from pytorch_metric_learning import losses, miners
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.race import CPU, DIM, IMAGE_SIZE
 from benchmarks.report import machine, write_report
 from benchmarks.tables import shown
+from benchmarks.trial import CPU, DIM, IMAGE_SIZE
 from bon_core.config import DataConfig, DivisionConfig, NetworkConfig
 from bon_core.datasets import ImageSet, load_images
 from bon_core.datasets.embeddings import EmbeddingSet

@@ -14,10 +14,10 @@ import altair as alt
 import pandas as pd
 
 from benchmarks import results_table
-from benchmarks.race import HELD_OUT, Race
 from benchmarks.report import RESULTS, machine, write_report
 from benchmarks.series import arguments, curves, finished, run
 from benchmarks.tables import interval, shown
+from benchmarks.trial import HELD_OUT, Trial
 
 TABLE = RESULTS / "mining_accuracy.parquet"
 SETS = ("omniglot", "omniglot-rotations", "glyphs", "cars")
@@ -53,49 +53,49 @@ MEMORIES = {
 }
 
 
-def contest() -> list[Race]:
+def grid() -> list[Trial]:
     """The comparison: full length for all, half of it for BoN, half and twice for the baseline; seeds outermost."""
-    races = []
+    trials = []
     for seed in range(SEEDS):
         for data in SETS:
             methods = EVERYWHERE | (ON_OMNIGLOT if data == "omniglot" else {})
-            races += [
-                Race(data=data, method=name, mining=mining, steps=STEPS, seed=seed) for name, mining in methods.items()
+            trials += [
+                Trial(data=data, method=name, mining=mining, steps=STEPS, seed=seed) for name, mining in methods.items()
             ]
-            races += [
-                Race(data=data, method=name, mining=EVERYWHERE[name], steps=STEPS // 2, seed=seed)
+            trials += [
+                Trial(data=data, method=name, mining=EVERYWHERE[name], steps=STEPS // 2, seed=seed)
                 for name in ("bon", "batch-hard")
             ]
             plain = EVERYWHERE["batch-hard"]
-            races.append(Race(data=data, method="batch-hard", mining=plain, steps=2 * STEPS, seed=seed))
-    return races
+            trials.append(Trial(data=data, method="batch-hard", mining=plain, steps=2 * STEPS, seed=seed))
+    return trials
 
 
-def study() -> list[Race]:
+def study() -> list[Trial]:
     """On held-out training classes, half length: schedules of the share of bucket mates, and memories of XBM.
 
     The baseline stands beside them at both lengths.
     """
     settings = {name: {"miner": "bon", **changes} for name, (_, changes) in SCHEDULES.items()}
     settings |= {name: {"miner": "xbm", **changes} for name, (_, changes) in MEMORIES.items()}
-    races = []
+    trials = []
     for seed in range(2):
         for data in ("omniglot", "glyphs"):
             plain = EVERYWHERE["batch-hard"]
             for steps in (STEPS, STEPS // 2):
-                races.append(Race(data=data, method="batch-hard", mining=plain, steps=steps, seed=seed, tuning=True))
-            races += [
-                Race(data=data, method=name, mining=mining, steps=STEPS // 2, seed=seed, tuning=True)
+                trials.append(Trial(data=data, method="batch-hard", mining=plain, steps=steps, seed=seed, tuning=True))
+            trials += [
+                Trial(data=data, method=name, mining=mining, steps=STEPS // 2, seed=seed, tuning=True)
                 for name, mining in settings.items()
             ]
-    return races
+    return trials
 
 
 def report() -> None:
     """Tables and plots of what is there, and what is not."""
     table = finished(TABLE)
     final, tuned = table[~table["tuning"]], table[table["tuning"]]
-    missing = {race.name for race in contest()} - results_table.names(TABLE)
+    missing = {trial.name for trial in grid()} - results_table.names(TABLE)
     points = curves(final[final["steps"] == STEPS])
     for over, title in (("step", "steps"), ("seconds", "CPU seconds, one thread")):
         plot(points, over, title).save(RESULTS / f"mining_accuracy_{over}.svg")
@@ -109,7 +109,7 @@ def report() -> None:
         f" {STEPS:,} steps, one thread a training. Test classes were never trained on. Mean and 95 % t-interval over"
         " the seeds. Unless said otherwise the in-batch miner is batch-hard; `batch-hard` itself, `semi-hard`,"
         " `distance-weighted` and `multi-similarity` choose in uniform batches.",
-        *([f"**{len(missing)} of {len(contest())} trainings are not done yet.**"] if missing else []),
+        *([f"**{len(missing)} of {len(grid())} trainings are not done yet.**"] if missing else []),
         "",
         "## The bar: the recall of uniform + batch-hard's end, in half its steps",
         "",
@@ -209,7 +209,7 @@ def main() -> None:
     if given.what == "report":
         report()
     else:
-        run(study() if given.what == "study" else contest(), TABLE, given)
+        run(study() if given.what == "study" else grid(), TABLE, given)
 
 
 if __name__ == "__main__":

@@ -20,13 +20,14 @@ from torch import Tensor
 
 from benchmarks.mining_cost import DIM as EMBEDDING_DIM
 from benchmarks.mining_cost import Embeddings
-from benchmarks.race import DIM, Field, Race, add_sources, embedded, run, sources_of
 from benchmarks.report import RESULTS, machine, write_report
+from benchmarks.trial import DIM, Trial, TrialData, add_sources, run, sources_of
 from bon_core.config import MiningConfig
 from bon_core.mining import BagOfNegatives, BatchMiner, Uniform, make_batch_miner
+from bon_core.networks.embedding import embed
 from bon_core.networks.network import EmbeddingNetwork
 
-COMPOSERS = ("bon", "lsh", "neighbours", "exact", "uniform")
+MINERS = ("bon", "lsh", "neighbours", "exact", "uniform")
 STEPS = 5_000
 BATCHES = 16  # composed to look at
 STILL, STILL_STEPS = 200_000, 4_000
@@ -51,13 +52,13 @@ def ranked(vectors: Tensor, labels: Tensor, batches: Tensor) -> dict[str, float]
     return {"percentile": float(torch.cat(percentile).mean()), "hardness": float(torch.cat(hardness).mean())}
 
 
-def watch(network: EmbeddingNetwork, ground: Field, miner: BatchMiner, mining: MiningConfig) -> dict[str, Any]:
+def watch(network: EmbeddingNetwork, data: TrialData, miner: BatchMiner, mining: MiningConfig) -> dict[str, Any]:
     """Rank what the miner would bring together now, and see how many stored codes are fresh."""
-    vectors = embedded(network, ground)
-    beside = make_batch_miner(mining, ground.labels, dim=DIM)  # a twin, so that looking does not change the training
+    vectors = torch.from_numpy(embed(network, data.samples, device="cpu"))
+    beside = make_batch_miner(mining, data.labels, dim=DIM)  # a twin, so that looking does not change the training
     beside.load_state_dict(miner.state_dict())
     batches = [beside.compose(mining.classes, mining.images, mining.groups).clone() for _ in range(BATCHES)]
-    found = ranked(vectors, ground.labels, torch.stack(batches))
+    found = ranked(vectors, data.labels, torch.stack(batches))
     if isinstance(miner, BagOfNegatives):
         known = miner.codes >= 0
         fresh = miner.hasher.codes(vectors)
@@ -71,9 +72,9 @@ def trainings(given: argparse.Namespace) -> pd.DataFrame:
     """One row a data set, miner and moment."""
     rows = []
     for data in ("omniglot", "glyphs"):
-        for miner in COMPOSERS:
-            race = Race(data=data, method=miner, mining={"miner": miner}, steps=given.steps)
-            for moment in run(race, sources_of(given), watch)["curve"][:-1]:
+        for miner in MINERS:
+            trial = Trial(data=data, method=miner, mining={"miner": miner}, steps=given.steps)
+            for moment in run(trial, sources_of(given), watch)["curve"][:-1]:
                 stats = moment.pop("stats")
                 rows.append({"data": data, "miner": miner, **moment, **stats})
             print(data, miner, rows[-1], flush=True)
@@ -118,7 +119,7 @@ def plot(table: pd.DataFrame, path: Path) -> None:
         .encode(
             alt.X("step:Q", title=None, axis=alt.Axis(tickCount=3, grid=False)),
             alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=4), scale=alt.Scale(zero=False)),
-            alt.Color("miner:N", title=None, sort=list(COMPOSERS), scale=alt.Scale(range=COLOURS)),
+            alt.Color("miner:N", title=None, sort=list(MINERS), scale=alt.Scale(range=COLOURS)),
         )
         .properties(width=170, height=120)
         .facet(

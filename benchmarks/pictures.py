@@ -45,7 +45,7 @@ def draw(place: Path) -> None:
 
 def train(place: Path, backbone: str, *, stays: bool) -> tuple[float, float]:
     """Milliseconds a step, and the share of them that was waited for a batch."""
-    from bon_core.training.trainer import Trainer
+    from bon_core.training.run_trainer import RunTrainer
 
     data = DataConfig(name=str(place), image_size=SIZE)
     with mock.patch.object(folder, "MOST_MEMORY", 0 if stays else folder.MOST_MEMORY):
@@ -58,7 +58,7 @@ def train(place: Path, backbone: str, *, stays: bool) -> tuple[float, float]:
         training=TrainingConfig(epochs=epochs, device="cpu", checkpoint_every=1e6, audit_every=10),
     )
     run = store.create(f"{backbone}-{'files' if stays else 'memory'}-{len(store.list_runs())}", config)
-    Trainer(config, images, run).fit()
+    RunTrainer(config, images, run).fit()
     logged = run.events("step")[1:]  # the first holds what is done once
     return (
         statistics.median(event["step_ms"] for event in logged),

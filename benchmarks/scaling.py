@@ -59,12 +59,12 @@ WAYS = {
 def train(folder: Path, steps: int, keeps: bool, larger: int) -> None:
     """One of the processes: train without evaluation, and write down when which step was done."""
     from bon_core.datasets import load_images
-    from bon_core.training import trainer as trainer_module
+    from bon_core.training import loop
     from bon_core.training.distributed import joined
-    from bon_core.training.trainer import Trainer
+    from bon_core.training.run_trainer import RunTrainer
 
     if not keeps:
-        trainer_module.freed_memory_kept = nullcontext
+        loop.freed_memory_kept = nullcontext
     os.environ["BON_RUNS"] = str(folder)
     images = load_images(DataConfig()).part("train")
     images = replace(images, images=images.images.repeat(larger, axis=1).repeat(larger, axis=2))
@@ -77,9 +77,9 @@ def train(folder: Path, steps: int, keeps: bool, larger: int) -> None:
         if ranks.first:
             store.create("run", config)
         ranks.begin()
-        trainer = Trainer(config, images, store.open_run("run"), ranks)
+        trainer = RunTrainer(config, images, store.open_run("run"), ranks)
         marks = []
-        trainer.show = lambda step, figures: marks.append((step, time.perf_counter()))  # about once a second
+        trainer.status.show = lambda trainer: marks.append((trainer.step, time.perf_counter()))  # about once a second
         trainer.fit()
         if ranks.first:
             losses = [event["loss"] for event in trainer.run.events("step")]

@@ -1,4 +1,4 @@
-"""Many races: run those that left no result yet, a few at a time, and read what is there."""
+"""Many trials: run those that left no result yet, a few at a time, and read what is there."""
 
 import argparse
 import json
@@ -13,11 +13,11 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import results_table
-from benchmarks.race import SOURCES, Race, add_sources
+from benchmarks.trial import SOURCES, Trial, add_sources
 
 
 def arguments(summary: str) -> argparse.Namespace:
-    """run, study or report; where the data lies; which of the races."""
+    """run, study or report; where the data lies; which of the trials."""
     parser = argparse.ArgumentParser(description=summary)
     parser.add_argument("what", choices=("run", "study", "report"))
     add_sources(parser)
@@ -27,24 +27,26 @@ def arguments(summary: str) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(races: Sequence[Race], table: Path, given: argparse.Namespace) -> None:
-    """Run the races that were asked for and have no row in `table`, each in a process of its own."""
+def run(trials: Sequence[Trial], table: Path, given: argparse.Namespace) -> None:
+    """Run the trials that were asked for and have no row in `table`, each in a process of its own."""
     wanted = [
-        race
-        for race in races
-        if (not given.sets or race.data in given.sets) and (not given.methods or race.method in given.methods)
+        trial
+        for trial in trials
+        if (not given.sets or trial.data in given.sets) and (not given.methods or trial.method in given.methods)
     ]
     done = results_table.names(table)
-    missing = [race for race in wanted if race.name not in done]
-    print(f"{len(wanted)} races, {len(missing)} to run", flush=True)
+    missing = [trial for trial in wanted if trial.name not in done]
+    print(f"{len(wanted)} trials, {len(missing)} to run", flush=True)
     where = [part for name in SOURCES if (path := getattr(given, name)) for part in (f"--{name}", str(path))]
 
-    def one(race: Race) -> None:
-        if race.name in results_table.names(table):  # another runner was here
+    def one(trial: Trial) -> None:
+        if trial.name in results_table.names(table):  # another runner was here
             return
-        command = [sys.executable, "-m", "benchmarks.race", json.dumps(asdict(race)), str(table), *where]
+        command = [sys.executable, "-m", "benchmarks.trial", json.dumps(asdict(trial)), str(table), *where]
         done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-        print(done.stdout.strip() if done.returncode == 0 else f"{race.name} FAILED\n{done.stderr[-2000:]}", flush=True)
+        print(
+            done.stdout.strip() if done.returncode == 0 else f"{trial.name} FAILED\n{done.stderr[-2000:]}", flush=True
+        )
 
     with ThreadPoolExecutor(given.jobs) as pool:
         list(pool.map(one, missing))

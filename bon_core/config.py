@@ -207,7 +207,9 @@ class TrainingConfig:
     loss: Loss = "margin"
     margin: float = 0.2
     learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
+    weight_decay: float = 1e-4  # not of norms, biases and what the loss learns
+    clip_norm: float | None = None  # the gradient's length is cut to it
+    patience: int | None = None  # evaluations without a rise of MAP@R that end the training; needs a hold-out
     augment: bool = True
     epochs: float = 40.0  # an epoch is N / B iterations
     minutes: float | None = None  # of the whole run, map included, in place of epochs
@@ -227,6 +229,14 @@ class TrainingConfig:
             f"A run of {self.minutes or 0:g} minutes cannot be trained and mapped; give 0.1 or more, or none.",
         )
         check(0 < self.learning_rate < 10, f"A learning rate of {self.learning_rate:g} cannot train; try 0.001.")
+        check(
+            self.clip_norm is None or self.clip_norm > 0,
+            f"A gradient cut to {self.clip_norm or 0:g} does not move anything; give more than 0, or leave it out.",
+        )
+        check(
+            self.patience is None or self.patience >= 1,
+            f"A patience of {self.patience} evaluations ends at once; give 1 or more, or leave it out.",
+        )
         check(0 <= self.weight_decay < 1, f"A weight decay of {self.weight_decay:g} cannot train; try 0.0001.")
         check(
             0 < self.margin <= 2,
@@ -259,6 +269,11 @@ class RunConfig:
             not (self.mining.miner == "xbm" and self.division.doubling),
             "A memory across batches (xbm) needs slices that stay as they are, but doubling merges them at first;"
             " leave out one of the two.",
+        )
+        check(
+            self.training.patience is None or self.data.holdout > 0,
+            "Early stopping (patience) would choose by the test classes; set training classes aside with --holdout 0.2,"
+            " or leave it out.",
         )
         check(
             self.division.learners <= self.network.dim,

@@ -220,7 +220,7 @@ def export(name: str, *, what: str, out: str) -> dict[str, Any]:
 
 def _embedding_set(run: Run, images: ImageSet | VectorSet, device: Device) -> EmbeddingSet:
     from bon_core.networks.embedding import embed as embed_images
-    from bon_core.training.trainer import device_for
+    from bon_core.training.device import device_for
 
     network = load_network(run, images.channels).to(device_for(device))
     vectors = embed_images(network, images.samples, device=device_for(device))

@@ -93,6 +93,8 @@ SECTIONS = {  # of RunConfig: title, class, what each option does
             "margin": "margin of the loss, in distance between unit vectors",
             "learning_rate": "peak learning rate of AdamW",
             "weight_decay": "weight decay of AdamW",
+            "clip_norm": "cut the gradient to this length",
+            "patience": "end after so many evaluations in which MAP@R did not rise; needs --holdout",
             "augment": "vary the images a little each time",
             "epochs": "budget; an epoch is N / B steps",
             "minutes": "budget of the whole run, with embedding, measuring and mapping at its end, in place of epochs",

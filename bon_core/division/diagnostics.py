@@ -16,7 +16,7 @@ def class_counts(labels: np.ndarray, clusters: np.ndarray, num_classes: int, num
     return cells.reshape(num_classes, num_clusters)
 
 
-def kept(labels: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+def has_positive(labels: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     """(N,) bool: False for a sample that is alone in its class inside its cluster and so has no positive there.
 
     Such samples are dropped until the next clustering.

@@ -28,6 +28,7 @@ class SplitHead(nn.Module):
 
     def __init__(self, in_features: int, dim: int, learners: int, test_norm: TestNorm = "slices") -> None:
         super().__init__()
+        self.dim, self.learners = dim, learners
         self.slices = slices(dim, learners)
         self.test_norm = test_norm
         self.parts = nn.ModuleList(nn.Linear(in_features, part.stop - part.start) for part in self.slices)
@@ -68,6 +69,7 @@ class MaskedHead(nn.Module):
 
     def __init__(self, in_features: int, dim: int, learners: int) -> None:
         super().__init__()
+        self.dim, self.learners = dim, learners
         self.whole = nn.Linear(in_features, dim)
         self.logits = nn.Parameter(self.START * (2 * torch.from_numpy(block_masks(dim, learners)) - 1))  # (K, D)
 

@@ -63,7 +63,7 @@ class Schedule:
         check(total_steps >= 1, f"A training of {total_steps} steps cannot be planned; give 1 or more.")
         check(steps_per_epoch >= 1, f"An epoch of {steps_per_epoch} steps is not possible; give 1 or more.")
         self.learners, self.doubling = division.learners, division.doubling
-        self.seed = seed
+        self.total_steps, self.seed = total_steps, seed
         period = division.recluster_every * steps_per_epoch
         at = step_at or (lambda share: share * total_steps)
         warm = round(at(division.warmup))

@@ -20,7 +20,7 @@ Feature = Literal["embedding", "penultimate"]
 
 def batch_of(samples: np.ndarray | Tensor, device: torch.device | str) -> Tensor:
     """Images (B, H, W) or (B, H, W, 3) uint8 as a float tensor (B, ch, H, W) in [0, 1] on `device`, channels-last;
-    vectors (B, D) of any type as float32.
+    vectors (B, D) of any type as float32; other floats (B, ...) as float32 of the same shape.
 
     What is smaller than a float travels to the device as it is and becomes floats there.
     """
@@ -29,7 +29,7 @@ def batch_of(samples: np.ndarray | Tensor, device: torch.device | str) -> Tensor
     if not isinstance(samples, Tensor):
         samples = torch.from_numpy(np.ascontiguousarray(samples))
     pixels = samples.to(device)
-    if pixels.ndim == 2:
+    if pixels.ndim == 2 or pixels.is_floating_point():
         return pixels.to(torch.float32)
     pixels = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
     return pixels.to(torch.float32, memory_format=torch.channels_last).div_(255)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bon_core.config import RunConfig
+from bon_core.division import DivideAndConquer
 from bon_core.division.schedule import Schedule
 from bon_core.training.distributed import Ranks
 
@@ -119,7 +120,8 @@ class Pace:
     Attributes
     ----------
     plan, steps, schedule : how far it is at each step, of how many, and in which phase
-    costs : what each kind of work takes here
+    costs : what each kind of work takes here, as the trainer measures it
+    sampler : to be told when the plan changes
     budget : the time to keep to; None where the config gives epochs, and in processes that follow the first
     aftermath : gives the seconds that the run takes after its last step
     """
@@ -131,6 +133,7 @@ class Pace:
         self.evaluate_every = max(1, round(settings.evaluate_every * steps_per_epoch))
         self.checkpoint_every = max(1, round(settings.checkpoint_every * steps_per_epoch))
         self.costs = Costs()
+        self.sampler: DivideAndConquer | None = None
         self.budget: Budget | None = None
         self.aftermath: Callable[[], float] = lambda: 0.0
         self.spent = 0.0  # of the budget, until the checkpoint that was restored
@@ -146,14 +149,8 @@ class Pace:
             seed=self.seed,
             step_at=plan.step_at,
         )
-
-    def evaluates(self, step: int) -> bool:
-        """Whether to evaluate once `step` steps are done."""
-        return step % self.evaluate_every == 0 or step == self.steps
-
-    def saves(self, step: int) -> bool:
-        """Whether to write a checkpoint then."""
-        return step % self.checkpoint_every == 0 or step == self.steps
+        if self.sampler is not None:
+            self.sampler.follow(self.schedule, plan.share_at)
 
     def a_step(self, step: int) -> float:
         """Seconds of each step to come after `step`, with its share of what comes between."""
@@ -175,13 +172,13 @@ class Pace:
 
         settled : the next step is composed already, and must stay what it is
         """
-        if step >= self.steps or not ranks.first_says(self.budget is not None and self.budget.is_due()):
+        if step >= self.steps or not ranks.agree(self.budget is not None and self.budget.is_due()):
             return False
         steps = np.array([self.steps])
         if self.budget is not None:
             left = self.budget.seconds - self.budget.spent - self.ending
             steps[0] = step + max(1, int(left / max(self.a_step(step), 1e-6)))
-        ranks.copy_first(steps)
+        ranks.broadcast(steps)
         if abs(int(steps[0]) - self.steps) <= WORTH_IT * (self.steps - step):
             return False
         plan, phase = self.plan, self.schedule.phase(step)

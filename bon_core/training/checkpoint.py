@@ -7,7 +7,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,8 +15,13 @@ from safetensors.torch import save_file
 
 from bon_core.base.files import check_regular, reason_of, whole_file
 from bon_core.config import InputError, check
+from bon_core.training.optimizer import set_step
 
-VERSION = 1
+if TYPE_CHECKING:
+    from bon_core.training.loop import Trainer
+
+VERSION = 2
+PARTS = ("network", "loss", "optimizer", "sampler")  # of a trainer, with a state each
 TENSOR, ITEMS = "__tensor__", "__items__"  # marks in the JSON: a tensor's name; a dict whose keys are not strings
 
 
@@ -61,12 +66,35 @@ def load_tree(path: Path) -> Any:
     check(
         int(version) <= VERSION, f"{path} is of version {version}, but this program reads up to {VERSION}; update it."
     )
+    check(
+        int(version) == VERSION,
+        f"{path} is of version {version}, from before BoN Explorer 0.2, and cannot be continued; its snapshots and"
+        " weights are good as they are: train a new run, or go on with version 0.1.",
+    )
     try:
         return _restore(json.loads(metadata["tree"]), tensors)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path} names tensors that it does not hold ({reason_of(error)}); use another checkpoint."
         ) from error
+
+
+def state_of(trainer: "Trainer") -> dict[str, Any]:
+    """All from which `restore` continues a training bit for bit (on the CPU)."""
+    state = {name: getattr(trainer, name).state_dict() for name in PARTS}
+    callbacks = {type(callback).__name__: callback.state_dict() for callback in trainer.callbacks}
+    return {"step": trainer.step, "seconds": trainer.seconds, **state, "callbacks": callbacks}
+
+
+def restore(trainer: "Trainer", state: dict[str, Any]) -> None:
+    """Go on where `state_of` was taken; raises what PyTorch or a part does if it is of another training."""
+    for callback in trainer.callbacks:  # first: a plan that moves says how many steps there are
+        callback.load_state_dict(state["callbacks"].get(type(callback).__name__, {}))
+    for name in PARTS:
+        getattr(trainer, name).load_state_dict(state[name])
+    trainer.step, trainer.seconds = int(state["step"]), float(state["seconds"])
+    check(0 <= trainer.step <= trainer.steps, f"it is of step {trainer.step} of {trainer.steps}")
+    set_step(trainer.scheduler, trainer.step)
 
 
 def _flatten(value: Any, tensors: dict[str, torch.Tensor]) -> Any:

@@ -25,10 +25,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bon_core.config import Device, InputError, check
+from bon_core.networks.embedding import Feature, embed
 from bon_core.training.device import device_for
 
 LOST = re.compile("gloo|nccl", re.IGNORECASE)  # in what PyTorch says when another process ended
-PATIENCE = timedelta(hours=12)  # that ranks wait for rank 0 while it clusters or maps; torchrun sees who died, not this
+TIMEOUT = timedelta(hours=12)  # that ranks wait for rank 0 while it clusters or maps; torchrun sees who died, not this
 
 
 class Ranks:
@@ -74,6 +75,15 @@ class Ranks:
             parts[self.rank] = own
         return torch.cat(parts)
 
+    def embed(self, network: nn.Module, samples: Any, *, device: torch.device, feature: Feature) -> np.ndarray:
+        """All `samples` (N, ...), each rank its share, in evaluation mode: (N, D), or the penultimate layer (N, F)."""
+        whole, own = len(samples), samples
+        if self.count > 1:
+            share = self.share(whole)
+            own = samples[share] if isinstance(samples, np.ndarray) else samples.take(np.arange(whole)[share])
+        vectors = embed(network, own, device=device, feature=feature)
+        return self.gather(torch.from_numpy(vectors), whole).numpy()
+
     def parallel(self, network: nn.Module, *, resting: bool) -> nn.Module:
         """`network`, to be called on this rank's rows: its batch norm and its gradients are then those of all rows.
 
@@ -93,7 +103,7 @@ class Ranks:
 
     # What all ranks must agree on -------------------------------------------------------------------------------------
 
-    def first_says(self, yes: bool) -> bool:
+    def agree(self, yes: bool) -> bool:
         """The answer of rank 0, whatever the others think."""
         if self.count == 1:
             return yes
@@ -101,12 +111,12 @@ class Ranks:
         dist.broadcast(answer, 0)
         return bool(answer)
 
-    def copy_first(self, *arrays: np.ndarray) -> None:
+    def broadcast(self, *arrays: np.ndarray) -> None:
         """Overwrite `arrays` with those of rank 0, which have the same shapes."""
         for array in arrays if self.count > 1 else ():
             dist.broadcast(torch.from_numpy(array), 0)
 
-    def check_alike(self, state: Any, step: int) -> None:
+    def assert_in_sync(self, state: Any, step: int) -> None:
         """Compare tensors, or dicts and lists of them, with those of the other ranks, by checksum.
 
         Raises
@@ -129,12 +139,12 @@ class Ranks:
 
     def begin(self) -> bool:
         """Whether there is something to train: rank 0 calls it when the run is ready, the others wait for that."""
-        self._begun = self.first_says(self.first)
+        self._begun = self.agree(self.first)
         return self._begun
 
     @staticmethod
     @contextmanager
-    def company() -> Iterator[None]:
+    def failures_explained() -> Iterator[None]:
         """For what all do together.
 
         Raises
@@ -156,9 +166,9 @@ class Ranks:
         """Rank 0 lets the others go; they also go when it never began, but not out of a step that broke."""
         if not self.first:
             if well and self._begun:
-                self.first_says(False)
+                self.agree(False)
         elif well or not self._begun:
-            self.first_says(False)
+            self.agree(False)
 
     def _share_of(self, rank: int, total: int) -> slice:
         return slice(total * rank // self.count, total * (rank + 1) // self.count)
@@ -197,15 +207,15 @@ def joined(device: Device) -> Iterator[Ranks]:
             " GPUs, or use --device cpu.",
         )
         torch.cuda.set_device(place)
-    with Ranks.company():
-        store, rank, count = next(dist.rendezvous("env://", timeout=PATIENCE))
+    with Ranks.failures_explained():
+        store, rank, count = next(dist.rendezvous("env://", timeout=TIMEOUT))
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
             store=dist.PrefixStore(f"attempt {attempt}", store),  # torchrun keeps the addresses of those who died
             rank=rank,
             world_size=count,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
         )
     ranks, well = Ranks(rank, count), False
     try:

@@ -166,7 +166,7 @@ def _resume(name: str, ranks: Any, *, queue: bool, clock: "Clock") -> dict[str, 
 
 def _train_along(name: str, ranks: Any) -> dict[str, Any]:
     """What all processes do but the first: the same steps, and nothing that is written or said."""
-    from bon_core.training.trainer import Trainer
+    from bon_core.training.run_trainer import RunTrainer
 
     if ranks.begin():
         folder = paths.runs_folder()
@@ -175,10 +175,10 @@ def _train_along(name: str, ranks: Any) -> dict[str, Any]:
             f"The run {name} is not in {folder} on {platform.node()}; let BON_RUNS name a folder that all share.",
         )
         run = store.open_run(name)
-        trainer = Trainer(run.config, load_data(run.config.data).part("train"), run, ranks)
+        trainer = RunTrainer(run.config, load_data(run.config.data).part("train"), run, ranks)
         if run.checkpoint.exists():
             trainer.restore()
-        with ranks.company():
+        with ranks.failures_explained():
             trainer.fit()
     return {}
 
@@ -205,7 +205,7 @@ def _train(run: Run, config: RunConfig, images: Data, ranks: Any, *, queue: bool
 def _train_to_end(
     run: Run, config: RunConfig, images: Data, ranks: Any, *, queue: bool, clock: "Clock"
 ) -> dict[str, Any]:
-    from bon_core.training.trainer import Trainer
+    from bon_core.training.run_trainer import RunTrainer
 
     status = run.status()
     if not status.active:  # resumed
@@ -216,20 +216,20 @@ def _train_to_end(
         if queue and not _wait_for_turn(run):
             return _end(run, "stopped", "Stopped while waiting.")
     run.write_status(replace(run.status(), state="running", message="Getting ready."))
-    trainer = Trainer(config, images.part("train"), run, ranks)
-    trainer.evaluate = Evaluator(run, config, images, device=str(trainer.device))
+    trainer = RunTrainer(config, images.part("train"), run, ranks)
+    evaluator = trainer.evaluation.evaluate = Evaluator(run, config, images, device=str(trainer.device))
     if run.checkpoint.exists():
         trainer.load()
         with trainer.pace.costs.of("evaluation"):  # to foresee the end; nothing is written
-            trainer.evaluate.measured(trainer.network)
+            evaluator.measured(trainer.network)
     else:
         trainer.rewind()
         with trainer.pace.costs.of("evaluation"):
-            trainer.evaluate.preview(trainer.network, trainer.step)
+            evaluator.preview(trainer.network, trainer.step)
     _foresee(trainer, images, clock)
     run.log("began", step=trainer.step, steps=trainer.steps, data=images.name, **_surroundings(trainer))
     ranks.begin()
-    with _progress_bar(trainer), ranks.company():
+    with _progress_bar(trainer), ranks.failures_explained():
         outcome = trainer.fit()
     if outcome == "stopped":
         return _end(run, "stopped", f"Stopped at step {trainer.step}; continue with --resume.")
@@ -270,9 +270,9 @@ def _foresee(trainer: Any, images: Data, clock: Clock) -> None:
     config, run = trainer.config, trainer.run
     minutes = config.training.minutes
     shown = len(drawn_rows(images.labels, MOST_SHOWN))
-    after = Aftermath(config, images, trainer.evaluate, shown=shown, rehearse=minutes is not None)
+    after = Aftermath(config, images, trainer.evaluation.evaluate, shown=shown, rehearse=minutes is not None)
     trainer.pace.aftermath = lambda: after.seconds(len(run.previews()) + 1)
-    trainer.pace.costs.note("dividing", DIVIDING * trainer.evaluate.embedding * len(trainer.train_set))
+    trainer.pace.costs.note("dividing", DIVIDING * trainer.evaluation.evaluate.embedding * len(trainer.train_set))
     if minutes is not None:
         trainer.pace.budget = Budget(60 * minutes, spent=clock.spent + trainer.pace.spent)
 
@@ -283,7 +283,7 @@ def _surroundings(trainer: Any) -> dict[str, Any]:
 
     return {
         "device": str(trainer.device),
-        "processes": trainer.ranks.count,
+        "processes": trainer.processes.count,
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
@@ -311,10 +311,10 @@ def _take_snapshot(run: Run, images: Data, *, device: str, seconds: float | None
     """Embed, measure and map; `seconds` is how long that may take."""
     from bon_core.networks.embedding import embed
     from bon_core.training.device import device_for
-    from bon_core.training.trainer import Trainer
+    from bon_core.training.run_trainer import RunTrainer
 
     config = run.config
-    trainer = Trainer(config, images.part("train"), run)
+    trainer = RunTrainer(config, images.part("train"), run)
     check(run.checkpoint.exists(), f"Run {run.name} has no checkpoint to take a snapshot of; train it further.")
     trainer.restore()
     _save_weights(run, trainer.network)
@@ -336,7 +336,7 @@ def _take_snapshot(run: Run, images: Data, *, device: str, seconds: float | None
     )
     train_rows = np.flatnonzero(images.split == TRAIN)
     if config.mining.batch_miner in ("bon", "lsh"):
-        hashing = hashing_of(trainer.teams.joint.miner, train_rows, len(images), origin="mined")
+        hashing = hashing_of(trainer.sampler.samplers.joint.miner, train_rows, len(images), origin="mined")
         hashing = replace(hashing, stored=hashing.stored[rows])
     else:
         hashing = fitted_hashing(embeddings.vectors)
@@ -428,11 +428,11 @@ def _save_weights(run: Run, network: Any) -> None:
 
 
 def _division(trainer: Any, vectors: np.ndarray, train_rows: np.ndarray, shown: np.ndarray) -> Division:
-    if trainer.clustering is None:
+    if trainer.sampler.clustering is None:
         return fitted_division(vectors, CLUSTERS_TO_LOOK_AT, seed=0)
     clusters = np.full(max(shown.max(), train_rows.max()) + 1, -1, dtype=np.int64)
-    clusters[train_rows] = trainer.clustering.labels
-    return Division(clusters=clusters[shown], count=len(trainer.clustering.centroids), origin="learners")
+    clusters[train_rows] = trainer.sampler.clustering.labels
+    return Division(clusters=clusters[shown], count=len(trainer.sampler.clustering.centroids), origin="learners")
 
 
 def _wait_for_turn(run: Run) -> bool:
@@ -462,10 +462,12 @@ def _progress_bar(trainer: Any) -> Iterator[None]:
 
     with tqdm(total=trainer.steps, initial=trainer.step, unit="step", desc=trainer.run.name, mininterval=0.5) as bar:
 
-        def show(step: int, figures: dict[str, Any]) -> None:
-            bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()}, refresh=False)
+        def show(trainer: Any) -> None:
+            figures = {"loss": trainer.step_log.loss, "recall@1": trainer.evaluation.figures.get("recall@1")}
+            known = {name: f"{value:.3f}" for name, value in figures.items() if value is not None}
+            bar.set_postfix(known, refresh=False)
             bar.total = trainer.steps  # which a budget in minutes changes
-            bar.update(step - bar.n)
+            bar.update(trainer.step - bar.n)
 
-        trainer.show = show
+        trainer.status.show = show
         yield

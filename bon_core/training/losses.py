@@ -1,6 +1,6 @@
 """What each loss asks of an anchor's distances, for those who only look: NumPy, no torch.
 
-`bon_core.training.objectives` builds the losses themselves, from the same constants.
+`bon_core.training.metric_loss` builds the losses themselves, from the same constants.
 
 Legend: n anchors; d_ap distance to the farthest positive that was chosen, d_an to the nearest negative.
 """

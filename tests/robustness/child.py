@@ -29,7 +29,7 @@ from bon_core.config import (
     TrainingConfig,
 )
 from bon_core.training import checkpoint, experiment
-from bon_core.training.trainer import Trainer
+from bon_core.training.callbacks.checkpoints import Checkpoint
 
 NAME = "run"
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -95,7 +95,7 @@ def _die() -> None:
 def _prepare(folder: Path, trouble: Trouble) -> None:
     if trouble.operation is not None:
         _count_operations(folder, trouble.operation)
-    save_file, save, count = checkpoint.save_file, Trainer.save, iter(range(1, 1000))
+    save_file, save, count = checkpoint.save_file, Checkpoint.save, iter(range(1, 1000))
 
     def save_half(tensors, path, metadata=None):
         save_file(tensors, path, metadata=metadata)
@@ -103,8 +103,8 @@ def _prepare(folder: Path, trouble: Trouble) -> None:
             os.truncate(path, Path(path).stat().st_size // 2)
             _die()
 
-    def save_and_lose(trainer):
-        save(trainer)
+    def save_and_lose(callback, trainer):
+        save(callback, trainer)
         number = next(count)
         if number == trouble.full:
             size = trainer.run.checkpoint.stat().st_size // 4
@@ -115,7 +115,7 @@ def _prepare(folder: Path, trouble: Trouble) -> None:
     if trouble.half is not None:
         checkpoint.save_file = save_half
     elif trouble.full or trouble.vanishes:
-        Trainer.save = save_and_lose
+        Checkpoint.save = save_and_lose
 
 
 def _count_operations(folder: Path, last: int) -> None:

@@ -21,7 +21,7 @@ from bon_core.runs.run import Run
 from bon_core.runs.snapshot import Snapshot
 from bon_core.runs.weights import load_network
 from bon_core.training.checkpoint import load_tree, save_tree
-from bon_core.training.trainer import Trainer
+from bon_core.training.run_trainer import RunTrainer
 from tests.app.tiny import make_images, make_run
 from tests.robustness import hostile
 from tests.robustness.child import config
@@ -94,20 +94,20 @@ def test_a_file_is_refused(make, read, said, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def half_trained(small_images, tmp_path_factory) -> tuple[Run, Trainer]:
+def half_trained(small_images, tmp_path_factory) -> tuple[Run, RunTrainer]:
     """A run with a checkpoint in its divided phase."""
     folder = tmp_path_factory.mktemp("half")
     run = store.create("half", config(folder / "small.npz"), folder=folder)
-    trainer = Trainer(run.config, small_images.part("train"), run)
-    stop = trainer.teams.compose
+    trainer = RunTrainer(run.config, small_images.part("train"), run)
+    sample = trainer.sampler.samplers.sample
 
-    def compose(*arguments):
+    def watched(*arguments):
         if trainer.step == 12:
             run.request_stop()
-        return stop(*arguments)
+        return sample(*arguments)
 
-    trainer.teams.compose = compose
-    assert trainer.fit() == "stopped" and trainer.clustering is not None
+    trainer.sampler.samplers.sample = watched
+    assert trainer.fit() == "stopped" and trainer.sampler.clustering is not None
     return run, trainer
 
 
@@ -116,7 +116,7 @@ def copied(half_trained, small_images, tmp_path):
     """(run, trainer) of a copy that may be harmed."""
     shutil.copytree(half_trained[0].path, tmp_path / "copy")
     run = Run(tmp_path / "copy")
-    return run, Trainer(run.config, small_images.part("train"), run)
+    return run, RunTrainer(run.config, small_images.part("train"), run)
 
 
 @pytest.mark.parametrize(("content", "said"), [pytest.param(*case[1:], id=case[0]) for case in artefacts.CHECKPOINTS])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bon_core.config import DivisionConfig, InputError, MiningConfig, NetworkConfig, RunConfig, TrainingConfig
 from bon_core.runs import store
-from bon_core.training.trainer import Trainer
+from bon_core.training.run_trainer import RunTrainer
 from tests.robustness.conftest import STRESS
 
 PHASES = [  # shares of warm-up, split and conquer, with those that round to no step
@@ -87,7 +87,7 @@ def test_random_settings_train_or_are_refused(small_vectors, tmp_path_factory, c
 
     folder = tmp_path_factory.mktemp("fuzzed")
     try:
-        trainer = Trainer(
+        trainer = RunTrainer(
             settled(config, small_vectors),
             small_vectors.part("train"),
             store.create("fuzzed", config, folder=folder),

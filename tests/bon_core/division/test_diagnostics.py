@@ -7,7 +7,7 @@ from bon_core.division.diagnostics import (
     class_counts,
     exemplars,
     flows,
-    kept,
+    has_positive,
     negative_distances,
     pieces,
     slice_contributions,
@@ -28,7 +28,7 @@ def test_class_counts_and_kept_by_hand():
     labels = np.array([0, 0, 0, 1, 1, 2], dtype=np.int32)
     clusters = np.array([0, 0, 1, 2, 2, 1], dtype=np.int16)
     assert class_counts(labels, clusters, 3, 4).tolist() == [[2, 1, 0, 0], [0, 0, 2, 0], [0, 1, 0, 0]]
-    assert kept(labels, clusters).tolist() == [True, True, False, True, True, False]
+    assert has_positive(labels, clusters).tolist() == [True, True, False, True, True, False]
 
 
 def test_flows_count_every_sample_once():

@@ -18,8 +18,9 @@ from bon_core.runs import store
 from bon_core.runs.run import Run
 from bon_core.training import budget, experiment
 from bon_core.training.budget import Costs, Plan
+from bon_core.training.callbacks.checkpoints import Checkpoint
 from bon_core.training.evaluator import Evaluator
-from bon_core.training.trainer import Trainer
+from bon_core.training.loop import Trainer
 
 pytestmark = pytest.mark.usefixtures("runs_folder")
 
@@ -34,9 +35,9 @@ class Slow:
         self.foreseen = after if foreseen is None else foreseen
         patch.setattr(budget, "clock", lambda: self.now)
         patch.setattr(experiment, "Aftermath", lambda *arguments, **named: self)
-        self._slow(patch, Trainer, "_train_on", lambda: self.step)
-        self._slow(patch, Trainer, "_divide", lambda: dividing)
-        self._slow(patch, Trainer, "save", lambda: saving)
+        self._slow(patch, Trainer, "_train_batch", lambda: self.step)
+        self._slow(patch, Trainer, "_renew_sampler", lambda: dividing)
+        self._slow(patch, Checkpoint, "save", lambda: saving)
         self._slow(patch, Evaluator, "preview", lambda: evaluation)
         if not mapped:
             patch.setattr(experiment, "_take_snapshot", lambda run, *rest, **named: {"step": run.status().step})
@@ -52,7 +53,7 @@ class Slow:
 
         def slowed(*arguments, **named):
             self.now += seconds()
-            self.steps += name == "_train_on"
+            self.steps += name == "_train_batch"
             return done(*arguments, **named)
 
         patch.setattr(where, name, slowed)
@@ -96,13 +97,13 @@ def test_three_minutes_are_three_minutes(vectors_file, monkeypatch, machine):
 @pytest.mark.parametrize("factor", [0.3, 3.0])
 def test_a_machine_that_changes_its_speed_is_followed(vectors_file, monkeypatch, factor):
     clock = Slow(monkeypatch, step=1.0, after=10.0)
-    train_on = Trainer._train_on
+    train_on = Trainer._train_batch
 
     def changing(self, *arguments):
         clock.step = factor if clock.now > 80 else 1.0
-        train_on(self, *arguments)
+        return train_on(self, *arguments)
 
-    monkeypatch.setattr(Trainer, "_train_on", changing)
+    monkeypatch.setattr(Trainer, "_train_batch", changing)
     experiment.train("run", config_of(vectors_file, 3))
     assert 0.8 * 180 < clock.now < 1.2 * 180
 
@@ -110,14 +111,14 @@ def test_a_machine_that_changes_its_speed_is_followed(vectors_file, monkeypatch,
 @pytest.mark.slow
 def test_time_spent_before_a_stop_counts(vectors_file, monkeypatch):
     clock = Slow(monkeypatch, step=1.0, after=10.0)
-    stopping = Trainer._train_on
+    stopping = Trainer._train_batch
 
     def stop_at_sixty(self, *arguments):
-        stopping(self, *arguments)
         if self.step == 60 and clock.now < 80:
             self.run.request_stop()
+        return stopping(self, *arguments)
 
-    monkeypatch.setattr(Trainer, "_train_on", stop_at_sixty)
+    monkeypatch.setattr(Trainer, "_train_batch", stop_at_sixty)
     assert experiment.train("run", config_of(vectors_file, 3))["state"] == "stopped"
     clock.now += 1000  # nobody is at work meanwhile
     experiment.resume("run", spent=4.0)
@@ -140,7 +141,7 @@ def test_phases_and_rates_go_by_the_share_of_the_budget(vectors_file, monkeypatc
 
 @pytest.mark.slow
 def test_what_time_is_left_includes_the_end(vectors_file, monkeypatch):
-    monkeypatch.setattr("bon_core.training.trainer.STATUS_EVERY", 0.0)
+    monkeypatch.setattr("bon_core.training.callbacks.status.SECONDS_APART", 0.0)
     left, write = [], Run.write_status
 
     def noted(self, status):

@@ -19,9 +19,9 @@ from bon_core.config import (
     TrainingConfig,
 )
 from bon_core.runs import store
+from bon_core.training.batch_loader import held_on
 from bon_core.training.device import check_compiles, device_for, precision_for
-from bon_core.training.feed import held
-from bon_core.training.trainer import Trainer
+from bon_core.training.run_trainer import RunTrainer
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 CONFIG = RunConfig(
@@ -36,7 +36,7 @@ on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUD
 
 def losses(images, name: str, **training) -> list[float]:
     config = replace(CONFIG, training=replace(CONFIG.training, **training))
-    trainer = Trainer(config, images.part("train"), store.create(name, config))
+    trainer = RunTrainer(config, images.part("train"), store.create(name, config))
     assert trainer.fit() == "finished"
     assert all(weights.dtype != torch.bfloat16 for weights in trainer.network.state_dict().values())
     return [event["loss"] for event in trainer.run.events("step")]
@@ -124,7 +124,7 @@ def test_steps_find_the_memory_of_those_before_and_leave_it_afterwards():
 def test_samples_that_would_fill_a_gpu_stay_on_the_host(monkeypatch):
     samples = np.zeros((10, 100), dtype=np.uint8)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1999, 10**6))
-    assert held(samples, GPU).device == CPU
+    assert held_on(samples, GPU).device == CPU
 
 
 @on_a_gpu

@@ -22,14 +22,16 @@ from bon_core.config import (
     RunConfig,
     TrainingConfig,
 )
+from bon_core.mining.curriculum import MateShare
 from bon_core.networks import embedding as networks
 from bon_core.runs.audit import audit_steps, read_step
 from bon_core.runs.run import Run
-from bon_core.training import experiment, feed, trainer
+from bon_core.training import batch_loader, experiment, run_trainer
 from bon_core.training.augmentation import Augmentation
+from bon_core.training.callbacks import step_log
 from bon_core.training.checkpoint import load_tree
 from bon_core.training.distributed import Ranks, SharedBatchNorm, checksum, cores_of, joined
-from tests.processes import PATIENCE, together
+from tests.processes import TIMEOUT, together
 
 CONFIG = RunConfig(
     network=NetworkConfig(dim=12),
@@ -46,10 +48,10 @@ def train_one(folder: Path, config: RunConfig, *, fine: bool = True) -> None:
     """
     os.environ["BON_RUNS"] = str(folder)
     if fine:
-        build, batch_of = trainer.build_network, networks.batch_of
-        trainer.build_network = lambda *given, **named: build(*given, **named).double()
-        feed.batch_of = networks.batch_of = lambda samples, device: batch_of(samples, device).double()
-    trainer.LOG_EVERY = 1
+        build, batch_of = run_trainer.build_network, networks.batch_of
+        run_trainer.build_network = lambda *given, **named: build(*given, **named).double()
+        batch_loader.batch_of = networks.batch_of = lambda samples, device: batch_of(samples, device).double()
+    step_log.LOG_EVERY = 1
     experiment._take_snapshot = lambda *_, **__: {}
     experiment.write_card = lambda run: None
     experiment.Evaluator.__call__ = lambda evaluator, network, step: {"recall@1": 0.0}
@@ -97,8 +99,8 @@ def test_many_processes_train_as_one(count, config, alone, tmp_path):
     assert batches(run) == batches(alone)
     assert np.abs(losses(run) / losses(alone) - 1).max() < 1e-5
     states = [load_tree(each.checkpoint) for each in (run, alone)]
-    assert checksum(states[0]["teams"]["joint"]["table.position"]) == checksum(
-        states[1]["teams"]["joint"]["table.position"]
+    assert checksum(states[0]["sampler"]["samplers"]["joint"]["table.position"]) == checksum(
+        states[1]["sampler"]["samplers"]["joint"]["table.position"]
     )
     for name, weights in states[0]["network"].items():
         assert torch.allclose(weights, states[1]["network"][name], atol=1e-6), name
@@ -116,16 +118,16 @@ def test_checkpoints_do_not_know_how_many_processes_wrote_them(config, alone, tm
 
 
 def stop_at(folder: Path, config: RunConfig, step: int, fine: bool = True) -> None:
-    observe = trainer.MateShare.observe
+    observe = MateShare.observe
 
-    def watched(mates: trainer.MateShare, active: float) -> None:
+    def watched(mates: MateShare, active: float) -> None:
         observe(mates, active)
         watched.seen += 1
         if os.environ["RANK"] == "0" and watched.seen == step:  # once a step
             Run(folder / "run").request_stop()
 
     watched.seen = 0
-    trainer.MateShare.observe = watched
+    MateShare.observe = watched
     Run.stop_requested = lambda run, asked=Run.stop_requested: os.environ["RANK"] == "0" and asked(run)
     train_one(folder, config, fine=fine)
 
@@ -205,7 +207,7 @@ def test_threads_of_a_group_end_with_it(tmp_path):
     script.write_text(LEAVE)
     words = f"-m torch.distributed.run --standalone --nproc-per-node 2 {script}"
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([sys.executable, *words.split()], env=environment, timeout=PATIENCE, check=True)
+    subprocess.run([sys.executable, *words.split()], env=environment, timeout=TIMEOUT, check=True)
 
 
 def test_tables_that_differ_are_found(tmp_path):
@@ -216,12 +218,12 @@ def differ() -> None:
     with joined("cpu") as ranks:
         ranks.begin()
         table = {"slots": torch.arange(6, dtype=torch.int32), "of": [None, torch.ones((), dtype=torch.bool)]}
-        ranks.check_alike(table, 3)
+        ranks.assert_in_sync(table, 3)
         table["slots"][4] += ranks.rank
         with pytest.raises(InputError, match="At step 4 the tables of rank 1 are no longer those of rank 0"):
-            ranks.check_alike(table, 4)
+            ranks.assert_in_sync(table, 4)
         order = np.arange(3) if ranks.first else np.zeros(3, dtype=np.int64)
-        ranks.copy_first(order)
+        ranks.broadcast(order)
         assert order.tolist() == [0, 1, 2]
 
 
@@ -292,7 +294,7 @@ def test_torchrun_goes_on_after_a_process_died(small_file, tmp_path):
     )
 
     def wait_for(what: str, times: int) -> None:
-        patience = time.monotonic() + PATIENCE
+        patience = time.monotonic() + TIMEOUT
         while [entry["what"] for entry in run.logged()].count(what) < times:
             assert torchrun.poll() is None and time.monotonic() < patience, (tmp_path / "words").read_text()
             time.sleep(0.02)
@@ -303,7 +305,7 @@ def test_torchrun_goes_on_after_a_process_died(small_file, tmp_path):
         second.kill()
         wait_for("began", 2)
         run.request_stop()
-        torchrun.wait(PATIENCE)
+        torchrun.wait(TIMEOUT)
     finally:
         if torchrun.poll() is None:
             torchrun.kill()

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from bon_core.training.losses import ASKS, FIRST_BETA, has_loss, share_with_loss, violates
-from bon_core.training.objectives import Objective
+from bon_core.training.metric_loss import MetricLoss
 
 MARGIN = 0.2
 LOSSES = ("triplet", "margin", "contrastive", "multi-similarity")
@@ -26,7 +26,7 @@ def at(distance: float, side: int) -> list[float]:
 def test_an_anchor_has_a_loss_where_the_loss_itself_is_above_zero(loss, beta):
     """Against pytorch-metric-learning, an anchor at a time."""
     d_ap, d_an = anchors(60)
-    objective = Objective(loss, "batch-hard", MARGIN)
+    objective = MetricLoss(loss, "batch-hard", MARGIN)
     if objective.beta is not None:
         objective.loss.beta.data.fill_(beta)
     truth = []

@@ -10,13 +10,13 @@ import torch
 from bon_core.config import DataConfig, DivisionConfig, MiningConfig, NetworkConfig, RunConfig, TrainingConfig
 from bon_core.datasets.image_set import TEST, TRAIN
 from bon_core.datasets.vector_set import VectorSet
+from bon_core.division.cluster_samplers import ClusterSamplers
 from bon_core.division.clustering import cluster
-from bon_core.division.teams import Teams
 from bon_core.mining.layout import MATE, SEED
 from bon_core.networks.embedding import batch_of, embed
 from bon_core.runs import store
-from bon_core.training.objectives import Objective
-from bon_core.training.trainer import Trainer
+from bon_core.training.metric_loss import MetricLoss
+from bon_core.training.run_trainer import RunTrainer
 
 pytestmark = pytest.mark.usefixtures("runs_folder")
 
@@ -38,8 +38,8 @@ def config_of(**sections) -> RunConfig:
     return replace(config, **{name: replace(getattr(config, name), **changes) for name, changes in sections.items()})
 
 
-def trainer_of(config: RunConfig, samples) -> Trainer:
-    return Trainer(config, samples.part("train"), store.create("run", config))
+def trainer_of(config: RunConfig, samples) -> RunTrainer:
+    return RunTrainer(config, samples.part("train"), store.create("run", config))
 
 
 # Loss and in-batch miner --------------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ def test_the_margin_loss_keeps_a_margin_on_both_sides_of_beta():
     """
     apart = math.degrees(2 * math.asin(1.1 / 2)), math.degrees(2 * math.asin(1.3 / 2))
     embeddings = unit([0.0, apart[0], -apart[1]])
-    loss = Objective("margin", "batch-hard", margin=0.2).loss
+    loss = MetricLoss("margin", "batch-hard", margin=0.2).loss
     pairs = torch.tensor([0]), torch.tensor([1]), torch.tensor([2])
     assert loss(embeddings, torch.tensor([0, 0, 1]), pairs).item() == pytest.approx(0.1, abs=1e-4)
 
@@ -67,7 +67,7 @@ def test_distance_weighting_takes_what_is_nearer_than_half_for_half():
         angle = 2 * math.asin(distance / 2)
         points[row, 0], points[row, row] = math.cos(angle), math.sin(angle)
     points = torch.nn.functional.normalize(points, dim=1)
-    miner = Objective("margin", "distance-weighted", margin=0.2).miner
+    miner = MetricLoss("margin", "distance-weighted", margin=0.2).miner
     torch.manual_seed(0)
     drawn = [miner(points, torch.tensor([0, 0, 1, 2])) for _ in range(draws)]
     nearer = [negative for anchors, _, negatives in drawn for negative in negatives[anchors == 0].tolist()]
@@ -95,19 +95,19 @@ def test_a_cluster_keeps_its_share_of_random_classes(random_share):
     """A batch of 8 classes, 2 of them seeds: of the other 6, bucket mates take what the random share leaves."""
     labels = torch.arange(40).repeat_interleave(6)
     mining = MiningConfig(classes=8, images=3, groups=2, bits=1)
-    teams = Teams(
+    samplers = ClusterSamplers(
         labels,
         dim=8,
         mining=mining,
-        division=DivisionConfig(learners=2, random_share=random_share),
+        random_share=random_share,
         device=torch.device("cpu"),
         seed=0,
     )
     embeddings = torch.nn.functional.normalize(torch.randn(240, 8, generator=torch.Generator().manual_seed(0)), dim=1)
     everybody = torch.ones(240, dtype=torch.bool)
-    teams.divide(labels % 2, everybody, [embeddings, embeddings])
+    samplers.divide(labels % 2, everybody, [embeddings, embeddings])
     for _ in range(10):
-        roles = teams.compose(1, mate_share=1.0).roles[::3]
+        roles = samplers.sample(1, mate_share=1.0).roles[::3]
         assert int((roles == SEED).sum()) == 2
         assert int((roles == MATE).sum()) == round((1 - random_share) * 6)
 
@@ -115,13 +115,13 @@ def test_a_cluster_keeps_its_share_of_random_classes(random_share):
 def test_a_division_fills_the_tables_of_its_clusters(small_images):
     """Right after the clustering every member of a cluster lies in a bucket of its own table."""
     trainer = trainer_of(config_of(), small_images)
-    divide, seen = trainer.teams.divide, []
+    divide, seen = trainer.sampler.samplers.divide, []
 
     def watched(*given):
         divide(*given)
-        seen.append([part.miner.codes.clone() for part in trainer.teams.parts if part])
+        seen.append([part.miner.codes.clone() for part in trainer.sampler.samplers.parts if part])
 
-    trainer.teams.divide = watched
+    trainer.sampler.samplers.divide = watched
     trainer.fit()
     assert len(seen) == 3 and all(seen)
     assert all((codes >= 0).all() for division in seen for codes in division)
@@ -130,16 +130,16 @@ def test_a_division_fills_the_tables_of_its_clusters(small_images):
 def test_the_joint_table_is_brought_up_to_date_for_the_conquer_phase(small_images):
     """It saw nothing during the divided phases; as conquer begins its codes are those of the present embedding."""
     trainer = trainer_of(config_of(), small_images)
-    compose, codes = trainer.teams.compose, {}
+    sample, codes = trainer.sampler.samplers.sample, {}
 
     def watched(cluster, share):
         if trainer.step in (34, 35):
-            bag = trainer.teams.joint.miner
+            bag = trainer.sampler.samplers.joint.miner
             now = torch.from_numpy(embed(trainer.network, trainer.train_set.samples, device="cpu"))
             codes[trainer.step] = (bag.codes == bag.hasher.codes(now)).float().mean().item()
-        return compose(cluster, share)
+        return sample(cluster, share)
 
-    trainer.teams.compose = watched
+    trainer.sampler.samplers.sample = watched
     trainer.fit()
     assert codes[35] == 1.0 and codes[34] < 0.9
 
@@ -152,13 +152,8 @@ def test_the_learning_rate_warms_up_and_falls_to_a_hundredth(small_images):
     trainer = trainer_of(
         config_of(training={"learning_rate": 0.01, "epochs": 200 / 13}, division={"learners": 1}), small_images
     )
-    rates, stepped = [], trainer.optimizer.step
-
-    def watched():
-        rates.append(trainer.optimizer.param_groups[0]["lr"])
-        stepped()
-
-    trainer.optimizer.step = watched
+    rates = []
+    trainer.optimizer.register_step_pre_hook(lambda *_: rates.append(trainer.optimizer.param_groups[0]["lr"]))
     trainer.fit()
     assert rates[:4] == pytest.approx([0.0025, 0.005, 0.0075, 0.01], rel=1e-3)
     assert rates[100] == pytest.approx(0.00505, rel=1e-3)
@@ -171,13 +166,13 @@ def test_augmentation_changes_what_the_network_sees(small_images, augment):
         config_of(training={"augment": augment, "epochs": 0.1}, division={"learners": 1}), small_images
     )
     plain, seen = {}, []
-    taken = trainer.feed.take
+    loaded = trainer.loader.load
 
-    def take(positions):
+    def load(positions):
         plain["rows"] = batch_of(trainer.train_set.images[positions.numpy()], "cpu")
-        return taken(positions)
+        return loaded(positions)
 
-    trainer.feed.take = take
+    trainer.loader.load = load
     trainer.network.register_forward_pre_hook(lambda _, given: seen.append(torch.equal(given[0], plain["rows"])))
     trainer.fit()
     assert seen and all(same is not augment for same in seen)
@@ -218,7 +213,7 @@ def recall_after(data: VectorSet, name: str, *, miner: str, seed: int) -> float:
             epochs=6, learning_rate=0.01, seed=seed, device="cpu", checkpoint_every=100, evaluate_every=100
         ),
     )
-    trainer = Trainer(config, data.part("train"), store.create(name, config))
+    trainer = RunTrainer(config, data.part("train"), store.create(name, config))
     trainer.fit()
     tests = data.part("test")
     vectors = embed(trainer.network, tests.samples, device="cpu")

@@ -18,7 +18,7 @@ from bon_core.config import (
 from bon_core.datasets.rows import Rows
 from bon_core.runs import store
 from bon_core.runs.audit import PHASES, audit_steps, read_step
-from bon_core.training.trainer import Trainer
+from bon_core.training.run_trainer import RunTrainer
 
 pytestmark = pytest.mark.usefixtures("runs_folder")
 
@@ -31,11 +31,11 @@ CONFIG = RunConfig(
 )  # 240 images in batches of 18: 13 steps an epoch, 39 steps; split from 10, clustered from 25, conquer from 35
 
 
-def trainer_of(config: RunConfig, images, name: str = "run") -> Trainer:
-    return Trainer(config, images.part("train"), store.create(name, config))
+def trainer_of(config: RunConfig, images, name: str = "run") -> RunTrainer:
+    return RunTrainer(config, images.part("train"), store.create(name, config))
 
 
-def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+def weights(trainer: RunTrainer) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
 
 
@@ -47,16 +47,16 @@ def with_section(config: RunConfig, section: str, **changes) -> RunConfig:
     return replace(config, **{section: replace(getattr(config, section), **changes)})
 
 
-def stopping_at(trainer: Trainer, step: int) -> Trainer:
+def stopping_at(trainer: RunTrainer, step: int) -> RunTrainer:
     """Ask for a stop once `step` is reached."""
-    compose = trainer.teams.compose
+    sample = trainer.sampler.samplers.sample
 
     def watched(*arguments):
         if trainer.step == step - 1:
             trainer.run.request_stop()
-        return compose(*arguments)
+        return sample(*arguments)
 
-    trainer.teams.compose = watched
+    trainer.sampler.samplers.sample = watched
     return trainer
 
 
@@ -88,10 +88,12 @@ def test_any_phase_may_come_first_or_be_missing(small_images, division):
 
 
 def test_the_joint_table_is_brought_up_to_date_only_after_it_slept(small_images, monkeypatch):
-    rejoined = []
-    monkeypatch.setattr(Trainer, "_rejoin", lambda self: rejoined.append(self.step))
-    trainer_of(CONFIG, small_images).fit()
-    trainer_of(with_section(CONFIG, "division", warmup=0.5, split=0.0, conquer=0.5), small_images, "two").fit()
+    rejoined, divisions = [], [CONFIG, with_section(CONFIG, "division", warmup=0.5, split=0.0, conquer=0.5)]
+    for number, config in enumerate(divisions):
+        trainer = trainer_of(config, small_images, f"run-{number}")
+        samplers = trainer.sampler.samplers
+        monkeypatch.setattr(samplers, "rejoin", lambda whole, trainer=trainer: rejoined.append(trainer.step))
+        trainer.fit()
     assert rejoined == [35]
 
 
@@ -109,11 +111,11 @@ def test_a_resumed_run_ends_bit_for_bit_where_the_whole_one_does(small_images, w
     first = stopping_at(trainer_of(CONFIG, small_images), step)
     assert first.fit() == "stopped" and first.step == step
     first.run.clear_stop()
-    second = Trainer(CONFIG, small_images.part("train"), first.run)
+    second = RunTrainer(CONFIG, small_images.part("train"), first.run)
     second.load()
     assert second.fit() == "finished"
     assert same(weights(second), weights(whole_run))
-    bags = [trainer.teams.joint.miner.state_dict() for trainer in (second, whole_run)]
+    bags = [trainer.sampler.samplers.joint.miner.state_dict() for trainer in (second, whole_run)]
     assert same(*bags)
     assert audit_steps(second.run.path).tolist() == audit_steps(whole_run.run.path).tolist() == list(range(39))
     for column, values in read_step(second.run.path, 38).items():
@@ -137,17 +139,16 @@ def test_only_the_learner_whose_turn_it_is_moves(small_images):
     trainer = trainer_of(config, small_images)
     parts = trainer.network.head.parts
     before = [part.weight.detach().clone() for part in parts]
-    stepped, moved = trainer.optimizer.step, []
+    moved = []
 
-    def watched():
-        stepped()
+    def watched(*_):
         now = [part.weight.detach().clone() for part in parts]
         moved.append([number for number in range(3) if not torch.equal(now[number], before[number])])
         before[:] = now
 
-    trainer.optimizer.step = watched
+    trainer.optimizer.register_step_post_hook(watched)
     trainer.fit()
-    expected = [[trainer.schedule.phase(step).learner] for step in range(trainer.steps)]
+    expected = [[trainer.sampler.schedule.phase(step).learner] for step in range(trainer.steps)]
     assert moved == expected
     assert {number for turn in moved for number in turn} == {0, 1, 2}
 
@@ -155,7 +156,7 @@ def test_only_the_learner_whose_turn_it_is_moves(small_images):
 def test_the_log_holds_the_boundary_that_the_margin_loss_learns(whole_run):
     betas = [event["beta"] for event in whole_run.run.events("step")]
     assert whole_run.config.training.loss == "margin"
-    assert betas[-1] == pytest.approx(whole_run.objective.beta.item(), abs=0.05) and len(set(betas)) > 1
+    assert betas[-1] == pytest.approx(whole_run.loss.beta.item(), abs=0.05) and len(set(betas)) > 1
 
 
 def test_phases_come_in_order_and_do_not_depend_on_cluster_sizes(whole_run):
@@ -190,7 +191,7 @@ def test_divided_batches_come_from_one_cluster(small_images, whole_run):
         cluster_of = dict(zip(found["ids"].tolist(), found["aligned"].tolist(), strict=True))
         kept = dict(zip(found["ids"].tolist(), found["kept"].tolist(), strict=True))
         batch = read_step(whole_run.run.path, step)["id"].tolist()
-        assert {cluster_of[identity] for identity in batch} == {whole_run.schedule.phase(step).cluster}
+        assert {cluster_of[identity] for identity in batch} == {whole_run.sampler.schedule.phase(step).cluster}
         assert all(kept[identity] for identity in batch)
 
 
@@ -202,7 +203,7 @@ def test_the_options_of_the_extended_paper_train_and_resume(small_images, option
     first = stopping_at(trainer_of(config, small_images, "parts"), 27)
     first.fit()
     first.run.clear_stop()
-    second = Trainer(config, small_images.part("train"), first.run)
+    second = RunTrainer(config, small_images.part("train"), first.run)
     second.load()
     second.fit()
     assert same(weights(second), weights(whole))
@@ -216,15 +217,14 @@ def test_two_parts_move_while_half_of_the_learners_are_there(small_images):
     trainer = trainer_of(config, small_images)
     parts = trainer.network.head.parts
     before = [part.weight.detach().clone() for part in parts]
-    stepped, moved = trainer.optimizer.step, []
+    moved = []
 
-    def watched():
-        stepped()
+    def watched(*_):
         now = [part.weight.detach().clone() for part in parts]
         moved.append({number for number in range(4) if not torch.equal(now[number], before[number])})
         before[:] = now
 
-    trainer.optimizer.step = watched
+    trainer.optimizer.register_step_post_hook(watched)
     trainer.fit()
     assert all(turn in ({0, 1}, {2, 3}) for turn in moved[:13])
     assert all(len(turn) == 1 for turn in moved[13:])
@@ -252,11 +252,11 @@ def test_memory_is_part_of_a_checkpoint_and_of_the_audit_log(small_images):
     first = stopping_at(trainer_of(config, small_images, "parts"), 17)  # in the split phase
     first.fit()
     first.run.clear_stop()
-    second = Trainer(config, small_images.part("train"), first.run)
+    second = RunTrainer(config, small_images.part("train"), first.run)
     second.load()
     second.fit()
     assert same(weights(second), weights(whole))
-    assert same(second.objective.state_dict(), whole.objective.state_dict())
+    assert same(second.loss.state_dict(), whole.loss.state_dict())
     recorded = [read_step(whole.run.path, step) for step in range(39)]
     assert not any(np.isin(-1, columns["negative"]) for columns in recorded)
     beyond = [~np.isin(columns["negative"], columns["id"]) for columns in recorded]
@@ -269,14 +269,14 @@ def test_the_controlled_share_of_mates_survives_a_resume(small_images):
     trainer.fit()
     shares = [event["mate_share"] for event in trainer.run.events("step")]
     assert shares[0] == 0 and shares[-1] > 0
-    again = Trainer(config, small_images.part("train"), trainer.run)
+    again = RunTrainer(config, small_images.part("train"), trainer.run)
     again.load()
-    assert again.mates.state_dict() == trainer.mates.state_dict()
+    assert again.sampler.curriculum.state_dict() == trainer.sampler.curriculum.state_dict()
 
 
 def test_buckets_that_collapse_are_warned_about_once(small_images, monkeypatch):
     trainer = trainer_of(with_section(CONFIG, "division", learners=1), small_images)
-    bag = trainer.teams.joint.miner
+    bag = trainer.sampler.samplers.joint.miner
     honest = bag.stats
     monkeypatch.setattr(bag, "stats", lambda: honest() | {"entropy_share": 0.5 if trainer.step >= 20 else 0.9})
     trainer.fit()
@@ -288,7 +288,7 @@ def test_buckets_that_collapse_are_warned_about_once(small_images, monkeypatch):
 def test_beta_of_the_margin_loss_moves(small_images):
     config = with_section(CONFIG, "training", loss="margin", epochs=1)
     trainer = trainer_of(with_section(config, "division", learners=1), small_images)
-    (beta,) = trainer.objective.parameters()
+    (beta,) = trainer.loss.parameters()
     before = beta.detach().clone()
     trainer.fit()
     assert not torch.equal(beta, before)
@@ -307,7 +307,7 @@ def test_a_checkpoint_of_another_network_is_refused(small_images):
     trainer.fit()
     wider = with_section(CONFIG, "network", dim=24)
     with pytest.raises(InputError, match="does not fit its config"):
-        Trainer(wider, small_images.part("train"), trainer.run).load()
+        RunTrainer(wider, small_images.part("train"), trainer.run).load()
 
 
 def test_a_device_that_is_not_there_is_refused(small_images, monkeypatch):
@@ -329,7 +329,7 @@ def test_a_head_on_vectors_trains_and_resumes(small_vectors, backbone):
     first = stopping_at(trainer_of(config, small_vectors, "parts"), 17)
     first.fit()
     first.run.clear_stop()
-    second = Trainer(config, small_vectors.part("train"), first.run)
+    second = RunTrainer(config, small_vectors.part("train"), first.run)
     second.load()
     second.fit()
     assert same(weights(second), weights(whole))
@@ -345,11 +345,11 @@ def test_a_training_from_disk_looks_one_batch_ahead_and_resumes_bit_for_bit(smal
     first = stopping_at(trainer_of(config, disk, "parts"), step)
     first.fit()
     first.run.clear_stop()
-    second = Trainer(config, disk.part("train"), first.run)
+    second = RunTrainer(config, disk.part("train"), first.run)
     second.load()
     second.fit()
     assert same(weights(second), weights(whole))
-    assert same(*(trainer.teams.joint.miner.state_dict() for trainer in (second, whole)))
+    assert same(*(trainer.sampler.samplers.joint.miner.state_dict() for trainer in (second, whole)))
     recorded = [read_step(trainer.run.path, 38)["id"].tolist() for trainer in (second, whole)]
     assert recorded[0] == recorded[1]
 
@@ -362,16 +362,16 @@ def test_looking_ahead_composes_before_the_update_and_changes_nothing_else(small
     for name, data in (("memory", small_vectors), ("disk", from_disk(small_vectors))):
         trainer = trainer_of(config, data, name)
         order = []
-        compose, update = trainer.teams.compose, trainer.teams.update
-        trainer.teams.compose = lambda *given, do=compose, into=order: (into.append("compose"), do(*given))[1]
-        trainer.teams.update = lambda *given, do=update, into=order: (into.append("update"), do(*given))[1]
+        sample, update = trainer.sampler.samplers.sample, trainer.sampler.samplers.update
+        trainer.sampler.samplers.sample = lambda *given, do=sample, into=order: (into.append("sample"), do(*given))[1]
+        trainer.sampler.samplers.update = lambda *given, do=update, into=order: (into.append("update"), do(*given))[1]
         trainer.fit()
         ended.append((weights(trainer), order))
         shares = [event["input_wait"] for event in trainer.run.events("step")]
         assert all(0 <= share < 1 for share in shares)
     assert same(ended[0][0], ended[1][0])
-    assert ended[0][1] == ["compose", "update"] * 39
-    assert ended[1][1] == ["compose", *["compose", "update"] * 38, "update"]
+    assert ended[0][1] == ["sample", "update"] * 39
+    assert ended[1][1] == ["sample", *["sample", "update"] * 38, "update"]
 
 
 def test_images_that_stay_on_disk_train(small_images):

@@ -25,7 +25,7 @@ def tensor(start: int = 0, end: int = 8, *, shape: Any = (2,), kind: str = "F32"
     return {"dtype": kind, "shape": list(shape) if isinstance(shape, tuple) else shape, "data_offsets": [start, end]}
 
 
-def tree(text: str, version: str = "1") -> bytes:
+def tree(text: str, version: str = "2") -> bytes:
     """A checkpoint of one tensor t0 whose tree is this JSON."""
     return safetensors({"__metadata__": {"version": version, "tree": text}, "t0": tensor()}, bytes(8))
 
@@ -86,7 +86,8 @@ CHECKPOINTS: list[tuple[str, bytes, str]] = [
         safetensors({"__metadata__": {"version": "1"}, "t0": tensor()}, bytes(8)),
         "not one of our checkpoints",
     ),
-    ("a newer version", tree("{}", "2"), "version 2"),
+    ("a newer version", tree("{}", "3"), "version 3"),
+    ("an older version", tree("{}", "1"), "version 1, from before .* train a new run"),
     ("a version that is no number", tree("{}", "²"), "not one of our checkpoints"),
     ("a version of a million digits", tree("{}", "9" * 10**6), "not one of our checkpoints"),
     ("a tree that is no JSON", tree("{"), "does not hold"),
@@ -122,7 +123,7 @@ def longer(array: Any) -> Any:
 TREES: list[tuple[str, Change, str]] = [  # of a whole checkpoint
     *(
         (f"no {name}", lambda whole, name=name: whole.pop(name), f"does not fit its config .*{name}")
-        for name in ("network", "optimizer", "teams", "step", "clusters")
+        for name in ("network", "optimizer", "sampler", "step", "callbacks")
     ),
     (
         "a network of another width",
@@ -140,16 +141,20 @@ TREES: list[tuple[str, Change, str]] = [  # of a whole checkpoint
     ("moments of another shape", setting("optimizer", "state", 0, "exp_avg", value=longer), "exp_avg is of shape"),
     (
         "a table of another data set",
-        setting("teams", "joint", "table.position", value=longer),
+        setting("sampler", "samplers", "joint", "table.position", value=longer),
         "table.position of shape",
     ),
-    ("a table that is a list", setting("teams", "joint", value=[]), "does not fit"),
-    ("teams of nobody", setting("teams", value=None), "does not fit"),
-    ("members beyond the data", lambda whole: whole["teams"]["parts"][0]["members"].add_(10_000), "does not fit"),
-    ("fewer clusters", setting("clusters", value=lambda labels: labels[:7]), "its clusters do not number"),
+    ("a table that is a list", setting("sampler", "samplers", "joint", value=[]), "does not fit"),
+    ("a sampler that is none", setting("sampler", value=None), "does not fit"),
+    (
+        "members beyond the data",
+        lambda whole: whole["sampler"]["samplers"]["parts"][0]["members"].add_(10_000),
+        "does not fit",
+    ),
+    ("fewer clusters", setting("sampler", "clusters", value=lambda labels: labels[:7]), "its clusters do not number"),
     (
         "clusters beyond the centroids",
-        setting("clusters", value=lambda labels: labels + 9),
+        setting("sampler", "clusters", value=lambda labels: labels + 9),
         "its clusters do not number",
     ),
     ("a step below 0", setting("step", value=-1), "it is of step -1"),

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bon_core.config import InBatchMiner, Loss
-from bon_core.training.objectives import Objective
+from bon_core.training.metric_loss import MetricLoss
 
 
 def on_circle(*degrees: float) -> torch.Tensor:
@@ -20,7 +20,7 @@ def distance(degrees: float) -> float:
 def test_batch_hard_on_a_circle():
     """Class 0 at 0 and 20 degrees, class 1 at 30 and 90: worked by hand."""
     embeddings, labels = on_circle(0, 20, 30, 90), torch.tensor([0, 0, 1, 1])
-    outcome = Objective("triplet", "batch-hard", margin=0.2)(embeddings, labels, torch.arange(len(labels)))
+    outcome = MetricLoss("triplet", "batch-hard", margin=0.2)(embeddings, labels, torch.arange(len(labels)))
     assert outcome.positive.tolist() == [1, 0, 3, 2]
     assert outcome.negative.tolist() == [2, 2, 1, 1]
     assert torch.allclose(
@@ -43,7 +43,7 @@ def test_every_pair_trains_and_never_takes_its_own_class_as_negative(loss, miner
     points = torch.ones(32, 8) * (1 - min(spread, 0.99)) + spread * torch.randn(32, 8, generator=generator)
     embeddings = torch.nn.functional.normalize(points, dim=1).requires_grad_()
     labels = torch.arange(8).repeat_interleave(4)
-    outcome = Objective(loss, miner, margin=0.2)(embeddings, labels, torch.arange(len(labels)))
+    outcome = MetricLoss(loss, miner, margin=0.2)(embeddings, labels, torch.arange(len(labels)))
     outcome.loss.backward()
     assert outcome.loss.isfinite()
     assert embeddings.grad is None or embeddings.grad.isfinite().all()
@@ -56,22 +56,22 @@ def test_every_pair_trains_and_never_takes_its_own_class_as_negative(loss, miner
 
 
 def test_beta_of_the_margin_loss_is_a_parameter():
-    objective = Objective("margin", "distance-weighted", margin=0.2)
+    objective = MetricLoss("margin", "distance-weighted", margin=0.2)
     assert [parameter.requires_grad for parameter in objective.parameters()] == [True]
     assert objective.beta.item() == pytest.approx(1.2)
-    assert all(Objective(loss, "batch-hard", margin=0.2).beta is None for loss in get_args(Loss) if loss != "margin")
+    assert all(MetricLoss(loss, "batch-hard", margin=0.2).beta is None for loss in get_args(Loss) if loss != "margin")
 
 
 def test_ids_name_what_was_chosen():
     embeddings, labels = on_circle(0, 20, 30, 90), torch.tensor([0, 0, 1, 1])
-    outcome = Objective("triplet", "batch-hard", margin=0.2)(embeddings, labels, torch.tensor([40, 30, 20, 10]))
+    outcome = MetricLoss("triplet", "batch-hard", margin=0.2)(embeddings, labels, torch.tensor([40, 30, 20, 10]))
     assert outcome.positive.tolist() == [30, 40, 10, 20]
     assert outcome.negative.tolist() == [20, 20, 30, 30]
 
 
 def test_a_memory_brings_back_what_earlier_batches_held():
     """By hand: the second batch's nearest negative is the first batch's point at 50 degrees."""
-    objective = Objective("triplet", "batch-hard", margin=0.2, memory=6, widths=[2])
+    objective = MetricLoss("triplet", "batch-hard", margin=0.2, memory=6, widths=[2])
     objective(on_circle(0, 10, 50, 60), torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 2, 3]))
     outcome = objective(on_circle(40, 30), torch.tensor([0, 0]), torch.tensor([4, 5]))
     assert outcome.positive.tolist() == [0, 0]  # 40 and 30 degrees away, out of the first batch
@@ -85,7 +85,7 @@ def test_a_memory_brings_back_what_earlier_batches_held():
 @pytest.mark.parametrize("miner", get_args(InBatchMiner))
 def test_nobody_is_their_own_positive_in_a_memory(miner):
     generator = torch.Generator().manual_seed(0)
-    objective = Objective("triplet", miner, margin=0.2, memory=64, widths=[8])
+    objective = MetricLoss("triplet", miner, margin=0.2, memory=64, widths=[8])
     labels, seen = torch.arange(8).repeat_interleave(2), 0
     for _ in range(6):
         embeddings = torch.nn.functional.normalize(torch.randn(16, 8, generator=generator), dim=1).requires_grad_()
@@ -102,7 +102,7 @@ def test_nobody_is_their_own_positive_in_a_memory(miner):
 
 def test_slices_have_memories_of_their_own_and_a_state_brings_all_back():
     def fresh():
-        return Objective("margin", "batch-hard", margin=0.2, memory=8, widths=[4, 2, 2])
+        return MetricLoss("margin", "batch-hard", margin=0.2, memory=8, widths=[4, 2, 2])
 
     one, labels = fresh(), torch.tensor([0, 0, 1, 1])
     one(torch.eye(4), labels, torch.arange(4))

@@ -19,7 +19,7 @@ from bon_core.training.losses import FIRST_BETA, REACH
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MinedPairs:
     """What one batch gave. Rows are anchors.
 
     loss : () float32, with gradient
@@ -37,23 +37,34 @@ class Outcome:
     active: Tensor
 
 
-class Objective(nn.Module):
+class MetricLoss(nn.Module):
     """Loss on what the in-batch miner chose. Its own parameters (beta of the margin loss) belong in the optimiser.
 
     Parameters
     ----------
+    loss, in_batch : names of the config, or modules of pytorch-metric-learning or alike: a loss is called with
+        embeddings, labels and what the miner chose; without a miner (None) it takes all pairs of the batch
+    margin : by which a negative is to be farther than a positive; for the record where modules have their own
     memory : M; with M > 0 positives and negatives come out of the M latest embeddings (XBM, Wang et al., CVPR 2020)
     widths : with a memory, the width d of the whole embedding, then of each learner's slice: each has its own memory
     """
 
     def __init__(
-        self, loss: Loss, in_batch: InBatchMiner, margin: float, *, memory: int = 0, widths: Sequence[int] = ()
+        self,
+        loss: Loss | nn.Module,
+        in_batch: InBatchMiner | nn.Module | None = None,
+        margin: float = 0.2,
+        *,
+        memory: int = 0,
+        widths: Sequence[int] = (),
     ):
         super().__init__()
-        check(loss in get_args(Loss), f"The loss {loss!r} is not known; use one of {', '.join(get_args(Loss))}.")
+        if isinstance(loss, str):
+            check(loss in get_args(Loss), f"The loss {loss!r} is not known; use one of {', '.join(get_args(Loss))}.")
+            loss = _loss(loss, margin)
         self.margin = margin
-        self.loss = _loss(loss, margin)
-        self.miner = _miner(in_batch, margin)
+        self.loss = loss
+        self.miner = _miner(in_batch, margin) if isinstance(in_batch, str) else in_batch
         self.memories = nn.ModuleList(Memory(memory, width) for width in widths if memory)
 
     @property
@@ -61,23 +72,25 @@ class Objective(nn.Module):
         """() the boundary of the margin loss as it is now; None with another loss."""
         return self.loss.beta.detach().mean() if isinstance(getattr(self.loss, "beta", None), Tensor) else None
 
-    def forward(self, embeddings: Tensor, labels: Tensor, ids: Tensor, learner: int | None = None) -> Outcome:
+    def forward(self, embeddings: Tensor, labels: Tensor, ids: Tensor, learner: int | None = None) -> MinedPairs:
         """embeddings (B, d) unit rows; labels and ids (B,) int64; `learner` says whose slice this is, None: whole."""
         if not self.memories:
-            chosen = self.miner(embeddings, labels)
-            loss = self.loss(embeddings, labels, chosen)
-            return self._outcome(loss, embeddings, chosen, embeddings, ids)
+            chosen = None if self.miner is None else self.miner(embeddings, labels)
+            loss = self.loss(embeddings, labels) if chosen is None else self.loss(embeddings, labels, chosen)
+            if chosen is None:
+                chosen = _all_pairs(labels)
+            return self._mined(loss, embeddings, chosen, embeddings, ids)
         memory = self.memories[0 if learner is None else 1 + learner]
         places = memory.add(embeddings, labels, ids)
         remembered = memory.embeddings[: memory.filled], memory.labels[: memory.filled]
         chosen = without_oneself(self.miner(embeddings, labels, *remembered), places)
         loss = self.loss(embeddings, labels, chosen, *remembered)
-        return self._outcome(loss, embeddings, chosen, remembered[0], memory.ids[: memory.filled])
+        return self._mined(loss, embeddings, chosen, remembered[0], memory.ids[: memory.filled])
 
     @torch.no_grad()
-    def _outcome(
+    def _mined(
         self, loss: Tensor, embeddings: Tensor, chosen: tuple[Tensor, ...], others: Tensor, other_ids: Tensor
-    ) -> Outcome:
+    ) -> MinedPairs:
         """`chosen` are triplets or pairs of PML: rows of `embeddings`, and of `others` (n, d) with ids (n,)."""
         if len(chosen) == 3:
             anchors, positives, negatives = chosen
@@ -92,7 +105,7 @@ class Objective(nn.Module):
         d_ap, positive = distance.masked_fill(~positive_pairs, -torch.inf).max(dim=1)  # (B,)
         d_an, negative = distance.masked_fill(~negative_pairs, torch.inf).min(dim=1)  # (B,)
         has_positive, has_negative = positive_pairs.any(dim=1), negative_pairs.any(dim=1)
-        return Outcome(
+        return MinedPairs(
             loss=loss,
             positive=other_ids[positive].masked_fill(~has_positive, -1),
             negative=other_ids[negative].masked_fill(~has_negative, -1),
@@ -142,6 +155,12 @@ def without_oneself(chosen: tuple[Tensor, ...], places: Tensor) -> tuple[Tensor,
     if len(chosen) == 3:
         return tuple(part[kept] for part in chosen)
     return chosen[0][kept], chosen[1][kept], *chosen[2:]
+
+
+def _all_pairs(labels: Tensor) -> tuple[Tensor, ...]:
+    """Every pair of the batch as PML writes pairs: anchor and positive, anchor and negative."""
+    same = labels[:, None] == labels
+    return (*torch.nonzero(same.fill_diagonal_(False)).T, *torch.nonzero(labels[:, None] != labels).T)
 
 
 def _loss(name: Loss, margin: float) -> nn.Module:
