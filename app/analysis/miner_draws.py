@@ -1,7 +1,7 @@
 """What the library's own miners choose on a snapshot's embeddings, had training gone on from it.
 
 Batches are composed by the batch miners of `bon_core.mining` and negatives chosen by the in-batch miners that
-`bon_core.training.objectives` builds: nothing of a miner is written here a second time. Imports torch.
+`bon_core.training.metric_loss` builds: nothing of a miner is written here a second time. Imports torch.
 
 Legend: n samples, D width, B batch, P classes a batch, m images a class, G seeds, M samples of a memory, T draws.
 """
@@ -19,7 +19,7 @@ from app.analysis.draws import Draws
 from bon_core.config import InBatchMiner, MiningConfig
 from bon_core.evaluation.distances import squared_to_all
 from bon_core.mining import BagOfNegatives, Uniform, make_batch_miner
-from bon_core.training.objectives import Objective
+from bon_core.training.metric_loss import MetricLoss
 
 IN_BATCH: tuple[InBatchMiner, ...] = ("semi-hard", "multi-similarity", "batch-hard")  # that choose without chance
 ACROSS = {"LSH batch": "lsh", "class neighbours": "neighbours", "exact batch": "exact", "BoN batch": "bon"}
@@ -120,7 +120,7 @@ class Miners:
         other = self._label[first] != self._label[anchors][:, None]  # (A, P)
         return first[other.shape[1] - 1 - other.flip(1).to(torch.uint8).argmax(dim=1)]
 
-    def _chosen(self, objective: Objective, batch: Tensor, anchors: Tensor) -> Tensor:
+    def _chosen(self, objective: MetricLoss, batch: Tensor, anchors: Tensor) -> Tensor:
         """The negatives (A,) that an objective chooses for the anchors out of the batch, which becomes its memory.
 
         Only the anchors are mined for, which is several times faster and, without chance, chooses the same.
@@ -180,8 +180,8 @@ class Miners:
         made.rehash(everybody, self._vectors)
         return made
 
-    def _objective(self, name: InBatchMiner, margin: float, memory: int) -> Objective:
-        return Objective("triplet", name, margin, memory=memory, widths=[self._vectors.shape[1]])
+    def _objective(self, name: InBatchMiner, margin: float, memory: int) -> MetricLoss:
+        return MetricLoss("triplet", name, margin, memory=memory, widths=[self._vectors.shape[1]])
 
 
 def _smaller(mining: MiningConfig, classes: int) -> MiningConfig:

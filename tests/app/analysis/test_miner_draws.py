@@ -10,8 +10,8 @@ from app.analysis.miner_draws import ACROSS, IN_BATCH, Hasher, Miners
 from bon_core.config import MiningConfig
 from bon_core.mining import BagOfNegatives, ClassNeighbours, Exact, Uniform, make_batch_miner
 from bon_core.mining.codes import codes_of
-from bon_core.training import objectives
-from bon_core.training.objectives import Objective
+from bon_core.training import metric_loss
+from bon_core.training.metric_loss import MetricLoss
 
 MARGIN, SEED, ANCHOR, DRAWS = 0.2, 3, 60, 8
 SHAPE = MiningConfig(classes=8, images=3, groups=2, memory=60, miner="bon")
@@ -53,7 +53,7 @@ def batches(kind: str, number: int) -> list[torch.Tensor]:
 def chosen_in(batch: torch.Tensor, in_batch: str) -> int:
     """What the library's objective chooses for the anchor when the whole batch is mined, as a training does."""
     rows = torch.from_numpy(VECTORS)[batch]
-    outcome = Objective("triplet", in_batch, MARGIN)(rows, torch.from_numpy(LABELS)[batch], batch)
+    outcome = MetricLoss("triplet", in_batch, MARGIN)(rows, torch.from_numpy(LABELS)[batch], batch)
     return int(outcome.negative[batch == ANCHOR][0])
 
 
@@ -99,7 +99,7 @@ MUTATIONS = {  # a change of the library's miner, and the line of the page that 
     ),
     "no nearest samples": (Exact, "_search", lambda self, seeds: seeds[:, None], "exact batch"),
     "random negatives": (BagOfNegatives, "_near", lambda self, codes: _nobody(self, codes), "BoN draw"),
-    "the easiest negative": (objectives, "_miner", lambda name, margin: _easiest(), "batch-hard"),
+    "the easiest negative": (metric_loss, "_miner", lambda name, margin: _easiest(), "batch-hard"),
 }
 
 

@@ -31,7 +31,7 @@ from bon_core.training.augmentation import Augmentation
 from bon_core.training.callbacks import step_log
 from bon_core.training.checkpoint import load_tree
 from bon_core.training.distributed import Ranks, SharedBatchNorm, checksum, cores_of, joined
-from tests.processes import TIMEOUT, together
+from tests.processes import PATIENCE, together
 
 CONFIG = RunConfig(
     network=NetworkConfig(dim=12),
@@ -207,7 +207,7 @@ def test_threads_of_a_group_end_with_it(tmp_path):
     script.write_text(LEAVE)
     words = f"-m torch.distributed.run --standalone --nproc-per-node 2 {script}"
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([sys.executable, *words.split()], env=environment, timeout=TIMEOUT, check=True)
+    subprocess.run([sys.executable, *words.split()], env=environment, timeout=PATIENCE, check=True)
 
 
 def test_tables_that_differ_are_found(tmp_path):
@@ -294,7 +294,7 @@ def test_torchrun_goes_on_after_a_process_died(small_file, tmp_path):
     )
 
     def wait_for(what: str, times: int) -> None:
-        patience = time.monotonic() + TIMEOUT
+        patience = time.monotonic() + PATIENCE
         while [entry["what"] for entry in run.logged()].count(what) < times:
             assert torchrun.poll() is None and time.monotonic() < patience, (tmp_path / "words").read_text()
             time.sleep(0.02)
@@ -305,7 +305,7 @@ def test_torchrun_goes_on_after_a_process_died(small_file, tmp_path):
         second.kill()
         wait_for("began", 2)
         run.request_stop()
-        torchrun.wait(TIMEOUT)
+        torchrun.wait(PATIENCE)
     finally:
         if torchrun.poll() is None:
             torchrun.kill()
