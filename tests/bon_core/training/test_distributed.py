@@ -33,6 +33,8 @@ from bon_core.training.checkpoint import load_tree
 from bon_core.training.distributed import Ranks, SharedBatchNorm, checksum, cores_of, joined
 from tests.processes import PATIENCE, together
 
+pytestmark = pytest.mark.slow
+
 CONFIG = RunConfig(
     network=NetworkConfig(dim=12),
     mining=MiningConfig(classes=6, images=3, groups=2),
@@ -187,8 +189,6 @@ LEAVE = """
 import weakref
 import torch
 from bon_core.training.distributed import joined
-
-pytestmark = pytest.mark.slow
 
 with joined("cpu") as ranks:
     ranks.begin()
