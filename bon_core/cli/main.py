@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from bon_core.base import streams
+from bon_core.base.extras import remedy, require
 from bon_core.base.surroundings import check_room, read_names_as_utf8
 from bon_core.config import (
     DataConfig,
@@ -188,6 +189,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         print("There is not enough memory for this; take fewer samples, or a larger machine.", file=sys.stderr)
         return 2
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (sentence := remedy(error.name)):
+            print(sentence, file=sys.stderr)
+            return 2
         if os.environ.get(TRACEBACK):
             raise
         print(
@@ -204,6 +208,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _train(options: argparse.Namespace) -> dict[str, Any]:
+    require("train", "Training")
     from bon_core.datasets import lasting_name
     from bon_core.runs.run import seconds_alive
     from bon_core.training import experiment
@@ -230,6 +235,7 @@ def _embed(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _snapshot(options: argparse.Namespace) -> dict[str, Any]:
+    require("train", "Making a map")
     from bon_core.cli import commands
     from bon_core.training import experiment
 
