@@ -1,1 +1,0 @@
-"""The parts of Mined negatives: a file each, with `show`."""
