@@ -7,8 +7,7 @@ import numpy as np
 import streamlit as st
 
 from app import pictures
-from app.analysis.pool import Pool
-from app.state import View
+from app.view import View
 from bon_core.base.ids import rows_of
 from bon_core.evaluation.suspicion import Suspicion
 from bon_core.evaluation.suspicion import suspicion as suspicion_of
@@ -32,18 +31,6 @@ def vectors(view: View) -> np.ndarray:
 def _vectors(_snapshot: Snapshot, _rows: np.ndarray, stamp: tuple[Path, int, str]) -> np.ndarray:
     found = np.asarray(_snapshot.vectors)[_rows].astype(np.float32)
     return found / np.linalg.norm(found, axis=1, keepdims=True)
-
-
-def pool(view: View) -> Pool:
-    """The view's rows by class and code."""
-    return _pool(view, stamp(view))
-
-
-@st.cache_resource(max_entries=3, show_spinner=False)
-def _pool(_view: View, stamp: tuple[Path, int, str]) -> Pool:
-    snapshot, rows = _view.snapshot, _view.rows
-    labels, codes = np.asarray(snapshot.labels)[rows], np.asarray(snapshot.codes)[rows]
-    return Pool.of(vectors(_view), labels, codes)
 
 
 def sprite(view: View, ids: np.ndarray, columns: int) -> str | None:

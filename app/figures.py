@@ -12,7 +12,7 @@ import streamlit as st
 from app import cached, theme
 from app.analysis import triplets
 from app.analysis.retrieval import Confusion, confusions
-from app.state import View
+from app.view import View
 from bon_core.datasets.image_set import SPLIT_NAMES
 from bon_core.maps.projection import TRUST_AT
 from bon_core.mining.codes import entropy

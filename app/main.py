@@ -34,7 +34,7 @@ PAGES = (
 def visit() -> None:
     """One run of the page that the address names."""
     pages = [
-        st.Page(HERE / "views" / f"{name}.py", title=title, icon=icon, url_path=name, default=name == "start")
+        st.Page(HERE / "views" / name / f"{name}.py", title=title, icon=icon, url_path=name, default=name == "start")
         for name, title, icon in PAGES
     ]
     # First the icon: until one is set, the browser fetches that of the page from a host of Google's.
@@ -56,7 +56,8 @@ else:
     from app import lifetime, pictures
     from app import server as around
     from app.errors import calm
-    from app.widgets import gallery, point_map, webgl_map  # noqa: F401  loaded now, so that nobody waits for them
+    from app.widgets.map import point_map, webgl_map  # noqa: F401  loaded now, so that nobody waits for them
+    from app.widgets.primitives import gallery  # noqa: F401  loaded now, so that nobody waits for them
 
     lifetime.end_with_parent()
     server = st.App(

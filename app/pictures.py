@@ -7,7 +7,6 @@ stay as they are.
 import base64
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -17,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app import address, theme
+from app.view import View
 from bon_core.config import DataConfig, InputError
 from bon_core.datasets.here import is_here
 from bon_core.datasets.image_set import ImageSet
@@ -24,9 +24,6 @@ from bon_core.datasets.sizes import png, thumbnail
 from bon_core.runs.run import IMAGES, Run
 from bon_core.runs.snapshot import Snapshot
 from bon_core.runs.store import open_run
-
-if TYPE_CHECKING:
-    from app.state import View
 
 CELL = 48  # px of a thumbnail in a sprite sheet
 _fetched: set[DataConfig] = set()  # data sets of other machines that somebody has asked for
@@ -43,7 +40,7 @@ def image_set(run: Run) -> ImageSet | None:
         return None
 
 
-def thumb_address(view: "View") -> str | None:
+def thumb_address(view: View) -> str | None:
     """Where a browser finds thumbnails, seen from a page: add "<id>.png"; None if the run has no images."""
     return f"thumb/{view.run.name}/{'dark' if _is_dark() else 'light'}/" if image_set(view.run) is not None else None
 
@@ -73,7 +70,7 @@ def _fetch(data: DataConfig) -> None:
     st.rerun()
 
 
-def picture(view: "View", identity: int) -> np.ndarray | None:
+def picture(view: View, identity: int) -> np.ndarray | None:
     """One image as it is shown, (H, H) or (H, H, 3) uint8, or None."""
     images = image_set(view.run)
     row = None if images is None else _row_of(images).get(int(identity))
@@ -85,7 +82,7 @@ def data_address(image: np.ndarray, *, size: int | None = None) -> str:
     return "data:image/png;base64," + base64.b64encode(png(thumbnail(image, size or image.shape[0]))).decode()
 
 
-def sprite(view: "View", ids: np.ndarray, *, cell: int = CELL, columns: int = 20) -> str | None:
+def sprite(view: View, ids: np.ndarray, *, cell: int = CELL, columns: int = 20) -> str | None:
     """All images of `ids` on one sheet, row by row, `columns` a row, as text for CSS; None without images.
 
     An id that has no image leaves its cell empty.

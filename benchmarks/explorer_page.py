@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit import runtime
 
 from app import theme
-from app.widgets import webgl_map
+from app.widgets.map import webgl_map
 
 HEIGHT = 600
 CLASSES = 8

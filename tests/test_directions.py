@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from functools import partial
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,23 @@ ROOMS["explorer"] = {"base", "config", "datasets", "runs"}
 ROOMS["cli"] = {*ROOMS}
 ROOMS["__main__"] = {"cli"}
 ROOMS["__init__"] = {"explorer"}
+# Of the app, from below to above: a file imports its own layer and those under it, a page none of another page.
+LAYERS = (
+    "theme browsing names errors lifetime server jobs uploads",
+    "address kept phases",
+    "selection",
+    "view",
+    "pictures analysis",
+    "cached",
+    "figures place",
+    "widgets.primitives",
+    "widgets.charts widgets.map widgets.tools",
+    "state",
+    "starting warm",
+    "views",
+    "main",
+)
+LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
 HEAVY = ("torch", "umap", "faiss", "sklearn", "scipy", "kornia", "pytorch_metric_learning", "numba")
 
 
@@ -39,6 +58,39 @@ def imported(path: Path) -> set[str]:
             assert node.level == 0, f"{path} imports relatively; write the whole name"
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
+
+
+def layer(dotted: str) -> int:
+    """Of a module of the app; "app.widgets.map.webgl_map" is of the layer of `widgets.map`."""
+    parts = dotted.split(".")[1:]
+    name = next((name for name in (".".join(parts[:2]), parts[0]) if name in LAYER), None)
+    assert name is not None, f"{dotted} has no layer yet; say in LAYERS where it belongs"
+    return LAYER[name]
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if "app" in path.relative_to(ROOT).parts[:1]], ids=str)
+def test_the_app_imports_downwards(path):
+    own = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for name in imported(path):
+        if name.split(".")[0] != "app":
+            continue
+        assert layer(name) <= layer(own), f"{own} must not import {name}, which stands above it"
+        if own.startswith("app.views.") and name.startswith("app.views."):
+            assert own.split(".")[2] == name.split(".")[2], f"{own} must not import {name} of another page"
+
+
+def test_the_app_has_no_circle():
+    sources = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.glob("app/**/*.py")}
+    sources = {name.removesuffix(".__init__"): path for name, path in sources.items()}
+    graph = {
+        name: {end for end in map(partial(_module, sources), imported(path)) if end} for name, path in sources.items()
+    }
+    assert list(TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+def _module(sources: dict[str, Path], name: str) -> str:
+    """The module of the app that an imported name is, or is in; "" for others."""
+    return name if name in sources else (_module(sources, name.rpartition(".")[0]) if "." in name else "")
 
 
 def unit(dotted: str) -> str:

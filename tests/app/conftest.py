@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.state import View
-from app.widgets import board
+from app.view import View
+from app.widgets.primitives import board
 from bon_core.base import paths
 from bon_core.runs.run import Run
 from tests.app.records import add_audit
@@ -67,7 +67,7 @@ def visit():
         for key, value in query.items():
             app.query_params[key] = value
         if name != "start":
-            app.switch_page(f"views/{name}.py")
+            app.switch_page(f"views/{name}/{name}.py")
         app.run()
         assert not app.exception, app.exception[0].stack_trace
         return app

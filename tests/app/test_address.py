@@ -41,7 +41,7 @@ def text(app: AppTest, name: str) -> str | None:
 def leave(app: AppTest, name: str) -> AppTest:
     """Open another page by the top bar: the browser leaves the old page's parameters behind."""
     app.query_params.clear()
-    app.switch_page(f"views/{name}.py").run()
+    app.switch_page(f"views/{name}/{name}.py").run()
     assert not app.exception
     return app
 

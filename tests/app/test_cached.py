@@ -3,7 +3,7 @@
 import numpy as np
 
 from app import cached
-from app.state import View
+from app.view import View
 from bon_core.runs.audit import mined_pairs
 from tests.app.records import add_audit
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.widgets import board
+from app.widgets.primitives import board
 
 pytestmark = pytest.mark.slow
 
@@ -152,7 +152,7 @@ def read(tmp_path, monkeypatch):
         for key, value in query.items():
             app.query_params[key] = value
         if name != "start":
-            app.switch_page(f"views/{name}.py")
+            app.switch_page(f"views/{name}/{name}.py")
         text = shown(app)
         if press:
             app.button(key=press).click()
@@ -308,7 +308,7 @@ def test_who_moved_most_is_counted_as_it_is_selected(read, monkeypatch):
     count = int(re.search(r"\*\*Moved most\*\* · ([\d,]+)", text)[1].replace(",", ""))
     app = AppTest.from_file(ROOT / "app" / "main.py", default_timeout=120)
     app.query_params["run"] = DIVIDED
-    app.switch_page("views/compare.py").run()
+    app.switch_page("views/compare/compare.py").run()
     app.button(key="movers-select").click().run()
     assert len(app.session_state["selection"].now.ids) == count
     right = {run: column(run, "labels")[nearest(run)] == column(run, "labels") for run in RUNS}

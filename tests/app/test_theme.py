@@ -9,18 +9,10 @@ import numpy as np
 import pytest
 
 from app import theme
-from app.widgets import (
-    board,
-    corners,
-    distance_plot,
-    gallery,
-    heat_matrix,
-    ladder,
-    learner_cards,
-    scene_rail,
-    triplets,
-    wall,
-)
+from app.views.clusters import heat_matrix, learner_cards
+from app.views.learn import corners, ladder, scene_rail, wall
+from app.widgets.charts import distance_plot, triplets
+from app.widgets.primitives import board, gallery
 
 CONFIG = Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml"
 PAGE = tomllib.loads(CONFIG.read_text(encoding="utf-8"))["theme"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.widgets.webgl_map.plane import bulk
+from app.widgets.map.webgl_map.plane import bulk
 from tests.app.large import make_large_run
 
 pytestmark = pytest.mark.e2e

@@ -14,8 +14,8 @@ from PIL import Image
 
 from app import theme
 from app.selection import decode, pack
-from app.state import COLOURS
-from app.widgets.webgl_map.plane import inside
+from app.view import COLOURS
+from app.widgets.map.webgl_map.plane import inside
 from bon_core.runs.run import Run
 from tests.app.large import make_large_run
 from tests.e2e.conftest import ARGUMENTS, CHROMIUM

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.widgets.triage import Verdicts
+from app.views.negatives.triage import Verdicts
 from bon_core.runs.run import Run
 from tests.app.records import add_audit
 from tests.app.tiny import make_images, make_run

@@ -14,7 +14,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import kept, selection, state
-from app.widgets.triage import Verdicts
+from app.views.negatives.triage import Verdicts
 from bon_core.base import paths
 from bon_core.base.files import read_json, read_lines
 from bon_core.cli import doctor
@@ -121,7 +121,7 @@ def test_the_others_are_listed_queued_and_shown(stranger, folder, name, kind):
     assert {run.name for run in store.list_runs()} == {"good", "stranger"}
     assert "good" in state.explorable()
     assert "runs" in doctor.report(list(doctor._runs()))
-    for page in ("views/train.py", "views/map.py"):
+    for page in ("views/train/train.py", "views/map/map.py"):
         app = AppTest.from_file(MAIN, default_timeout=LONGEST)
         app.query_params["run"] = "good"
         app.switch_page(page).run()
@@ -145,7 +145,7 @@ def test_a_run_whose_snapshots_cannot_be_read_is_named_and_another_shown(strange
         put(stranger, f"snapshots/step-{step:07d}/meta.json", "a pipe")
     app = AppTest.from_file(MAIN, default_timeout=LONGEST)
     app.query_params["run"] = "stranger"
-    app.switch_page("views/map.py").run()
+    app.switch_page("views/map/map.py").run()
     assert not app.exception and app.selectbox(key="run").value == "good"
     assert "The link names what is not here: the run stranger" in words(app)
 

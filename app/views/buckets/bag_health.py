@@ -7,9 +7,9 @@ import numpy as np
 import streamlit as st
 
 from app import theme
-from app.analysis.buckets import COLLAPSE, verdict
-from app.widgets.board import board, text
-from app.widgets.plot import PLOT, Line, plot, thinned
+from app.views.buckets.bucket_table import COLLAPSE, verdict
+from app.widgets.charts.plot import PLOT, Line, plot, thinned
+from app.widgets.primitives.board import board, text
 
 PANELS = {  # field of a logged step: title, what it means, colour
     "entropy_share": (

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from app import theme
-from app.widgets.board import board, text, two_numbers
-from app.widgets.names import shortened
+from app.names import shortened
+from app.widgets.primitives.board import board, text, two_numbers
 from bon_core.base.intake import counted
 
 NAMED = 60  # classes whose names can be read below the columns

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from app import theme
-from app.widgets.board import board, text
-from app.widgets.colouring import STEPS, steps
+from app.widgets.map.colouring import STEPS, steps
+from app.widgets.primitives.board import board, text
 
 WHITE_FROM = 0.58  # of the way along the ramp: from here on white numbers read better than black ones
 SHADES = steps(theme.SEQUENTIAL)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app import theme
-from app.state import View
-from app.widgets.board import Sheet, board, text, word_and_number
+from app.view import View
+from app.widgets.primitives.board import Sheet, board, text, word_and_number
 
 CSS = """
 .cards {display: grid; grid-template-columns: repeat(auto-fit, minmax(290px, 1fr)); gap: 12px}

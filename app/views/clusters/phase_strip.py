@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from app import theme
-from app.analysis.clusters import Phase
-from app.live import PHASES
-from app.widgets.board import board, text
+from app.phases import PHASES
+from app.views.clusters.flows import Phase
+from app.widgets.primitives.board import board, text
 
 NAMES = {  # phase: its name, what happens in it
     "joint": ("Warm-up", "One embedding learns from all data: first there must be something to divide."),

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from app import theme
-from app.analysis.clusters import largest_moves
-from app.widgets.board import board, text, two_numbers
+from app.views.clusters.flows import largest_moves
+from app.widgets.primitives.board import board, text, two_numbers
 from bon_core.base.intake import counted
 
 HEIGHT, GAP = 240, 8  # px, of the whole and between two ends

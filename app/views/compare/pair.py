@@ -7,10 +7,10 @@ import numpy as np
 import streamlit as st
 
 from app import address, cached, selection, state, theme
-from app.analysis.compare import Comparison, Side, compare
-from app.state import View
-from app.widgets.board import text
-from app.widgets.versus import HUES
+from app.view import View
+from app.views.compare.changes import Comparison, Side, compare
+from app.views.compare.versus import HUES
+from app.widgets.primitives.board import text
 from bon_core.config import InputError
 from bon_core.runs.run import Run
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from app import cached, theme
-from app.widgets.board import board, text
-from app.widgets.plot import PLOT, Line, plot, thinned
-from app.widgets.versus import HUES
+from app.views.compare.versus import HUES
+from app.widgets.charts.plot import PLOT, Line, plot, thinned
+from app.widgets.primitives.board import board, text
 from bon_core.runs.run import Run
 
 MOST_STEPS = 300  # points of a curve

@@ -6,10 +6,10 @@ import numpy as np
 import streamlit as st
 
 from app import cached, pictures
-from app.state import View
-from app.widgets.colouring import Colouring
-from app.widgets.point_map import by_row, samples_of
-from app.widgets.webgl_map import Layout, LineKind, Look, MapEvent, MapView, available, webgl_map
+from app.view import View
+from app.widgets.map.colouring import Colouring
+from app.widgets.map.point_map import by_row, samples_of
+from app.widgets.map.webgl_map import Layout, LineKind, Look, MapEvent, MapView, available, webgl_map
 
 HEIGHT = 500
 
@@ -42,7 +42,7 @@ def twin_maps(
     ids = views[0].ids
     marked = np.isin(ids, highlight)
     if not available():
-        from app.widgets.plain_map import plain_map  # pandas, which few visitors need here
+        from app.widgets.map.plain_map import plain_map  # pandas, which few visitors need here
 
         found = None
         for number, column in enumerate(st.columns(2, gap="medium")):

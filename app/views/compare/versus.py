@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app import theme
-from app.analysis.compare import ClassChange
-from app.state import View
-from app.widgets.board import Sheet, board, text
-from app.widgets.names import shortened
+from app.names import shortened
+from app.view import View
+from app.views.compare.changes import ClassChange
+from app.widgets.primitives.board import Sheet, board, text
 
 HUES = (theme.BLUE, theme.ORANGE)  # of the first and the second, wherever they are told apart
 GAIN, LOSS = theme.GREEN, theme.VERMILION

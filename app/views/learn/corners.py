@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app import theme
-from app.state import View
-from app.widgets.board import Sheet, board, text, word_and_number
+from app.view import View
+from app.widgets.primitives.board import Sheet, board, text, word_and_number
 
 CSS = """
 .corners {display: grid; gap: .7rem; --size: var(--corner-face, 3.9rem) !important}

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from app import theme
-from app.widgets.board import board, text
+from app.widgets.primitives.board import board, text
 
 CSS = """
 .ladder {display: grid; grid-template-columns: max-content 1fr; gap: .3rem .8rem; align-items: center;

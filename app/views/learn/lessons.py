@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.analysis.pool import Pool
+from app.views.learn.pool import Pool
 from bon_core.config import MiningConfig
 
 DISTANCES = 4_000_000  # held at once

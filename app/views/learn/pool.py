@@ -1,9 +1,12 @@
-"""The samples of a view by class, as the guided scenes look at them. numpy only."""
+"""The samples of a view by class, as the guided scenes look at them."""
 
 from dataclasses import dataclass
 
 import numpy as np
+import streamlit as st
 
+from app import cached
+from app.view import View
 from bon_core.evaluation.distances import squared_to_all
 
 
@@ -43,3 +46,14 @@ class Pool:
     def members_of(self, label: int) -> np.ndarray:
         """The samples of a class."""
         return self.members[self.start[label] : self.start[label] + self.size[label]]
+
+
+def pool_of(view: View) -> Pool:
+    """The view's rows by class and code."""
+    return _pool(view, cached.stamp(view))
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _pool(_view: View, stamp: tuple) -> Pool:
+    snapshot, rows = _view.snapshot, _view.rows
+    return Pool.of(cached.vectors(_view), np.asarray(snapshot.labels)[rows], np.asarray(snapshot.codes)[rows])

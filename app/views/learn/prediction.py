@@ -4,7 +4,7 @@ import html
 
 import streamlit as st
 
-from app.analysis.lessons import Question
+from app.views.learn.lessons import Question
 
 NARROW = "\u00a0%"  # a line never begins with the sign
 ANSWERS = "answers"  # in the session: key of a question -> the choice, -1 for none

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.widgets.board import board, text
+from app.widgets.primitives.board import board, text
 
 CSS = """
 .rail {display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: .5rem; list-style: none; margin: 0;

@@ -4,9 +4,9 @@ are lit, and the others fade."""
 import numpy as np
 
 from app import theme
-from app.analysis.lessons import Negatives
-from app.state import View
-from app.widgets.board import Sheet, board, text
+from app.view import View
+from app.views.learn.lessons import Negatives
+from app.widgets.primitives.board import Sheet, board, text
 
 MOST = 160  # pictures
 

@@ -13,10 +13,10 @@ import numpy as np
 import streamlit as st
 
 from app import address, cached, figures, kept, theme
-from app.analysis.projections import DISTANCES, NEIGHBOURS, RECIPES, USUAL, Recipe, draw
-from app.state import View
-from app.widgets.board import board
-from app.widgets.colouring import Colouring
+from app.view import View
+from app.views.map.projections import DISTANCES, NEIGHBOURS, RECIPES, USUAL, Recipe, draw
+from app.widgets.map.colouring import Colouring
+from app.widgets.primitives.board import board
 from bon_core.base.files import read_npz, whole_file
 from bon_core.base.paths import indexes_folder
 from bon_core.config import InputError

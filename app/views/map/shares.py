@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from app import theme
-from app.widgets.names import shortened
+from app.names import shortened
 
 NAME = 24  # columns
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from app import theme
-from app.analysis.batches import Group
-from app.state import View
-from app.widgets.board import Sheet, board, text
+from app.view import View
+from app.views.negatives.batches import Group
+from app.widgets.primitives.board import Sheet, board, text
 
 ROLES = ("seed", "bucket mate", "random fill")
 SHADES = (theme.BLUE, theme.VERMILION, theme.CONTEXT)

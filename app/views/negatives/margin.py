@@ -4,8 +4,8 @@ import streamlit as st
 
 from app import address, figures, theme
 from app.analysis import triplets
-from app.state import View
-from app.widgets.distance_plot import distance_plot
+from app.view import View
+from app.widgets.charts.distance_plot import distance_plot
 
 
 @st.fragment

@@ -8,8 +8,8 @@ import streamlit as st
 from app import cached, selection, theme
 from app.analysis import triplets
 from app.analysis.retrieval import class_pairs_of
-from app.state import View
-from app.widgets.class_pairs import class_pairs
+from app.view import View
+from app.widgets.charts.class_pairs import class_pairs
 
 PAIRS = 48  # of classes
 

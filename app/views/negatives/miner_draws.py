@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.analysis.draws import Draws
+from app.views.negatives.draws import Draws
 from bon_core.config import InBatchMiner, MiningConfig
 from bon_core.evaluation.distances import squared_to_all
 from bon_core.mining import BagOfNegatives, Uniform, make_batch_miner

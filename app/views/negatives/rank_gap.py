@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from app import theme
-from app.analysis.draws import Draws
-from app.state import View
-from app.widgets.board import Sheet, board, text
+from app.view import View
+from app.views.negatives.draws import Draws
+from app.widgets.primitives.board import Sheet, board, text
 
 GROUPS = {  # heading: miner: what it does; numbers in braces are the page's
     "Inside a batch of random classes · {batch:,} negatives to choose from": {

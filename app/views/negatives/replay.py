@@ -6,12 +6,12 @@ import numpy as np
 import streamlit as st
 
 from app import address, cached, place, selection, theme
-from app.analysis import batches
 from app.analysis.triplets import HARD, SEMI_HARD, kinds_of
-from app.state import View
-from app.widgets.bag import ROLES, SHADES, bag
-from app.widgets.mini_map import mini_map
-from app.widgets.triplets import Triplet, triplets
+from app.view import View
+from app.views.negatives import batches
+from app.views.negatives.bag import ROLES, SHADES, bag
+from app.widgets.charts.triplets import Triplet, triplets
+from app.widgets.map.mini_map import mini_map
 from bon_core.runs.audit import PHASES, read_step
 
 ROWS = 16  # triplets shown at once

@@ -6,16 +6,16 @@ import numpy as np
 import streamlit as st
 
 from app import cached, place, theme
-from app.analysis.draws import Draws
-from app.state import View
-from app.widgets.gallery import gallery
-from app.widgets.names import apart
-from app.widgets.rank_gap import rank_gap
+from app.names import apart
+from app.view import View
+from app.views.negatives.draws import Draws
+from app.views.negatives.rank_gap import rank_gap
+from app.widgets.primitives.gallery import gallery
 from bon_core.base.intake import counted
 from bon_core.config import MiningConfig
 
 if TYPE_CHECKING:
-    from app.analysis.miner_draws import Miners
+    from app.views.negatives.miner_draws import Miners
 
 HEADING = 40  # columns of a class's name in the heading
 DRAWS = 20  # of each miner for the anchor
@@ -94,7 +94,7 @@ def _compare(view: View, row: int, draw: int) -> int | None:
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _miners(_view: View, stamp: tuple) -> "Miners":
-    from app.analysis.miner_draws import Hasher, Miners  # torch, which no other page waits for
+    from app.views.negatives.miner_draws import Hasher, Miners  # torch, which no other page waits for
 
     snapshot, config = _view.snapshot, _view.run.config
     return Miners(

@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from app import address, cached, state, theme
-from app.state import View
-from app.widgets.triage import triage
+from app.view import View
+from app.views.negatives.triage import triage
 
 MOST_SUSPECTS = 300
 

@@ -10,10 +10,10 @@ import numpy as np
 import streamlit as st
 
 from app import address, kept, place, selection, theme
-from app.state import View
-from app.widgets.board import Sheet, board, text
-from app.widgets.names import apart
-from app.widgets.take_away import take_away
+from app.names import apart
+from app.view import View
+from app.widgets.primitives.board import Sheet, board, text
+from app.widgets.tools.take_away import take_away
 from bon_core.config import InputError
 from bon_core.evaluation.suspicion import Suspicion
 from bon_core.runs.run import Run

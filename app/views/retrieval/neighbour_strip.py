@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from app import theme
 from app.analysis.retrieval import Neighbour
-from app.state import View
-from app.widgets.board import Sheet, board, text
+from app.view import View
+from app.widgets.primitives.board import Sheet, board, text
 
 NAME = 10  # columns of a class's name
 

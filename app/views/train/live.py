@@ -5,19 +5,20 @@ import streamlit as st
 
 from app import cached, theme
 from app.jobs import on_the_page
-from app.run_board import STATES
+from app.phases import PHASE_WORDS, PHASES
 from app.widgets import charts
-from app.widgets.far import arrows
-from app.widgets.webgl_map.plane import beyond, bulk, whole
+from app.widgets.map.far import arrows
+from app.widgets.map.webgl_map.plane import beyond, bulk, whole
 from bon_core.config import InputError
 from bon_core.runs.run import Run, Status
 
-PHASES = {"joint": theme.CONTEXT, "split": theme.ORANGE, "clustered": theme.SKY, "conquer": theme.GREEN}
-PHASE_WORDS = {
-    "joint": "warm-up: one embedding, all data",
-    "split": "split: a slice and a cluster each",
-    "clustered": "whole embedding, one cluster",
-    "conquer": "conquer: everything together",
+STATES = {
+    "queued": "waiting",
+    "running": "training",
+    "finished": "finished",
+    "stopped": "stopped",
+    "failed": "failed",
+    "interrupted": "interrupted",
 }
 LOG_LINES = 40
 MOST_STEPS = 400  # points of a curve; more cannot be seen

@@ -9,40 +9,19 @@ from typing import Any
 
 import streamlit as st
 
-from app import address, cached, jobs, state, theme
-from app.widgets.scroll import scroll_to
+from app import address, cached, jobs, starting, state, theme
+from app.starting import STARTED, WATCHED
+from app.views.train import live
+from app.views.train.live import STATES
+from app.views.train.scroll import scroll_to
 from bon_core.base import paths
 from bon_core.config import InputError, RunConfig
 from bon_core.runs import store
 from bon_core.runs.run import Run, Status
 
-STATES = {
-    "queued": "waiting",
-    "running": "training",
-    "finished": "finished",
-    "stopped": "stopped",
-    "failed": "failed",
-    "interrupted": "interrupted",
-}
 EVERY = 1.5  # seconds between two looks at an active run
-WATCHED = "watched"  # in the session: the name of the run that is looked at
-STARTED = "started"  # in the session: one whose start is to be pointed at
-ASKED_FOR = "asked-for"  # in the session: one to explore in the next run of the script
 KEY = "run-board"
 NOT_SHOWN = {"device", "checkpoint_every", "evaluate_every", "audit_every"}  # settings that change no result
-
-
-def go_on() -> None:
-    """Go to the map of a run that was asked for."""
-    name = st.session_state.pop(ASKED_FOR, None)
-    if name is not None:
-        state.look_at(name)
-        st.switch_page("views/map.py")
-
-
-def look_at_start(name: str) -> None:
-    """A job was started: its status is looked at, and pointed at where it is out of sight."""
-    st.session_state[WATCHED] = st.session_state[STARTED] = name
 
 
 def watch() -> None:
@@ -57,11 +36,9 @@ def watch() -> None:
 
 
 def _board(was_busy: bool) -> None:
-    from app import live  # and with it the charts, which the Start page can do without
-
     waiting, found = jobs.waiting(), store.list_runs()
     for job in waiting:
-        starting(job)
+        starting.show(job)
     if not found and not waiting:
         theme.empty("No run yet.", "Start one on the left: two minutes are enough for a first map.")
         return
@@ -118,30 +95,13 @@ def _status(run: Run) -> Status:
     return replace(status, state="failed", message=f"It was not resumed. {job.last_words}")
 
 
-def starting(job: jobs.Job) -> None:
-    """A process without a run directory: on its way, or refused."""
-    if job.alive:
-        doing = "measuring and mapping" if job.verb == "snapshot" else "starting"
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.progress(0.0, text=f"{job.name}: {doing} …")
-            st.button("Cancel", key=f"cancel-{job.name}", type="tertiary", on_click=_cancel, args=(job,))
-        return
-    theme.trouble(f"{job.name} did not start. {job.last_words or 'Its process ended without a word.'}")
-    st.button("Dismiss", key=f"dismiss-{job.name}", on_click=jobs.forget, args=(job,))
-
-
-def _cancel(job: jobs.Job) -> None:
-    job.cancel()
-    jobs.forget(job)
-
-
 # What can be done with the run ----------------------------------------------------------------------------------------
 
 
 def _actions(run: Run, status: Status) -> None:
     with st.container(horizontal=True, gap="small"):
         if run.snapshots() and st.button("Explore it", type="primary", icon=":material/scatter_plot:", key="explore"):
-            st.session_state[ASKED_FOR] = run.name
+            st.session_state[starting.ASKED_FOR] = run.name
             st.rerun()
         if status.active:
             stopping = run.stop_requested()
@@ -208,7 +168,7 @@ def _making_a_map(run: Run, status: Status) -> None:
         stage, share = _stage(run, since=job.ordered)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.progress(share, text=f"Making its map of step {theme.count(status.step)}: {stage} …")
-            st.button("Cancel", key="cancel-map", type="tertiary", on_click=_cancel, args=(job,))
+            st.button("Cancel", key="cancel-map", type="tertiary", on_click=starting.cancel, args=(job,))
     elif not job.ended_well and status.step not in run.snapshots():
         theme.trouble(f"Its map was not made. {job.last_words or 'The process ended without a word.'}")
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.widgets.board import board
+from app.widgets.primitives.board import board
 from bon_core.base.intake import counted
 from bon_core.mining.codes import bits_of, hamming_neighbours
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from app.analysis.retrieval import Confusion
-from app.state import View
-from app.widgets.board import Sheet, board, text
-from app.widgets.names import apart
+from app.names import apart
+from app.view import View
+from app.widgets.primitives.board import Sheet, board, text
 
 NAME = 13  # columns of a class's name
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from app import theme
 from app.analysis.triplets import EASY, HARD, SEMI_HARD, kinds_of
-from app.widgets.board import board
+from app.widgets.primitives.board import board
 
 DOTS = 2500  # drawn of more
 MARKS = {EASY: (theme.CONTEXT, "round", 4), SEMI_HARD: (theme.ORANGE, "square", 4), HARD: (theme.VERMILION, "round", 6)}

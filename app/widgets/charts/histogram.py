@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app import theme
-from app.widgets.board import board, text
+from app.widgets.primitives.board import board, text
 
 CSS = """
 .histogram {display: flex; align-items: flex-end; gap: 1px; border-bottom: 1px solid rgba(128,128,128,.4)}

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from app import theme
-from app.widgets.board import text
+from app.widgets.primitives.board import text
 
 Points = TypeVar("Points", np.ndarray, list)
 

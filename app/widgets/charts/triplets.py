@@ -7,8 +7,8 @@ import numpy as np
 
 from app import theme
 from app.analysis.triplets import HARD, SEMI_HARD
-from app.state import View
-from app.widgets.board import Sheet, board, text
+from app.view import View
+from app.widgets.primitives.board import Sheet, board, text
 
 POSITIVE, NEGATIVE = theme.BLUE, theme.VERMILION
 SHADES = {HARD: theme.VERMILION, SEMI_HARD: theme.ORANGE}  # easy ones recede

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from app import theme
-from app.state import View
+from app.view import View
 from bon_core.mining.codes import bits_of
 
 STEPS = 24  # of a continuous colour

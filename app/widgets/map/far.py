@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app.widgets.webgl_map.plane import Beyond
+from app.widgets.map.webgl_map.plane import Beyond
 
 EDGE = 8  # px
 

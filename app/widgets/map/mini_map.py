@@ -8,9 +8,9 @@ import numpy as np
 import streamlit as st
 
 from app import cached, theme
-from app.state import View
-from app.widgets.board import board, text
-from app.widgets.webgl_map.plane import Beyond, Bounds, beyond, bulk
+from app.view import View
+from app.widgets.map.webgl_map.plane import Beyond, Bounds, beyond, bulk
+from app.widgets.primitives.board import board, text
 
 SIDE = 300  # px of the picture of the crowd
 MARGIN = 0.03

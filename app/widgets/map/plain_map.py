@@ -13,11 +13,11 @@ import pandas as pd
 import streamlit as st
 
 from app import pictures, theme
-from app.state import View
-from app.widgets.colouring import Colouring
-from app.widgets.far import arrows
-from app.widgets.webgl_map import LineKind, MapEvent, why_not
-from app.widgets.webgl_map.plane import Bounds, beyond, bulk, whole
+from app.view import View
+from app.widgets.map.colouring import Colouring
+from app.widgets.map.far import arrows
+from app.widgets.map.webgl_map import LineKind, MapEvent, why_not
+from app.widgets.map.webgl_map.plane import Bounds, beyond, bulk, whole
 
 MOST_POINTS = 20_000
 CELLS = 64  # the histogram over which a larger set is thinned has CELLS x CELLS cells

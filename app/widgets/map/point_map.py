@@ -10,9 +10,9 @@ import numpy as np
 import streamlit as st
 
 from app import cached, pictures
-from app.state import View
-from app.widgets.colouring import Colouring, colouring
-from app.widgets.webgl_map import Layout, LineKind, Look, MapEvent, MapView, Samples, available, webgl_map
+from app.view import View
+from app.widgets.map.colouring import Colouring, colouring
+from app.widgets.map.webgl_map import Layout, LineKind, Look, MapEvent, MapView, Samples, available, webgl_map
 
 
 def point_map(
@@ -53,7 +53,7 @@ def point_map(
     dimmed = bool(marked.any()) if dimmed is None else dimmed
     words = f"Map of {len(view.rows)} samples of the {view.split} split of run {view.run.name}"
     if not available():
-        from app.widgets.plain_map import plain_map  # pandas, which few visitors need here
+        from app.widgets.map.plain_map import plain_map  # pandas, which few visitors need here
 
         shared = {"lines": lines, "focus": focus, "height": height, "dimmed": dimmed, "select": select, "zoom": zoom}
         return plain_map(view, colour, marked, key=f"{key}-plain", words=words, **shared)

@@ -13,7 +13,7 @@ import numpy as np
 import streamlit as st
 
 from app import cached
-from app.state import View
+from app.view import View
 
 COLUMNS = 20  # pictures a line of a sheet
 TILE = 16  # columns of a name in the place of a picture

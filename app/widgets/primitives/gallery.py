@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from app import cached, selection, theme
-from app.state import View
-from app.widgets.board import ARROWS, TILE
+from app.view import View
+from app.widgets.primitives.board import ARROWS, TILE
 
 SPRITE_COLUMNS = 20
 MOST = 400

@@ -16,4 +16,4 @@ def follow(*, but: str) -> None:
     with st.container(horizontal=True, gap="small"):
         for name, (words, icon) in PAGES.items():
             if name != but:
-                st.page_link(f"views/{name}.py", label=words, icon=icon)
+                st.page_link(f"views/{name}/{name}.py", label=words, icon=icon)

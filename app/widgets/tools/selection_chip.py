@@ -1,19 +1,16 @@
 """The selection in the header: how many of the split, and inside it what they are, named sets and their algebra."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
 from app import selection, theme
 from app.selection import SIGNS, Mode, Selection
-from app.widgets.take_away import take_away
+from app.view import View
+from app.widgets.tools.take_away import take_away
 from bon_core.base.intake import counted
 from bon_core.config import InputError
-
-if TYPE_CHECKING:
-    from app.state import View
 
 HERE = "the selection"  # as an operand
 WORDS: dict[Mode, str] = {
@@ -25,7 +22,7 @@ WORDS: dict[Mode, str] = {
 OPERATIONS: tuple[Mode, ...] = ("add", "intersect", "subtract")
 
 
-def selection_chip(view: "View") -> None:
+def selection_chip(view: View) -> None:
     """Draw "47 / 412" with undo and clear beside it."""
     inside, (other, gone) = len(view.selected), view.elsewhere
     outside = f" + {theme.count(other + gone)}" if other + gone else ""
@@ -55,7 +52,7 @@ def selection_chip(view: "View") -> None:
 
 
 @st.fragment
-def _inside(view: "View", other: int, gone: int) -> None:
+def _inside(view: View, other: int, gone: int) -> None:
     _what_is_selected(view, other, gone)
     try:
         sets = selection.named(view.run)
@@ -69,7 +66,7 @@ def _inside(view: "View", other: int, gone: int) -> None:
         _algebra(sets)
 
 
-def _what_is_selected(view: "View", other: int, gone: int) -> None:
+def _what_is_selected(view: View, other: int, gone: int) -> None:
     chosen = selection.now()
     if not len(chosen.ids):
         theme.quiet("Nothing is selected. Draw on the map, or choose a bucket, a class, a learner or a set below.")
@@ -85,7 +82,7 @@ def _what_is_selected(view: "View", other: int, gone: int) -> None:
         take_away(lambda: _columns(view, chosen.ids), name=f"{view.run.name}-selection", key="selection")
 
 
-def _columns(view: "View", ids: np.ndarray) -> dict[str, np.ndarray]:
+def _columns(view: View, ids: np.ndarray) -> dict[str, np.ndarray]:
     """What is known of the samples `ids`, of all splits."""
     from bon_core.exports.tables import points
 
@@ -93,7 +90,7 @@ def _columns(view: "View", ids: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.asarray(column)[wanted] for name, column in points(view.snapshot).items()}
 
 
-def _name(view: "View") -> None:
+def _name(view: View) -> None:
     row = {"horizontal": True, "vertical_alignment": "bottom", "gap": "small"}
     with st.form("selection-names", border=False, clear_on_submit=True), st.container(**row):
         name = st.text_input("Keep it with the run, as", max_chars=40, placeholder="look-alikes of O").strip()
@@ -102,7 +99,7 @@ def _name(view: "View") -> None:
         _change(lambda: selection.keep(view.run, name))
 
 
-def _set_row(view: "View", number: int, found: Selection) -> None:
+def _set_row(view: View, number: int, found: Selection) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall", wrap=False):
         with st.container(width="stretch"):
             theme.quiet(f"{found.origin} · {theme.count(len(found.ids))}")

@@ -4,11 +4,11 @@ import numpy as np
 import streamlit as st
 
 from app import cached, place, theme
-from app.analysis import lessons
-from app.analysis.lessons import Negatives, Question, Study
-from app.scenes.lesson import Missing
-from app.state import View
-from app.widgets import wall
+from app.view import View
+from app.views.learn import lessons, wall
+from app.views.learn.lessons import Negatives, Question, Study
+from app.views.learn.pool import pool_of
+from app.views.learn.scenes.lesson import Missing
 
 
 def own_margin(view: View) -> float:
@@ -18,7 +18,7 @@ def own_margin(view: View) -> float:
 
 def negatives_of_a_batch(view: View) -> int:
     """How many negatives an anchor meets in a batch of the run."""
-    return lessons.batch_negatives(cached.pool(view), view.run.config.mining)
+    return lessons.batch_negatives(pool_of(view), view.run.config.mining)
 
 
 def study(view: View) -> Study | Missing:
@@ -41,7 +41,7 @@ def how_many(words: str, negatives: int) -> Question:
 
 def chosen(view: View) -> int:
     """The row, among the view's rows, of the anchor that was chosen, or of a typical one; ask `study` first."""
-    pool = cached.pool(view)
+    pool = pool_of(view)
     fallback = _typical(view, cached.stamp(view), own_margin(view))
 
     def possible(identity: int) -> bool:
@@ -71,7 +71,7 @@ def show(view: View, anchor: int, found: Negatives, told: bool) -> None:
 
 
 def _another(view: View) -> None:
-    pool = cached.pool(view)
+    pool = pool_of(view)
     able = np.flatnonzero(pool.size[pool.label] > 1)
     place.go("anchor", int(view.ids[np.random.default_rng().choice(able)]))
 
@@ -79,9 +79,9 @@ def _another(view: View) -> None:
 @st.cache_data(max_entries=16, show_spinner=False)
 def _study(_view: View, stamp: tuple, margin: float) -> Study | None:
     clusters = np.asarray(_view.snapshot.clusters)[_view.rows]
-    return lessons.study(cached.pool(_view), clusters, margin)
+    return lessons.study(pool_of(_view), clusters, margin)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def _typical(_view: View, stamp: tuple, margin: float) -> int:
-    return lessons.typical(_study(_view, stamp, margin), cached.pool(_view), _view.run.config.mining, margin)
+    return lessons.typical(_study(_view, stamp, margin), pool_of(_view), _view.run.config.mining, margin)

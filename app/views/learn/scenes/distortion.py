@@ -6,12 +6,12 @@ import numpy as np
 import streamlit as st
 
 from app import cached, figures, place, state, theme
-from app.analysis import lessons
-from app.analysis.lessons import Question
-from app.scenes.lesson import Lesson, Missing
-from app.state import View
-from app.widgets.gallery import gallery
-from app.widgets.mini_map import mini_map
+from app.view import View
+from app.views.learn import lessons
+from app.views.learn.lessons import Question
+from app.views.learn.scenes.lesson import Lesson, Missing
+from app.widgets.map.mini_map import mini_map
+from app.widgets.primitives.gallery import gallery
 
 FACE = 30  # px of a picture: all neighbours, true ones and those on the map, fit a projector
 

@@ -4,14 +4,13 @@ import numpy as np
 import streamlit as st
 
 from app import cached, figures, selection, theme
-from app.analysis import lessons
-from app.analysis.lessons import Question
 from app.figures import Slices
-from app.scenes import anchors
-from app.scenes.lesson import Lesson, Missing
-from app.state import View
-from app.widgets import ladder
-from app.widgets.corners import Corner, corners
+from app.view import View
+from app.views.learn import ladder, lessons
+from app.views.learn.corners import Corner, corners
+from app.views.learn.lessons import Question
+from app.views.learn.scenes import anchors
+from app.views.learn.scenes.lesson import Lesson, Missing
 from bon_core.division import diagnostics
 from bon_core.division.diagnostics import Exemplars
 

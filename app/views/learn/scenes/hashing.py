@@ -3,14 +3,14 @@
 import numpy as np
 import streamlit as st
 
-from app import cached, place, theme
-from app.analysis import lessons
-from app.analysis.lessons import Question
-from app.scenes import anchors
-from app.scenes.lesson import Lesson, Missing
-from app.state import View
-from app.widgets import ladder
-from app.widgets.bit_strip import bit_strip
+from app import place, theme
+from app.view import View
+from app.views.learn import ladder, lessons
+from app.views.learn.lessons import Question
+from app.views.learn.pool import pool_of
+from app.views.learn.scenes import anchors
+from app.views.learn.scenes.lesson import Lesson, Missing
+from app.widgets.charts.bit_strip import bit_strip
 
 
 def make(view: View) -> Lesson | Missing:
@@ -27,7 +27,7 @@ def make(view: View) -> Lesson | Missing:
     anywhere, near = (float(np.nanmean(share)) for share in (found.anywhere, found.bucket))
     looked, everybody = float(found.looked.mean()), len(view.rows)
     bits = view.snapshot.bits
-    code = int(cached.pool(view).codes[anchor])
+    code = int(pool_of(view).codes[anchor])
 
     def exhibit(told: bool) -> None:
         rungs = [("of all negatives", anywhere, theme.CONTEXT), ("of those in its bucket", near, theme.VERMILION)]
@@ -66,7 +66,7 @@ def _flipped(view: View) -> int:
 
 
 def _bucket(view: View, anchor: int, own: int, told: bool) -> None:
-    pool, code = cached.pool(view), own ^ _flipped(view)
+    pool, code = pool_of(view), own ^ _flipped(view)
     codes, sizes = np.unique(pool.codes, return_counts=True)
     visited = bit_strip(code, view.snapshot.bits, dict(zip(codes.tolist(), sizes.tolist(), strict=True)), key="code")
     if visited is not None:

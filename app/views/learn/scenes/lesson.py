@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.analysis.lessons import Question
+from app.views.learn.lessons import Question
 
 
 @dataclass(frozen=True)

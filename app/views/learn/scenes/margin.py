@@ -6,14 +6,14 @@ import numpy as np
 import streamlit as st
 
 from app import address, cached, figures, theme
-from app.analysis import lessons
-from app.analysis.lessons import Question, above
 from app.analysis.triplets import EASY, kinds_of, violating_share
 from app.figures import Late
-from app.scenes.lesson import Lesson, Missing
-from app.state import View
-from app.widgets.distance_plot import distance_plot
-from app.widgets.triplets import Triplet, triplets
+from app.view import View
+from app.views.learn import lessons
+from app.views.learn.lessons import Question, above
+from app.views.learn.scenes.lesson import Lesson, Missing
+from app.widgets.charts.distance_plot import distance_plot
+from app.widgets.charts.triplets import Triplet, triplets
 from bon_core.runs.audit import read_step
 from bon_core.training.losses import ASKS
 

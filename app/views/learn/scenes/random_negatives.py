@@ -1,10 +1,11 @@
 """Random negatives: how many violate the margin."""
 
-from app import cached, theme
-from app.analysis import lessons
-from app.scenes import anchors
-from app.scenes.lesson import Lesson, Missing
-from app.state import View
+from app import theme
+from app.view import View
+from app.views.learn import lessons
+from app.views.learn.pool import pool_of
+from app.views.learn.scenes import anchors
+from app.views.learn.scenes.lesson import Lesson, Missing
 from bon_core.training.losses import ASKS
 
 
@@ -13,7 +14,7 @@ def make(view: View) -> Lesson | Missing:
     found = anchors.study(view)
     if isinstance(found, Missing):
         return found
-    pool, negatives = cached.pool(view), anchors.negatives_of_a_batch(view)
+    pool, negatives = pool_of(view), anchors.negatives_of_a_batch(view)
     anchor = anchors.chosen(view)
     alive = float(found.anywhere.mean()) * negatives
     none = float((found.anywhere * negatives < 0.5).mean())

@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 
 from app import theme
-from app.widgets.webgl_map.plane import bulk, quantised
+from app.widgets.map.webgl_map.plane import bulk, quantised
 
 HERE = Path(__file__).resolve().parent
 

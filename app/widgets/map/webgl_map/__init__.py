@@ -30,10 +30,10 @@ from starlette.routing import Route
 
 from app import theme
 from app.selection import Mode
-from app.widgets.webgl_map import buffers
-from app.widgets.webgl_map.buffers import Buffer
-from app.widgets.webgl_map.labels import class_labels
-from app.widgets.webgl_map.plane import Bounds, Frame, bulk, inside, quantised
+from app.widgets.map.webgl_map import buffers
+from app.widgets.map.webgl_map.buffers import Buffer
+from app.widgets.map.webgl_map.labels import class_labels
+from app.widgets.map.webgl_map.plane import Bounds, Frame, bulk, inside, quantised
 
 MOST_VERTICES = 4000  # of a polygon
 MISSING = "no-webgl"  # in the session of a browser that cannot draw the map: what it said

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.widgets.names import shortened
-from app.widgets.webgl_map.plane import Bounds
+from app.names import shortened
+from app.widgets.map.webgl_map.plane import Bounds
 
 MOST = 1200  # names that travel
 WIDEST = 24  # columns of a name on the map; a longer one is cut, and whole where the mouse is

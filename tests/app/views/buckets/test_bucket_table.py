@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.analysis.buckets import bits_study, bucket_table, verdict
+from app.views.buckets.bucket_table import bits_study, bucket_table, verdict
 
 CODES = np.array([5, 5, 5, 5, 2, 2, 9])
 LABELS = np.array([0, 0, 1, 2, 1, 1, 0])

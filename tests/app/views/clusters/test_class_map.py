@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
-from app.widgets import class_map as module
-from app.widgets.class_map import NAME, NAMED, class_map
+from app.views.clusters import class_map as module
+from app.views.clusters.class_map import NAME, NAMED, class_map
 
 COUNTS = np.array([[3, 1], [0, 5], [2, 2]])
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.analysis.clusters import (
+from app.views.clusters.flows import (
     Phase,
     block_order,
     flow_matrix,

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from app.analysis.compare import Comparison, Side, class_changes, compare, p_words, sign_flip_p, superimpose, turns
+from app.views.compare.changes import Comparison, Side, class_changes, compare, p_words, sign_flip_p, superimpose, turns
 
 
 def side(ids, classes, neighbours) -> Side:

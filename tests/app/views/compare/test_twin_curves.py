@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from app.widgets.twin_curves import MEASURES, MOST_STEPS, _curve, _panel, twin_curves
+from app.views.compare.twin_curves import MEASURES, MOST_STEPS, _curve, _panel, twin_curves
 
 
 def test_a_curve_is_thinned_and_its_last_point_stays(tiny_run):

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app.state import View
-from app.widgets import plain_map, twin_maps
-from app.widgets.colouring import colouring
-from app.widgets.webgl_map import MapEvent
+from app.view import View
+from app.views.compare import twin_maps
+from app.widgets.map import plain_map
+from app.widgets.map.colouring import colouring
+from app.widgets.map.webgl_map import MapEvent
 from bon_core.runs.snapshot import Snapshot
 
 

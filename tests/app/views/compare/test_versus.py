@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from app.analysis.compare import ClassChange
-from app.widgets.versus import GAIN, LOSS, Line, columns, rails, settings, versus
+from app.views.compare.changes import ClassChange
+from app.views.compare.versus import GAIN, LOSS, Line, columns, rails, settings, versus
 
 
 @pytest.mark.parametrize(

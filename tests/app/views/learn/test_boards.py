@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from app.analysis.lessons import Negatives
-from app.state import View
-from app.widgets import corners, ladder, scene_rail, wall
-from app.widgets.corners import Corner
+from app.view import View
+from app.views.learn import corners, ladder, scene_rail, wall
+from app.views.learn.corners import Corner
+from app.views.learn.lessons import Negatives
 
 RUNGS = [("anywhere", 0.03, "#111111"), ("in its cluster", 0.06, "#222222"), ("in its bucket", 0.24, "#333333")]
 

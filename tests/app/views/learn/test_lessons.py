@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from app.analysis import lessons
-from app.analysis.lessons import Question
-from app.analysis.pool import Pool
+from app.views.learn import lessons
+from app.views.learn.lessons import Question
+from app.views.learn.pool import Pool
 from bon_core.config import MiningConfig
 
 MARGIN = 0.2

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from app.analysis.projections import Recipe
-from app.state import View
-from app.widgets import projection_menu
-from app.widgets.point_map import layout_of
-from app.widgets.webgl_map import EVENT, MapEvent
+from app.view import View
+from app.views.map import projection_menu
+from app.views.map.projections import Recipe
+from app.widgets.map.point_map import layout_of
+from app.widgets.map.webgl_map import EVENT, MapEvent
 from bon_core.runs.run import Run
 from tests.app.records import words
 from tests.app.tiny import make_images, make_run

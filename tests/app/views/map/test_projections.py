@@ -5,7 +5,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from app.analysis.projections import RECIPES, USUAL, Recipe, draw
+from app.views.map.projections import RECIPES, USUAL, Recipe, draw
 from bon_core.evaluation.neighbours import build_neighbours
 from bon_core.maps import projection
 

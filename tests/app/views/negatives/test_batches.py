@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.analysis.batches import bag_groups, remembered
+from app.views.negatives.batches import bag_groups, remembered
 
 
 def test_a_bag_is_grouped_by_bucket_with_the_seed_first_and_the_fill_last():

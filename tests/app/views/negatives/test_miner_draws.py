@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.analysis.miner_draws import ACROSS, IN_BATCH, Hasher, Miners
+from app.views.negatives.miner_draws import ACROSS, IN_BATCH, Hasher, Miners
 from bon_core.config import MiningConfig
 from bon_core.mining import BagOfNegatives, ClassNeighbours, Exact, Uniform, make_batch_miner
 from bon_core.mining.codes import codes_of

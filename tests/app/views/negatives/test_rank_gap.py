@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from app.analysis.batches import Group
-from app.analysis.draws import Draws
-from app.analysis.miner_draws import Hasher, Miners
-from app.widgets import bag, rank_gap, triplets
+from app.views.negatives import bag, rank_gap
+from app.views.negatives.batches import Group
+from app.views.negatives.draws import Draws
+from app.views.negatives.miner_draws import Hasher, Miners
+from app.widgets.charts import triplets
 from bon_core.config import MiningConfig
 
 NUMBERS = {"batch": 124, "memory": 2048, "all": 48}

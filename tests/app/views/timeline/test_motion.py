@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.analysis.timeline import gathered, phases, turned
+from app.views.timeline.motion import gathered, phases, turned
 
 
 def test_phases_are_stretches_that_meet():

@@ -3,8 +3,8 @@
 import re
 
 from app.analysis.retrieval import Confusion
-from app.widgets import board
-from app.widgets.class_pairs import NAME, class_pairs
+from app.widgets.charts.class_pairs import NAME, class_pairs
+from app.widgets.primitives import board
 
 
 def test_both_names_of_a_pair_stand_in_lines_of_their_own_and_differ(view, drawn, monkeypatch):

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from app.widgets.distance_plot import DOTS, distance_plot
+from app.widgets.charts.distance_plot import DOTS, distance_plot
 
 
 def dots(html: str) -> int:

@@ -5,8 +5,8 @@ import re
 import numpy as np
 
 from app import theme
-from app.widgets import histogram as module
-from app.widgets.histogram import histogram
+from app.widgets.charts import histogram as module
+from app.widgets.charts.histogram import histogram
 
 
 def drawn(monkeypatch, counts, *, picked=None, **options) -> tuple[str, int | None]:

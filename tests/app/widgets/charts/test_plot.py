@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import theme
-from app.widgets.plot import FEW, SIDE, Line, plot, thinned, ticks
+from app.widgets.charts.plot import FEW, SIDE, Line, plot, thinned, ticks
 
 
 @given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e5))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from app import theme
-from app.state import COLOURS
-from app.widgets.colouring import STEPS, colouring
+from app.view import COLOURS
+from app.widgets.map.colouring import STEPS, colouring
 
 
 @pytest.mark.parametrize("name", [*COLOURS, "style"])

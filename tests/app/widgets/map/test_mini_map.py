@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from app.widgets import mini_map as module
-from app.widgets.mini_map import MARGIN, MOST_LIT, SIDE, mini_map
+from app.widgets.map import mini_map as module
+from app.widgets.map.mini_map import MARGIN, MOST_LIT, SIDE, mini_map
 
 
 def test_the_extremes_of_the_split_lie_a_margin_from_the_edges(view, drawn):

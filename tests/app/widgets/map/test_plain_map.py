@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.widgets.plain_map import CELLS, _density, thin, within
-from app.widgets.webgl_map.plane import bulk, whole
+from app.widgets.map.plain_map import CELLS, _density, thin, within
+from app.widgets.map.webgl_map.plane import bulk, whole
 
 
 @given(st.integers(0, 10_000), st.integers(50, 4000))

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app.state import View
-from app.widgets import plain_map, point_map
-from app.widgets.colouring import colouring
+from app.view import View
+from app.widgets.map import plain_map, point_map
+from app.widgets.map.colouring import colouring
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.widgets import board
+from app.widgets.primitives import board
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from app.main import PAGES
-from app.widgets import links
+from app.widgets.primitives import links
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def linked(monkeypatch) -> list[str]:
 @pytest.mark.parametrize("here", ["map", "compare"])
 def test_all_pages_but_this_one(linked, here):
     links.follow(but=here)
-    assert linked == [f"views/{name}.py" for name in links.PAGES if name != here]
+    assert linked == [f"views/{name}/{name}.py" for name in links.PAGES if name != here]
 
 
 def test_every_link_leads_to_a_page_with_its_own_icon(linked):

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app.widgets import film as module
-from app.widgets.film import Film, film
+from app.views.timeline import film as module
+from app.views.timeline.film import Film, film
 
 MOMENTS, COUNT = 3, 5
 

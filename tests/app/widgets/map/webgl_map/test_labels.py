@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from app.widgets.webgl_map.labels import CELLS, WIDEST, class_labels
-from app.widgets.webgl_map.plane import Bounds, bulk, whole
+from app.widgets.map.webgl_map.labels import CELLS, WIDEST, class_labels
+from app.widgets.map.webgl_map.plane import Bounds, bulk, whole
 
 
 def test_a_name_stands_in_its_crowd_and_not_between_two():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.widgets.webgl_map.plane import STEPS, Bounds, beyond, bulk, inside, quantised, whole
+from app.widgets.map.webgl_map.plane import STEPS, Bounds, beyond, bulk, inside, quantised, whole
 
 SQUARE = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]])
 

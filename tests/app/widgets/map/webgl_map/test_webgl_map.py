@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from starlette.requests import Request
 
-from app.widgets import webgl_map as module
-from app.widgets.webgl_map import Layout, Look, MapView, Samples, available, buffers, happened, webgl_map
+from app.widgets.map import webgl_map as module
+from app.widgets.map.webgl_map import Layout, Look, MapView, Samples, available, buffers, happened, webgl_map
 
 COUNT = 500
 

@@ -3,12 +3,12 @@
 import numpy as np
 import streamlit as st
 
-from app import address, figures, jobs, pictures, run_board, selection, state, theme, uploads
+from app import address, figures, jobs, pictures, selection, starting, state, theme, uploads
 from app.analysis.retrieval import Confusion
-from app.state import View
-from app.widgets.colouring import colouring
-from app.widgets.point_map import point_map
-from app.widgets.webgl_map import drawing
+from app.view import View
+from app.widgets.map.colouring import colouring
+from app.widgets.map.point_map import point_map
+from app.widgets.map.webgl_map import drawing
 from bon_core.base import paths
 from bon_core.base.files import path_of
 from bon_core.base.intake import counted
@@ -33,7 +33,7 @@ KINDS = ["zip", "npz", "parquet"]  # an .npy has its labels in another file, so 
 
 
 def main() -> None:
-    run_board.go_on()
+    starting.go_on()
     theme.style()
     view = state.header(needed=False)
     state.heading("Bag of Negatives, divide and conquer", LEAD)
@@ -63,7 +63,7 @@ def _model(view: View) -> None:
         address.forget("at")
         if len(chosen) == 1:
             address.choose("at", chosen[0])
-        st.switch_page("views/map.py")
+        st.switch_page("views/map/map.py")
     with side:
         _figures(view)
         _hard_pairs(view)
@@ -152,7 +152,7 @@ def _pair_row(view: View, number: int, pair: Confusion) -> None:
             ids = np.concatenate([view.ids_of(f"class:{label}") for label in (pair.one, pair.other)])
             selection.put(ids, origin=f"{shorts[0]} and {shorts[1]}")
             address.choose("at", int(view.ids[pair.query]))
-            st.switch_page("views/map.py")
+            st.switch_page("views/map/map.py")
 
 
 def _rooms() -> None:
@@ -160,7 +160,7 @@ def _rooms() -> None:
     st.markdown("**Look into it**")
     with st.container(gap=None):
         for name, label, words in ROOMS:
-            st.page_link(f"views/{name}.py", label=f"**{label}** · :gray[{words}]")
+            st.page_link(f"views/{name}/{name}.py", label=f"**{label}** · :gray[{words}]")
 
 
 def _ways(shown: str | None) -> None:
@@ -173,7 +173,7 @@ def _ways(shown: str | None) -> None:
             "Two minutes on this machine give a first one; you watch its map form. Compare miners and learners."
         )
         if st.button("Train", icon=":material/model_training:", type="primary", key="go-train"):
-            st.switch_page("views/train.py")
+            st.switch_page("views/train/train.py")
     with here, st.container(border=True):
         st.markdown("**Open another run**")
         names = [name for name in state.explorable() if name != shown]
@@ -219,7 +219,7 @@ def _bring() -> None:
         theme.trouble(str(error))
     for job in jobs.waiting():
         if job.verb == "snapshot" and not job.alive:
-            run_board.starting(job)  # it did not start: here is why
+            starting.show(job)  # it did not start: here is why
     name = st.session_state.get(EXPLORED)
     job = jobs.known().get(name) if name else None
     if job is not None and job.alive:
@@ -230,12 +230,12 @@ def _bring() -> None:
 def _on_the_way(job: jobs.Job) -> None:
     """Embeddings that are being measured and mapped; once they are, their map is opened."""
     if job.alive:
-        run_board.starting(job)
+        starting.show(job)
         theme.quiet("Their map opens here when it is done. It goes on if you leave the page; Train lists it.")
         return
     st.session_state.pop(EXPLORED, None)
     if Run(paths.runs_folder() / job.name).snapshots():
-        st.session_state[run_board.ASKED_FOR] = job.name
+        st.session_state[starting.ASKED_FOR] = job.name
     st.rerun()  # the page as a whole: it goes to the map, or says why there is none
 
 
@@ -286,7 +286,7 @@ def _offer(brought: uploads.Brought) -> None:
         if st.button("Explore them", type="primary", icon=":material/scatter_plot:", key="explore-vectors"):
             name = jobs.free_name(brought.stem)
             jobs.start(name, ["snapshot", "--embeddings", brought.source, "--run", name])
-            st.session_state[EXPLORED] = st.session_state[run_board.WATCHED] = name
+            st.session_state[EXPLORED] = st.session_state[starting.WATCHED] = name
             st.rerun()
         if not brought.why_not and st.button(
             "Train a head on them",
@@ -303,7 +303,7 @@ def _train_on(brought: uploads.Brought) -> None:
     address.choose("train-data-choice", uploads.A_PATH)
     address.choose("train-path", brought.source)
     address.choose("train-level", brought.class_level)
-    st.switch_page("views/train.py")
+    st.switch_page("views/train/train.py")
 
 
 main()

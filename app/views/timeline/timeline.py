@@ -7,13 +7,13 @@ import numpy as np
 import streamlit as st
 
 from app import cached, pictures, place, selection, state, theme
-from app.analysis.timeline import gathered, phases, turned
-from app.live import PHASE_WORDS, PHASES
-from app.state import View
-from app.widgets import links
-from app.widgets.colouring import colouring
-from app.widgets.film import Film, film
-from app.widgets.gallery import gallery, gallery_head
+from app.phases import PHASE_WORDS, PHASES
+from app.view import View
+from app.views.timeline.film import Film, film
+from app.views.timeline.motion import gathered, phases, turned
+from app.widgets.map.colouring import colouring
+from app.widgets.primitives import links
+from app.widgets.primitives.gallery import gallery, gallery_head
 from bon_core.base.ids import rows_of
 from bon_core.config import InputError, check
 from bon_core.runs.run import Run

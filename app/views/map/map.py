@@ -4,16 +4,16 @@ import numpy as np
 import streamlit as st
 
 from app import address, cached, figures, pictures, selection, state, theme
-from app.state import View
-from app.widgets.colouring import Colouring, colouring
-from app.widgets.gallery import gallery
-from app.widgets.histogram import histogram
-from app.widgets.links import follow
-from app.widgets.plot import ticks
-from app.widgets.point_map import point_map
-from app.widgets.projection_menu import Redrawn, projection_menu
-from app.widgets.shares import shares
-from app.widgets.webgl_map import LineKind, MapEvent, drawing, happened
+from app.view import View
+from app.views.map.projection_menu import Redrawn, projection_menu
+from app.views.map.shares import shares
+from app.widgets.charts.histogram import histogram
+from app.widgets.charts.plot import ticks
+from app.widgets.map.colouring import Colouring, colouring
+from app.widgets.map.point_map import point_map
+from app.widgets.map.webgl_map import LineKind, MapEvent, drawing, happened
+from app.widgets.primitives.gallery import gallery
+from app.widgets.primitives.links import follow
 
 KEY = "map"
 FOCUS = "at"

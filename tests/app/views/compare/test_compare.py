@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app import selection
-from app.widgets.webgl_map import EVENT, MISSING, MapEvent
+from app.widgets.map.webgl_map import EVENT, MISSING, MapEvent
 from bon_core.runs import snapshot
 from bon_core.runs.run import Run
 from tests.app.records import at, words
@@ -61,8 +61,8 @@ def test_the_link_names_the_other_even_where_it_is_the_default(visit, other_run)
 def test_the_other_is_still_chosen_after_a_visit_elsewhere(visit, other_run):
     app = visit("compare", run="tiny")
     app.selectbox(key="other").set_value("tiny").run()
-    app.switch_page("views/map.py").run()
-    app.switch_page("views/compare.py").run()
+    app.switch_page("views/map/map.py").run()
+    app.switch_page("views/compare/compare.py").run()
     assert chosen(app) == ("tiny", "epoch 2")
 
 

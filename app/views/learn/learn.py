@@ -7,11 +7,11 @@ from typing import Any
 import streamlit as st
 
 from app import address, browsing, place, selection, state, theme
-from app.scenes import distortion, division, hashing, margin, random_negatives
-from app.scenes.lesson import Lesson, Missing
-from app.state import View
-from app.widgets.prediction import ask_or_show, predict, revealed
-from app.widgets.scene_rail import scene_rail
+from app.view import View
+from app.views.learn.prediction import ask_or_show, predict, revealed
+from app.views.learn.scene_rail import scene_rail
+from app.views.learn.scenes import distortion, division, hashing, margin, random_negatives
+from app.views.learn.scenes.lesson import Lesson, Missing
 
 SCENE, PRESENT = "scene", "present"  # in the address
 NOW, PRESENTING = "learn-scene", "learn-presenting"  # in the session
@@ -28,7 +28,8 @@ class Scene:
 
 def main() -> None:
     if DOOR in st.session_state:
-        st.switch_page(f"views/{st.session_state.pop(DOOR)}.py")
+        name = st.session_state.pop(DOOR)
+        st.switch_page(f"views/{name}/{name}.py")
     theme.style()
     if RAIL not in st.session_state or browsing.walked():
         _arrive()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app import selection
-from app.widgets import histogram
+from app.widgets.charts import histogram
 from tests.app.records import at, words
 from tests.app.tiny import step_event
 

@@ -8,8 +8,9 @@ from typing import Any, TypeVar, get_args
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import address, cached, jobs, run_board, state, theme
+from app import address, cached, jobs, starting, state, theme
 from app.uploads import A_PATH, TrainingPart, has_folders, training_part
+from app.views.train import run_board
 from bon_core.config import (
     IMAGE_BACKBONES,
     VECTOR_BACKBONES,
@@ -70,7 +71,7 @@ N = TypeVar("N", int, float)
 
 
 def main() -> None:
-    run_board.go_on()
+    starting.go_on()
     theme.style()
     state.header(needed=False)
     state.heading("Train", "A training goes on when you close this page. Several queue up, one after the other.")
@@ -333,7 +334,7 @@ def _start(name: str, options: dict[str, object]) -> None:
         theme.trouble(str(error))
         return
     address.forget("train-name")
-    run_board.look_at_start(name)
+    starting.look_at_start(name)
     st.rerun()
 
 

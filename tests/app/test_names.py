@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from app.widgets.names import shortened
+from app.names import shortened
 
 LONG = "a photograph of a bird on a branch, seen from behind, "
 NAMES = {

@@ -6,17 +6,17 @@ import numpy as np
 import streamlit as st
 
 from app import address, cached, figures, place, selection, state, theme
-from app.analysis.clusters import block_order, flow_matrix, labels_at, most_spread, phases, specialists
 from app.figures import Slices
-from app.state import View
-from app.widgets import links
-from app.widgets.board import board
-from app.widgets.class_map import class_map
-from app.widgets.heat_matrix import heat_matrix
-from app.widgets.learner_cards import Card, learner_cards
-from app.widgets.phase_strip import phase_strip
-from app.widgets.plot import PLOT, Line, plot
-from app.widgets.ribbons import ribbons
+from app.view import View
+from app.views.clusters.class_map import class_map
+from app.views.clusters.flows import block_order, flow_matrix, labels_at, most_spread, phases, specialists
+from app.views.clusters.heat_matrix import heat_matrix
+from app.views.clusters.learner_cards import Card, learner_cards
+from app.views.clusters.phase_strip import phase_strip
+from app.views.clusters.ribbons import ribbons
+from app.widgets.charts.plot import PLOT, Line, plot
+from app.widgets.primitives import links
+from app.widgets.primitives.board import board
 from bon_core.division import diagnostics
 from bon_core.division.diagnostics import Exemplars
 from bon_core.runs.run import Run

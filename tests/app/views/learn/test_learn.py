@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app import selection
-from app.widgets.prediction import ANSWERS
+from app.views.learn.prediction import ANSWERS
 from bon_core.base import paths
 from bon_core.runs.audit import mined_pairs
 from bon_core.runs.run import Run
@@ -81,13 +81,13 @@ def test_a_key_that_comes_with_the_address_of_before_still_moves_on(visit, recor
 def test_who_comes_back_to_the_page_goes_on_where_one_left(visit, recorded):
     app = visit("learn", scene="hashing", present="1")
     app.query_params.clear()
-    app.switch_page("views/map.py").run()
-    app.switch_page("views/learn.py").run()
+    app.switch_page("views/map/map.py").run()
+    app.switch_page("views/learn/learn.py").run()
     assert shows(app, "hashing")
     assert "present" not in app.query_params
-    app.switch_page("views/map.py").run()
+    app.switch_page("views/map/map.py").run()
     app.query_params["scene"] = "divide"
-    app.switch_page("views/learn.py").run()
+    app.switch_page("views/learn/learn.py").run()
     assert shows(app, "divide"), "unless the address says otherwise"
 
 

@@ -9,11 +9,11 @@ import streamlit as st
 import torch
 
 from app import kept, selection
-from app.negatives import replay
-from app.negatives.replay import VIOLATING
-from app.state import View
-from app.widgets import class_pairs
-from app.widgets.triage import Verdicts, as_table
+from app.view import View
+from app.views.negatives import replay
+from app.views.negatives.replay import VIOLATING
+from app.views.negatives.triage import Verdicts, as_table
+from app.widgets.charts import class_pairs
 from bon_core.evaluation.suspicion import suspicion
 from bon_core.mining import Exact
 from tests.app.records import at, words

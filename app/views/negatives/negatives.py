@@ -3,8 +3,8 @@
 import streamlit as st
 
 from app import address, cached, selection, state, theme
-from app.negatives import margin, mined_most, replay, side_by_side, suspects
-from app.widgets import links
+from app.views.negatives import margin, mined_most, replay, side_by_side, suspects
+from app.widgets.primitives import links
 
 SIDE_BY_SIDE = "Miners side by side"
 PARTS = {  # the words stand in the address, too

@@ -6,17 +6,17 @@ import numpy as np
 import streamlit as st
 
 from app import cached, pictures, place, selection, state, theme
-from app.analysis.compare import ClassChange, Comparison, Turns, class_changes, p_words, superimpose, turns
-from app.pair import K, Pair, choose_other, pair_of
-from app.state import View
-from app.widgets import links
-from app.widgets.colouring import Colouring, colouring
-from app.widgets.gallery import gallery, gallery_head
-from app.widgets.twin_curves import twin_curves
-from app.widgets.twin_maps import twin_maps
-from app.widgets.versus import HUES, Line, columns, rails, settings, versus
-from app.widgets.webgl_map import LineKind, MapEvent, happened
-from app.widgets.webgl_map.plane import bulk
+from app.view import View
+from app.views.compare.changes import ClassChange, Comparison, Turns, class_changes, p_words, superimpose, turns
+from app.views.compare.pair import K, Pair, choose_other, pair_of
+from app.views.compare.twin_curves import twin_curves
+from app.views.compare.twin_maps import twin_maps
+from app.views.compare.versus import HUES, Line, columns, rails, settings, versus
+from app.widgets.map.colouring import Colouring, colouring
+from app.widgets.map.webgl_map import LineKind, MapEvent, happened
+from app.widgets.map.webgl_map.plane import bulk
+from app.widgets.primitives import links
+from app.widgets.primitives.gallery import gallery, gallery_head
 from bon_core.runs.snapshot import Snapshot
 
 SHOWN = 36  # pictures of a gallery
@@ -48,7 +48,7 @@ def main() -> None:
             "There is nothing to compare with yet: this is the only snapshot.",
             "Train a second model, say with another miner or without learners, and both meet here.",
         )
-        st.page_link("views/train.py", label="Train another model", icon=":material/model_training:")
+        st.page_link("views/train/train.py", label="Train another model", icon=":material/model_training:")
         return
     pair = pair_of(view, other)
     _what_is_compared(pair)

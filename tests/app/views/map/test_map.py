@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from app.widgets import histogram
-from app.widgets.webgl_map import EVENT, MISSING, MapEvent
+from app.widgets.charts import histogram
+from app.widgets.map.webgl_map import EVENT, MISSING, MapEvent
 
 WEST = np.array([[-100.0, -100], [0, -100], [0, 100], [-100, 100]])
 

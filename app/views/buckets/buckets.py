@@ -8,17 +8,17 @@ import pandas as pd
 import streamlit as st
 
 from app import address, cached, figures, place, selection, state, theme
-from app.analysis.buckets import COLLAPSE, BitsStudy, BucketTable, bits_study, bucket_table
-from app.state import View
-from app.widgets import links
-from app.widgets.bag_health import bag_health
-from app.widgets.bit_strip import bit_strip
-from app.widgets.board import board
-from app.widgets.gallery import gallery
-from app.widgets.histogram import histogram
-from app.widgets.mini_map import mini_map
-from app.widgets.names import apart
-from app.widgets.plot import PLOT, Line, plot, ticks
+from app.names import apart
+from app.view import View
+from app.views.buckets.bag_health import bag_health
+from app.views.buckets.bucket_table import COLLAPSE, BitsStudy, BucketTable, bits_study, bucket_table
+from app.widgets.charts.bit_strip import bit_strip
+from app.widgets.charts.histogram import histogram
+from app.widgets.charts.plot import PLOT, Line, plot, ticks
+from app.widgets.map.mini_map import mini_map
+from app.widgets.primitives import links
+from app.widgets.primitives.board import board
+from app.widgets.primitives.gallery import gallery
 
 STUDIED = {  # purity, hardness and served of a study: name, colour
     "same class": theme.GREEN,
@@ -265,7 +265,7 @@ def _actions(view: View, rows: np.ndarray, code: int) -> None:
         )
         if st.button("What was mined from here", key="bucket-mined", icon=":material/compare_arrows:"):
             _select(ids, code, origin=origin, rule=rule)
-            st.switch_page("views/negatives.py")
+            st.switch_page("views/negatives/negatives.py")
 
 
 def _select(ids: np.ndarray, code: int, *, origin: str, mode: Literal["new", "add"] = "new", rule: str = "") -> None:

@@ -10,13 +10,13 @@ import streamlit as st
 
 from app import cached, figures, pictures, place, selection, state, theme
 from app.analysis.retrieval import Neighbour, failures, place_among, retrieve
-from app.state import View
-from app.widgets import links
-from app.widgets.class_pairs import class_pairs
-from app.widgets.gallery import gallery
-from app.widgets.mini_map import mini_map
-from app.widgets.names import apart
-from app.widgets.neighbour_strip import neighbour_strip
+from app.names import apart
+from app.view import View
+from app.views.retrieval.neighbour_strip import neighbour_strip
+from app.widgets.charts.class_pairs import class_pairs
+from app.widgets.map.mini_map import mini_map
+from app.widgets.primitives import links
+from app.widgets.primitives.gallery import gallery
 from bon_core.config import InputError
 from bon_core.datasets.image_set import SPLIT_NAMES, ImageSet
 from bon_core.evaluation.neighbours import ASKED_AGAIN

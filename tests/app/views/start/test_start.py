@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from app import jobs
-from app.widgets.webgl_map import MISSING
+from app.widgets.map.webgl_map import MISSING
 
-MAIN = Path(__file__).resolve().parents[3] / "app" / "main.py"
+MAIN = Path(__file__).resolve().parents[4] / "app" / "main.py"
 HEAVY = ("torch", "umap", "faiss", "sklearn", "scipy", "altair", "numba")
 
 

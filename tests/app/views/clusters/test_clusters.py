@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app import selection
-from app.widgets import class_map, ribbons
+from app.views.clusters import class_map, ribbons
 from tests.app.records import add_clusterings, words
 
 
