@@ -8,7 +8,7 @@ from bon_core.config import InputError
 from bon_core.runs import store
 
 FIRST = ("pandas", "pyarrow", "PIL.Image", "PIL.PngImagePlugin", "bon_core.mining.codes")  # for the first map
-LATER = ("altair", "scipy.special")  # for the charts of the other pages, and what Compare weighs
+LATER = ("scipy.special",)  # for what Compare weighs
 
 
 def begin() -> None:

@@ -120,7 +120,7 @@ def _panels(_steps: list[dict], _warnings: list[dict], _apart: list[int], stamp:
             height=PANEL,
             level=COLLAPSE if name == "entropy_share" else None,
             upright=told,
-            span=(_apart[0], _apart[-1]) if _apart else None,
+            spans=[(_apart[0], _apart[-1], theme.CONTEXT)] if _apart else [],
         )
         newest = f"{_written(name, curves[name][-1, 1])} at the last step"
         panels += f'<div class="head"><b>{title}</b><b>{newest}</b><span>{meaning}</span></div>{drawn}'

@@ -1,14 +1,17 @@
 """A run as it goes: how far, how well, how hard its negatives are, and its map as it forms."""
 
-import pandas as pd
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
 import streamlit as st
 
 from app import cached, theme
 from app.jobs import on_the_page
 from app.phases import PHASE_WORDS, PHASES
-from app.widgets import charts
-from app.widgets.map.far import arrows
-from app.widgets.map.webgl_map.plane import beyond, bulk, whole
+from app.widgets.charts.plot import PLOT, SIDE, Line, plot, thinned
+from app.widgets.map.webgl_map.plane import Beyond, Bounds, beyond, bulk, whole
+from app.widgets.primitives.board import board, text
 from bon_core.config import InputError
 from bon_core.runs.run import Run, Status
 
@@ -21,7 +24,24 @@ STATES = {
     "interrupted": "interrupted",
 }
 LOG_LINES = 40
-MOST_STEPS = 400  # points of a curve; more cannot be seen
+MOST_POINTS = 400  # of a curve; more cannot be seen
+CSS = """
+.curves {display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 10px 26px}
+.curves .panel {min-width: 0}
+.curves .wide {grid-column: 1 / -1}
+.curves b {font-weight: 620}
+.curves .key {display: flex; gap: 16px; font-size: 12px; margin-top: 2px}
+.curves .key i {display: inline-block; width: 14px; height: 3px; margin-right: 6px; vertical-align: middle}
+.dots {position: relative; height: 400px}
+.dots svg {width: 100%; height: 100%}
+.dots path {stroke-width: 4.2; stroke-linecap: round; vector-effect: non-scaling-stroke; opacity: .75; fill: none}
+.dots b {position: absolute; font-weight: 600; left: 50%; top: 50%; transform: translate(-50%, -50%)}
+.dots .x-1 {left: 8px; transform: translateY(-50%)}
+.dots .x1 {left: auto; right: 8px; transform: translateY(-50%)}
+.dots .y1 {top: 8px; transform: translateX(-50%)}
+.dots .y-1 {top: auto; bottom: 8px; transform: translateX(-50%)}
+.dots .x-1.y1, .dots .x1.y1, .dots .x-1.y-1, .dots .x1.y-1 {transform: none}
+"""
 
 
 def follow(run: Run, status: Status) -> None:
@@ -33,23 +53,23 @@ def follow(run: Run, status: Status) -> None:
         theme.trouble(str(error))
         return
     steps = [event for event in events if event["kind"] == "step" and event.get("phase") in PHASES]
-    evaluations = pd.DataFrame([event for event in events if event["kind"] == "evaluation"])
+    evaluations = [event for event in events if event["kind"] == "evaluation"]
     if not steps:
         if status.state in ("queued", "running"):
             theme.quiet("The curves begin with the first steps.")
         _log(run)
         return
     _figures(steps, evaluations)
-    table = pd.DataFrame(steps[:: max(len(steps) // MOST_STEPS, 1)])
     preview = _newest_preview(run)
     left, right = st.columns([1.25, 1], gap="medium") if preview is not None else (st.container(), None)
     with left:
-        _recall(evaluations, table)
-        _pair(table, "loss", "active", "loss", "anchors violating the margin", run.name)
+        halves = _curve(steps, "loss", "loss") + _curve(steps, "active", "anchors violating the margin")
+        recall = _recall(evaluations, steps).replace("panel", "panel wide", 1)
+        board(f'<div class="curves">{recall}{halves}</div>', key="live-curves", css=CSS + PLOT)
     if right is not None:
         with right:
             _live_map(preview)
-    _mining(table, run.name)
+    board(f'<div class="curves">{_mining(steps)}</div>', key="live-mining", css=CSS + PLOT)
     for event in [event for event in events if event["kind"] == "warning" and event.get("text")][-2:]:
         theme.quiet(f"Step {event['step']}: {event['text']}")
     _log(run)
@@ -94,9 +114,9 @@ def _progress(status: Status) -> None:
         st.progress(min(done, 1.0), text=words)
 
 
-def _figures(steps: list[dict], evaluations: pd.DataFrame) -> None:
+def _figures(steps: list[dict], evaluations: list[dict]) -> None:
     last = steps[-1]
-    recall = float(evaluations["recall@1"].iloc[-1]) if len(evaluations) else None
+    recall = evaluations[-1].get("recall@1") if evaluations else None
     share = last["mining_ms"] / last["step_ms"] if last["step_ms"] else 0.0
     items = [
         (theme.percent(recall), "held-out Recall@1", "On classes that the training never sees"),
@@ -120,90 +140,90 @@ def _figures(steps: list[dict], evaluations: pd.DataFrame) -> None:
         theme.legend([(PHASES[phase], PHASE_WORDS[phase], "") for phase in PHASES if phase in present])
 
 
-def _spans(table: pd.DataFrame) -> list[tuple[float, float, str]]:
-    """(from epoch, to epoch, phase) of each stretch in one phase."""
-    change = (table["phase"] != table["phase"].shift()).cumsum()
-    starts = [(float(part["epoch"].iloc[0]), str(part["phase"].iloc[0])) for _, part in table.groupby(change)]
-    ends = [start for start, _ in starts[1:]] + [float(table["epoch"].iloc[-1])]
-    return [(start, end, phase) for (start, phase), end in zip(starts, ends, strict=True)]
-
-
-def _over_phases(chart, table: pd.DataFrame):
-    import altair as alt
-
-    return alt.layer(charts.bands(_spans(table), colours=PHASES, x="epoch"), chart).resolve_scale(color="independent")
-
-
-def _recall(evaluations: pd.DataFrame, table: pd.DataFrame) -> None:
-    if not len(evaluations):
-        theme.quiet("The first evaluation on held-out classes is still to come.")
-        return
-    names = {"recall@1": "Recall@1", "map@r": "MAP@R"}
-    long = evaluations.rename(columns=names).melt("epoch", list(names.values()), "measure", "value")
-    st.markdown("**Held-out retrieval**")
-    colours = {"Recall@1": theme.BLUE, "MAP@R": theme.ORANGE}
-    chart = charts.curves(
-        long, x="epoch", y="value", series="measure", colours=colours, percent=True, points=True, height=210
+def _recall(evaluations: list[dict], steps: list[dict]) -> str:
+    """Recall@1 and MAP@R on the held-out classes, as HTML."""
+    if not evaluations:
+        return '<div class="panel">The first evaluation on held-out classes is still to come.</div>'
+    lines = [
+        Line(name, shade, _points(evaluations, measure))
+        for measure, name, shade in (("recall@1", "Recall@1", theme.BLUE), ("map@r", "MAP@R", theme.ORANGE))
+    ]
+    key = "".join(f'<span><i style="background:{line.shade}"></i>{line.name}</span>' for line in lines)
+    drawn = plot(
+        lines,
+        words="Recall@1 and MAP@R on held-out classes over the epochs",
+        written=lambda share: f"{100 * share:.3g} %",
+        x=(0.0, float(steps[-1]["epoch"])),
+        spans=_spans(steps),
+        title="epoch",
+        height=170,
     )
-    charts.show(
-        _over_phases(chart, table), key="live-recall", alt_text="Recall@1 and MAP@R on held-out classes over the epochs"
+    return f'<div class="panel"><b>Held-out retrieval</b><div class="key">{key}</div>{drawn}</div>'
+
+
+def _curve(steps: list[dict], name: str, words: str) -> str:
+    """One measure of the steps over the epochs, as HTML; nothing where it was not measured."""
+    points = _points(thinned(steps, MOST_POINTS), name)
+    if not len(points):
+        return ""
+    drawn = plot(
+        [Line(words, theme.BLUE, points)],
+        words=f"{words} over the epochs",
+        written="{:.4g}".format,
+        x=(0.0, float(steps[-1]["epoch"])),
+        spans=_spans(steps),
     )
+    return f'<div class="panel"><b>{words[0].upper()}{words[1:]}</b>{drawn}</div>'
 
 
-def _pair(table: pd.DataFrame, one: str, other: str, one_words: str, other_words: str, key: str) -> None:
-    for column, (name, words) in zip(st.columns(2), ((one, one_words), (other, other_words)), strict=True):
-        if name in table and table[name].notna().any():
-            with column:
-                st.markdown(f"**{words[0].upper()}{words[1:]}**")
-                chart = charts.curves(table.dropna(subset=[name]), x="epoch", y=name, height=150)
-                charts.show(_over_phases(chart, table), key=f"live-{name}", alt_text=f"{words} over the epochs")
-
-
-def _mining(table: pd.DataFrame, key: str) -> None:
-    if table.get("entropy_share") is not None and table["entropy_share"].notna().any():
-        _pair(table, "entropy_share", "mining_ms", "table entropy, share of all bits", "mining, ms a step", key)
+def _mining(steps: list[dict]) -> str:
+    if any(step.get("entropy_share") is not None for step in steps):
+        first = _curve(steps, "entropy_share", "table entropy, share of all bits")
     else:
-        _pair(table, "d_an", "mining_ms", "distance to the negative", "mining, ms a step", key)
+        first = _curve(steps, "d_an", "distance to the negative")
+    return first + _curve(steps, "mining_ms", "mining, ms a step")
+
+
+def _points(events: list[dict], name: str) -> np.ndarray:
+    """(m, 2) of epoch and measure, of the events that have it."""
+    found = [(event["epoch"], event[name]) for event in events if event.get(name) is not None]
+    return np.array(found, np.float64).reshape(-1, 2)
+
+
+def _spans(steps: list[dict]) -> list[tuple[float, float, str]]:
+    """(from epoch, to epoch, shade) of each stretch in one phase."""
+    stretches = [list(stretch) for _, stretch in groupby(steps, key=lambda step: step["phase"])]
+    ends = [stretch[0]["epoch"] for stretch in stretches[1:]] + [steps[-1]["epoch"]]
+    return [
+        (stretch[0]["epoch"], end, PHASES[stretch[0]["phase"]]) for stretch, end in zip(stretches, ends, strict=True)
+    ]
 
 
 def _live_map(preview: dict) -> None:
     """The newest map of a sample of the held-out images."""
     st.markdown(f"**The map at step {theme.count(int(preview['step']))}**")
-    table = pd.DataFrame(
-        {"x": preview["xy"][:, 0], "y": preview["xy"][:, 1], "c": (preview["labels"] % len(theme.HUES)).astype(int)}
-    )
     home = bulk(preview["xy"])
     far = beyond(preview["xy"], home)
     everything = bool(far) and st.toggle("All points", key="live-all", help="; ".join(one.words for one in far))
     shown = (whole(preview["xy"]) if everything else home).grown(0.02)
-    bare = {"grid": False, "domain": False, "labels": False, "ticks": False, "title": None}
-    points = {
-        "data": {"name": "points"},
-        "mark": {"type": "circle", "size": 12, "opacity": 0.75, "clip": True},
-        "encoding": {
-            **{
-                axis: {
-                    "field": axis,
-                    "type": "quantitative",
-                    "scale": {"domain": [shown.low[number], shown.high[number]], "nice": False, "zero": False},
-                    "axis": bare,
-                }
-                for number, axis in enumerate("xy")
-            },
-            "color": {
-                "field": "c",
-                "type": "nominal",
-                "scale": {"domain": list(range(len(theme.HUES))), "range": list(theme.HUES)},
-                "legend": None,
-            },
-        },
-    }
-    spec = {
-        "datasets": {"points": table},
-        "layer": [points, *arrows([] if everything else far)],
-        "height": 400,
-        "padding": 0,
-        "config": {"view": {"stroke": None}},
-        "usermeta": {"embedOptions": {"renderer": "canvas"}},
-    }
-    st.vega_lite_chart(spec, key="live-map", width="stretch", alt="The held-out images as the training sees them now")
+    board(_dots(preview, shown, [] if everything else far), key="live-map", css=CSS)
+
+
+def _dots(preview: dict, shown: Bounds, far: Sequence[Beyond]) -> str:
+    """The points of a preview inside a box, in the shades of their classes; arrows say what lies outside."""
+    inside = shown.holds(preview["xy"])
+    places = (preview["xy"][inside] - shown.low) / shown.span * SIDE
+    shades = preview["labels"][inside] % len(theme.HUES)
+    paths = "".join(
+        f'<path stroke="{hue}" d="{"".join(f"M{x:.0f} {SIDE - y:.0f}h0" for x, y in places[shades == number])}"/>'
+        for number, hue in enumerate(theme.HUES)
+    )
+    arrows = "".join(
+        f'<b class="x{one.across} y{one.up}" title="{text(one.words)} of this view; “All points” shows them">'
+        f"{one.arrow} {one.count:,}</b>"
+        for one in far
+    )
+    return (
+        f'<div class="dots"><svg viewBox="0 0 {SIDE} {SIDE}" preserveAspectRatio="none" role="img"'
+        f' aria-label="The held-out images as the training sees them now">{paths}</svg>{arrows}</div>'
+    )

@@ -12,7 +12,7 @@ from app.widgets.primitives.board import text
 
 Points = TypeVar("Points", np.ndarray, list)
 
-FEW = 60  # points of a line that are marked one by one
+MAX_MARKS = 60  # points of a line that are marked one by one
 SIDE = 1000  # of an SVG, which is stretched to its plot
 PLOT = """
 .plot {position: relative; height: var(--plot); margin: 7px 0 20px 40px}
@@ -23,6 +23,7 @@ PLOT = """
 .plot polyline {stroke-width: 1.7}
 .plot .area {stroke: none}
 .plot .dot {stroke-width: 5; stroke-linecap: round}
+.plot .hover {stroke-width: 16; stroke-linecap: round; opacity: 0}
 .plot .level {stroke: currentColor; stroke-dasharray: 5 4; opacity: .75}
 .plot small {position: absolute; font-size: 11.5px; opacity: .74; line-height: 1; white-space: nowrap}
 .plot .y {right: 100%; margin-right: 7px; transform: translateY(-50%)}
@@ -53,7 +54,7 @@ def plot(
     height: int = 118,
     level: float | None = None,
     upright: Sequence[tuple[float, str]] = (),
-    span: tuple[float, float] | None = None,
+    spans: Sequence[tuple[float, float, str]] = (),
 ) -> str:
     """The HTML of a plot; the board needs the styles PLOT.
 
@@ -67,7 +68,7 @@ def plot(
     height : px
     level : a value of y that gets a dashed line
     upright : (x, words) of lines from top to bottom
-    span : ends on x of a shaded stretch
+    spans : (from, to, shade) on x of stretches to lay under the lines
     """
     known = np.concatenate([line.points for line in lines]).reshape(-1, 2)
     left, right = x or (min(0.0, float(known[:, 0].min())), float(known[:, 0].max()))
@@ -79,7 +80,7 @@ def plot(
 
     grid = [(at(left, value)[1], written(value)) for value in (ticks(low, high) if named is None else named)]
     across = [(at(place, low)[0], f"{place:,.10g}") for place in ticks(left, right)]
-    drawn = [_span(at(span[0], low)[0], at(span[1], low)[0])] if span else []
+    drawn = [_span(at(start, low)[0], at(end, low)[0], shade) for start, end, shade in spans]
     drawn += [f'<path class="grid" d="M0 {height_of}H{SIDE}"/>' for height_of, _ in grid]
     drawn += [_line(line, at, written) for line in lines if len(line.points)]
     drawn += [f'<path class="level" d="M0 {at(left, level)[1]}H{SIDE}"/>'] if level is not None else []
@@ -130,12 +131,13 @@ def _line(line: Line, at: Callable[[float, float], tuple[float, float]], written
             f' d="M{places[0][0]},{floor}L{way}L{places[-1][0]},{floor}Z"/>'
         )
         return drawn
-    for (x, y), (place, value) in zip(places, line.points.tolist(), strict=True) if len(places) <= FEW else ():
+    marked = thinned([*zip(places, line.points.tolist(), strict=True)], MAX_MARKS // 2)
+    kind = "dot" if len(places) <= MAX_MARKS else "hover"  # of a long line the marks are felt, not seen
+    for (x, y), (place, value) in marked if kind == "hover" else zip(places, line.points.tolist(), strict=True):
         told = text(f"{line.name}: {written(value)} at {place:,.10g}")
-        drawn += f'<path class="dot" d="M{x} {y}h.01" stroke="{line.shade}"><title>{told}</title></path>'
+        drawn += f'<path class="{kind}" d="M{x} {y}h.01" stroke="{line.shade}"><title>{told}</title></path>'
     return drawn
 
 
-def _span(start: float, end: float) -> str:
-    shade = f"fill:{theme.CONTEXT};fill-opacity:.14"
-    return f'<path style="{shade}" d="M{start} 0H{end}V{SIDE}H{start}Z"/>'
+def _span(start: float, end: float, shade: str) -> str:
+    return f'<path style="fill:{shade};fill-opacity:.13" d="M{start} 0H{end}V{SIDE}H{start}Z"/>'

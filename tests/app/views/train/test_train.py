@@ -1,14 +1,19 @@
 """A visit to the training page; nothing is trained here."""
 
+import json
 import os
 import shutil
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from app import jobs
+from app import jobs, theme
+from app.phases import PHASES
+from app.views.train.live import _dots
+from app.widgets.map.webgl_map.plane import Beyond, Bounds
 from bon_core.cli.main import _config, _parser
 from bon_core.config import DivisionConfig
 from tests.app.tiny import make_images, make_run
@@ -29,6 +34,10 @@ def started(monkeypatch):
     return commands
 
 
+def boards(app) -> str:
+    return "\n".join(json.loads(element.proto.json or "{}").get("html", "") for element in app.get("bidi_component"))
+
+
 def bodies(app) -> str:
     return "\n".join(element.proto.body for element in app.get("html"))
 
@@ -36,7 +45,25 @@ def bodies(app) -> str:
 def test_a_finished_run_shows_its_curves(visit, tiny_run):
     app = visit("train")
     assert "70.0 %" in bodies(app)
-    assert len(app.get("vega_lite_chart")) >= 4
+    drawn = boards(app)
+    for words in (
+        "Recall@1 and MAP@R on held-out classes",
+        "loss",
+        "anchors violating the margin",
+        "mining, ms a step",
+    ):
+        assert f'{words} over the epochs"' in drawn
+    assert "Recall@1: 70 % at 4<" in drawn and "MAP@R: 30 % at 4<" in drawn
+    assert drawn.count(f'style="fill:{PHASES["split"]}') == drawn.count("<svg"), "each shows when learners work apart"
+
+
+def test_the_newest_map_is_drawn_point_by_point():
+    preview = {"xy": np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0], [99.0, 10.0]]), "labels": np.array([0, 1, 1, 2])}
+    html = _dots(preview, Bounds((0.0, 0.0), (10.0, 10.0)), [Beyond(1, 0, 1)])
+    assert f'stroke="{theme.HUES[0]}" d="M0 1000h0"' in html
+    assert f'stroke="{theme.HUES[1]}" d="M1000 1000h0M1000 0h0"' in html
+    assert f'stroke="{theme.HUES[2]}" d=""' in html, "what lies outside is not drawn"
+    assert 'class="x1 y0" title="1 sample lies outside, right' in html
 
 
 def test_the_button_starts_the_command_that_the_settings_say(visit, tiny_run, started):

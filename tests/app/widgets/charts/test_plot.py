@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import theme
-from app.widgets.charts.plot import FEW, SIDE, Line, plot, thinned, ticks
+from app.widgets.charts.plot import MAX_MARKS, SIDE, Line, plot, thinned, ticks
 
 
 @given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e5))
@@ -49,8 +49,10 @@ def test_by_default_a_plot_is_as_wide_as_its_lines():
 
 
 def test_many_points_are_a_line_without_dots_and_an_area_ends_on_the_axis():
-    many = np.column_stack([np.arange(FEW + 1), np.ones(FEW + 1)])
-    assert 'class="dot"' not in drawn(Line("a", "#111111", many))
+    many = np.column_stack([np.arange(MAX_MARKS + 1), np.ones(MAX_MARKS + 1)])
+    html = drawn(Line("a", "#111111", many))
+    assert 'class="dot"' not in html and 20 <= html.count('class="hover"') <= MAX_MARKS
+    assert f"a: 1 at {MAX_MARKS}<" in html
     area = drawn(Line("a", "#111111", np.array([[0, 1.0], [1, 1.0]]), area=True), x=(0, 1), y=(0, 2))
     assert f'd="M0.0,{SIDE:.1f}L0.0,{SIDE / 2} {SIDE:.1f},{SIDE / 2}L{SIDE:.1f},{SIDE:.1f}Z"' in area
 
@@ -58,11 +60,19 @@ def test_many_points_are_a_line_without_dots_and_an_area_ends_on_the_axis():
 def test_levels_uprights_and_spans_stand_at_their_values():
     line = Line("a", "#111111", np.array([[0, 0.0], [10, 1.0]]))
     html = drawn(
-        line, x=(0, 10), y=(0, 1), level=0.8, upright=[(5, "<hot>")], span=(2, 4), named=(0, 0.8), title="steps"
+        line,
+        x=(0, 10),
+        y=(0, 1),
+        level=0.8,
+        upright=[(5, "<hot>")],
+        spans=[(2, 4, "#123456"), (4, 5, "#654321")],
+        named=(0, 0.8),
+        title="steps",
     )
     assert re.search(r'class="level" d="M0 200.0H1000"', html)
     assert re.search(rf'd="M500.0 0V1000" stroke="{theme.VERMILION}".*?<title>&lt;hot&gt;', html)
-    assert "M200.0 0H400.0V1000H200.0Z" in html and ">steps<" in html
+    assert re.search("fill:#123456[^>]*M200.0 0H400.0V1000H200.0Z", html)
+    assert re.search("fill:#654321[^>]*M400.0 0H500.0V1000H400.0Z", html) and ">steps<" in html
     assert re.findall(r'class="y" style="top:([\d.]+)%">([\d.]+)<', html) == [("100.0", "0"), ("20.0", "0.8")]
 
 
