@@ -58,10 +58,10 @@ class Miners:
         self._uniform = self._made("uniform", hasher)
         self._across = {name: self._made(kind, hasher) for name, kind in ACROSS.items()}
         self.memory = max(min(self.mining.memory, len(labels)), self.mining.batch)
-        self._in_batch = {name: self._objective(name, margin, self.mining.batch) for name in IN_BATCH}
-        self._weighted = self._objective("distance-weighted", margin, 0)
+        self._in_batch = {name: self._metric_loss(name, margin, self.mining.batch) for name in IN_BATCH}
+        self._weighted = self._metric_loss("distance-weighted", margin, 0)
         self._hardest = self._in_batch["batch-hard"]
-        self._over_memory = self._objective("batch-hard", margin, self.memory)
+        self._over_memory = self._metric_loss("batch-hard", margin, self.memory)
 
     def of_one(self, anchor: int, draws: int, *, seed: int) -> dict[str, Draws]:
         """T = `draws` choices of each miner for one anchor, a position whose class has two samples or more."""
@@ -100,8 +100,8 @@ class Miners:
         batch = self._batch(self._uniform, anchors)
         yield "uniform", self._first_negative(batch, anchors)
         yield "distance-weighted", self._drawn(batch, anchors)
-        for name, objective in self._in_batch.items():
-            yield name, self._chosen(objective, batch, anchors)
+        for name, metric_loss in self._in_batch.items():
+            yield name, self._chosen(metric_loss, batch, anchors)
         others = torch.randint(len(self._label), (self.memory - mining.batch,))
         yield "XBM", self._chosen(self._over_memory, torch.cat((others, batch)), anchors)
         for name, batch_miner in self._across.items():
@@ -120,16 +120,16 @@ class Miners:
         other = self._label[first] != self._label[anchors][:, None]  # (A, P)
         return first[other.shape[1] - 1 - other.flip(1).to(torch.uint8).argmax(dim=1)]
 
-    def _chosen(self, objective: MetricLoss, batch: Tensor, anchors: Tensor) -> Tensor:
-        """The negatives (A,) that an objective chooses for the anchors out of the batch, which becomes its memory.
+    def _chosen(self, metric_loss: MetricLoss, batch: Tensor, anchors: Tensor) -> Tensor:
+        """The negatives (A,) that a loss's in-batch miner chooses for the anchors in the batch, which is its memory then.
 
         Only the anchors are mined for, which is several times faster and, without chance, chooses the same.
         """
         rest = batch[~torch.isin(batch, anchors)]
-        memory = objective.memories[0]
+        memory = metric_loss.memories[0]
         memory.seen = 0
         memory.add(self._vectors[rest], self._label[rest], rest)
-        return objective(self._vectors[anchors], self._label[anchors], anchors).negative
+        return metric_loss(self._vectors[anchors], self._label[anchors], anchors).negative
 
     def _drawn(self, batch: Tensor, anchors: Tensor) -> Tensor:
         """The negatives (A,) that distance weighting draws for the anchors, while it draws for the whole batch."""
@@ -180,7 +180,7 @@ class Miners:
         made.rehash(everybody, self._vectors)
         return made
 
-    def _objective(self, name: InBatchMiner, margin: float, memory: int) -> MetricLoss:
+    def _metric_loss(self, name: InBatchMiner, margin: float, memory: int) -> MetricLoss:
         return MetricLoss("triplet", name, margin, memory=memory, widths=[self._vectors.shape[1]])
 
 
