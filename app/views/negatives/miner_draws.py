@@ -121,7 +121,7 @@ class Miners:
         return first[other.shape[1] - 1 - other.flip(1).to(torch.uint8).argmax(dim=1)]
 
     def _chosen(self, metric_loss: MetricLoss, batch: Tensor, anchors: Tensor) -> Tensor:
-        """The negatives (A,) that a loss's in-batch miner chooses for the anchors in the batch, which is its memory then.
+        """The negatives (A,) that a loss's in-batch miner chooses for the anchors in the batch, its memory then.
 
         Only the anchors are mined for, which is several times faster and, without chance, chooses the same.
         """
