@@ -1,13 +1,15 @@
 """Settings of a run: frozen dataclasses that validate with sentences and travel as JSON.
 
-Every default is here and nowhere else: the command line and the app build their options from these fields.
+Each setting is spelled once: type, default, bounds, what it does. The command line and the app's form are made from it.
 """
 
 import json
 import types
 import typing
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+
+from bon_core.settings import Setting, section, setting
 
 ImageBackbone = Literal["conv4", "efficientnet-lite0"]
 VectorBackbone = Literal["linear", "mlp"]
@@ -36,119 +38,168 @@ def check(condition: bool, sentence: str) -> None:
         raise InputError(sentence)
 
 
-def _check_choices(settings: Any) -> None:
-    """Raise InputError if a field of the dataclass instance is none of its Literal's values."""
-    for name, hint in get_type_hints(type(settings)).items():
-        if get_origin(hint) is Literal:
-            value, choices = getattr(settings, name), get_args(hint)
+def _check_settings(config: Any) -> None:
+    """Raise InputError if a field of the config is none of its Literal's values, or out of its bounds."""
+    hints = get_type_hints(type(config))
+    for part in fields(config):
+        value, choices = getattr(config, part.name), get_args(hints[part.name])
+        if get_origin(hints[part.name]) is Literal:
             check(
                 value in choices,
-                f"The {name.replace('_', '-')} is {_shown(value)}, but must be one of {', '.join(choices)}; take one.",
+                f"The {part.name.replace('_', '-')} is {_shown(value)}, but must be one of {', '.join(choices)};"
+                " take one.",
             )
+        elif isinstance(value, int | float):
+            known: Setting = part.metadata["setting"]
+            check(known.holds(value), known.refusal.format(value=value))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """Which data: a bundled set's name, or the path of a folder, a zip or an .npz of images, or a file of vectors."""
 
-    name: str = "glyphs"
-    path: str | None = None  # where a named set lies on disk, if not in data/cache
-    image_size: int | None = None  # pixels; None keeps the set's own size
-    holdout: float = 0.0  # share of the *training* classes set aside, to tune settings on
-    class_level: int | None = None  # which folder of an image's path is its class; None: the first
+    name: str = setting(
+        "glyphs",
+        "glyphs, omniglot, or a path: an image folder, a zip, an .npz; or vectors as .npz, .npy, .parquet",
+        flag="--data",
+    )
+    path: str | None = setting(None, "where a named set lies, if not in data/cache")
+    image_size: int | None = setting(  # None keeps the set's own size
+        None,
+        "resize images to this many pixels",
+        "Image size is {value} px, but must be 8 to 512; pick a size in that range.",
+        low=8,
+        high=512,
+    )
+    holdout: float = setting(
+        0.0,
+        "share of training classes to evaluate on instead of the test classes, for tuning",
+        "Hold-out is {value}, but at most half of the training classes can be held out; give 0 to 0.5.",
+        low=0,
+        high=0.5,
+    )
+    class_level: int | None = setting(
+        None,
+        "folders and zips: which folder names the class, 1 the first, 2 the second; default: 1",
+        "The class level is {value}, but folders are counted from 1; give 1 for the first, 2 for the second.",
+        low=1,
+        high=20,
+    )
 
     def __post_init__(self) -> None:
         check(bool(self.name), "The data set's name is empty; name a set such as glyphs, or a path.")
-        check(
-            self.image_size is None or 8 <= self.image_size <= 512,
-            f"Image size is {self.image_size} px, but must be 8 to 512; pick a size in that range.",
-        )
-        check(
-            0 <= self.holdout <= 0.5,
-            f"Hold-out is {self.holdout}, but at most half of the training classes can be held out; give 0 to 0.5.",
-        )
-        check(
-            self.class_level is None or 1 <= self.class_level <= 20,
-            f"The class level is {self.class_level}, but folders are counted from 1; give 1 for the first, 2 for the"
-            " second.",
-        )
+        _check_settings(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
     """Backbone and embedding width D."""
 
-    backbone: Backbone = "auto"
-    dim: int = 128
-    dropout: float = 0.2  # of the values of vectors, at each step: linear and mlp only
+    backbone: Backbone = setting(
+        "auto",
+        "auto: conv4 for images, a linear head for vectors; efficientnet-lite0 for photographs (extra [pretrained]);"
+        " mlp, a perceptron on vectors",
+        label="Backbone",
+    )
+    dim: int = setting(
+        128,
+        "width D of the embedding",
+        "Embedding width is {value}, but must be 2 to 4096; 128 is a good start.",
+        low=2,
+        high=4096,
+        label="Embedding width D",
+    )
+    dropout: float = setting(
+        0.2,
+        "linear, mlp: share of the vectors' values dropped at each step",
+        "The share of dropped values is {value}, but must lie between 0 and 1; try 0.2.",
+        low=0,
+        below=1,
+    )
 
     def __post_init__(self) -> None:
-        _check_choices(self)
-        check(
-            2 <= self.dim <= 4096,
-            f"Embedding width is {self.dim}, but must be 2 to 4096; 128 is a good start.",
-        )
-        check(
-            0 <= self.dropout < 1,
-            f"The share of dropped values is {self.dropout}, but must lie between 0 and 1; try 0.2.",
-        )
+        _check_settings(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MiningConfig:
-    """How batches are composed, and what is chosen inside them."""
+    """How batches are drawn, and what is chosen inside them."""
 
-    miner: Miner = "bon"
-    in_batch: InBatchMiner = "distance-weighted"  # unless the miner itself is one
-    classes: int = 32  # P
-    images: int = 4  # m
-    groups: int = 8  # G, seeds of a batch
-    bits: int | None = None  # S; None: clamp(round(log2(N / 32)), 4, 20)
-    capacity: int | None = None  # C; None: 4 N / 2^S, rounded up to a multiple of 8
-    mate_share: float = 1.0  # of the P - G places open to bucket mates, the largest share that they get
-    mate_schedule: MateSchedule = "ramp"
-    mate_ramp: float = 0.1  # share of the training over which the ramp grows from 0
-    active_goal: float = 0.6  # share of anchors that violate the margin: "active" adds mates below it
-    hamming: bool = False  # look into the S Hamming-1 buckets before falling back to random
-    memory: int = 2048  # latest embeddings that xbm chooses from
+    miner: Miner = setting("bon", "who composes the batches, or who chooses out of uniform ones", label="Miner")
+    in_batch: InBatchMiner = setting(
+        "distance-weighted",
+        "who chooses triplets inside a batch, unless the miner does",
+        label="Choice inside a batch",
+    )
+    classes: int = setting(
+        32,
+        "classes P in a batch",
+        "A batch of {value} classes has no negatives or no end; give 2 to 4096 classes.",
+        low=2,
+        high=4096,
+        label="Classes P in a batch",
+    )
+    images: int = setting(
+        4,
+        "images m of each class in a batch",
+        "{value} images a class leave no positive pair or no batch; give 2 to 64 images.",
+        low=2,
+        high=64,
+        label="Images m a class",
+    )
+    groups: int = setting(8, "seeds G in a batch; each brings mates out of its bucket")  # bounded by the classes
+    bits: int | None = setting(  # None: clamp(round(log2(N / 32)), 4, 20)
+        None,
+        "bits S of a hash code; default: by data size",
+        "{value} bits are not possible; a code has 1 to 30 bits, or leave bits out to choose by data size.",
+        low=1,
+        high=30,
+    )
+    capacity: int | None = setting(  # None: 4 N / 2^S, rounded up to a multiple of 8
+        None,
+        "samples C that a bucket holds; default: four times the mean",
+        "A bucket of capacity {value} holds nothing; give 1 or more, or leave it out.",
+        low=1,
+    )
+    mate_share: float = setting(
+        1.0,
+        "largest share that bucket mates get of the P - G classes that follow the seeds",
+        "The share of bucket mates is {value}, but a share lies between 0 and 1; give such a number.",
+        low=0,
+        high=1,
+    )
+    mate_schedule: MateSchedule = setting(
+        "ramp",
+        "how that share grows: evenly, or while too few anchors violate the triplet margin",
+        research=True,
+    )
+    mate_ramp: float = setting(
+        0.1,
+        "ramp: share of the training over which it grows from 0",
+        "The ramp of bucket mates is {value}, but must lie between 0 and 1; try 0.1.",
+        low=0,
+        high=1,
+    )
+    active_goal: float = setting(
+        0.6,
+        "active: share of anchors that should violate the triplet margin",
+        "The goal for active anchors is {value}, but must lie between 0 and 1; try 0.6.",
+        above=0,
+        below=1,
+        research=True,
+    )
+    hamming: bool = setting(False, "look into the S Hamming-1 buckets before falling back to random", research=True)
+    memory: int = setting(2048, "xbm: latest embeddings to choose from")  # bounded by the batch
 
     def __post_init__(self) -> None:
-        _check_choices(self)
-        check(
-            2 <= self.classes <= 4096,
-            f"A batch of {self.classes} classes has no negatives or no end; give 2 to 4096 classes.",
-        )
-        check(
-            2 <= self.images <= 64,
-            f"{self.images} images a class leave no positive pair or no batch; give 2 to 64 images.",
-        )
+        _check_settings(self)
         check(
             1 <= self.groups <= self.classes,
             f"{self.groups} groups do not fit a batch of {self.classes} classes; give --groups 1 to {self.classes}.",
         )
         check(
-            self.bits is None or 1 <= self.bits <= 30,
-            f"{self.bits} bits are not possible; a code has 1 to 30 bits, or leave bits out to choose by data size.",
-        )
-        check(
-            self.capacity is None or self.capacity >= 1,
-            f"A bucket of capacity {self.capacity} holds nothing; give 1 or more, or leave it out.",
-        )
-        check(
-            0 <= self.mate_share <= 1,
-            f"The share of bucket mates is {self.mate_share}, but a share lies between 0 and 1; give such a number.",
-        )
-        check(
             self.miner != "xbm" or self.memory >= self.batch,
             f"A memory of {self.memory} embeddings does not hold a batch of {self.batch}; give {self.batch} or more.",
-        )
-        check(
-            0 < self.active_goal < 1,
-            f"The goal for active anchors is {self.active_goal}, but must lie between 0 and 1; try 0.6.",
-        )
-        check(
-            0 <= self.mate_ramp <= 1,
-            f"The ramp of bucket mates is {self.mate_ramp}, but must lie between 0 and 1; try 0.1.",
         )
 
     @property
@@ -169,34 +220,97 @@ class MiningConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DivisionConfig:
-    """Divide and conquer (CVPR 2019): K learners, and when they work apart. Shares are of the whole training."""
+    """Divide and conquer (CVPR 2019): K learners, and when they work apart. Shares are of the whole training; what lies
+    between split and conquer is the whole embedding on one cluster.
+    """
 
-    learners: int = 4  # K; 1 trains one undivided embedding
-    warmup: float = 0.5  # joint training before the first division
-    split: float = 0.25  # one slice of the embedding, one cluster
-    conquer: float = 0.05  # whole embedding, all data, at the end; what lies between is whole embedding, one cluster
-    recluster_every: int = 2  # T, epochs
-    random_share: float = 0.25  # with BoN inside a cluster, the share of classes drawn at random
-    feature: ClusterFeature = "embedding"
-    matching: Matching = "hungarian"
-    masks: Masks = "fixed"  # "learned": each learner sees the whole embedding through a mask of its own
-    doubling: bool = False  # 2 learners at first, twice as many at each re-clustering, up to K
-    test_norm: TestNorm = "slices"  # "whole": outside training the slices keep their lengths
+    learners: int = setting(
+        4,
+        "learners K; 1 trains one undivided embedding",
+        "{value} learners are not possible; give 1 (undivided) to 32.",
+        low=1,
+        high=32,
+        label="Learners K",
+        hint="1 trains one undivided embedding",
+    )
+    warmup: float = setting(
+        0.5,
+        "share of the training before the first division",
+        "The warmup share is {value}, but a share lies between 0 and 1; give one.",
+        low=0,
+        high=1,
+        label="Warm-up",
+        hint="Share of the training before the first division",
+    )
+    split: float = setting(
+        0.25,
+        "share of the training with slices and clusters apart",
+        "The split share is {value}, but a share lies between 0 and 1; give one.",
+        low=0,
+        high=1,
+        label="Split",
+        hint="Share with slices and clusters apart",
+    )
+    conquer: float = setting(
+        0.05,
+        "share of the training at the end with everything together",
+        "The conquer share is {value}, but a share lies between 0 and 1; give one.",
+        low=0,
+        high=1,
+        label="Conquer",
+        hint="Share at the end with everything together",
+    )
+    recluster_every: int = setting(
+        2,
+        "epochs T between two clusterings",
+        "Re-clustering every {value} epochs is not possible; give 1 or more.",
+        low=1,
+        label="Epochs T between clusterings",
+    )
+    random_share: float = setting(
+        0.25,
+        "with BoN inside a cluster, share of a batch's classes drawn at random",
+        "The random_share share is {value}, but a share lies between 0 and 1; give one.",
+        low=0,
+        high=1,
+    )
+    feature: ClusterFeature = setting(
+        "embedding", "what is clustered", flag="--cluster-feature", label="What is clustered", research=True
+    )
+    matching: Matching = setting(
+        "hungarian",
+        "how new clusters get their old learners",
+        label="Names of new clusters",
+        hint="none shows what breaks",
+        research=True,
+    )
+    masks: Masks = setting(
+        "fixed",
+        "slices of the embedding, or masks over it that are learned",
+        label="Slices",
+        hint="learned: soft masks over the whole embedding",
+        research=True,
+    )
+    doubling: bool = setting(
+        False,
+        "begin with 2 learners and double them at each clustering",
+        label="Double the learners, from 2 up to K",
+        research=True,
+    )
+    test_norm: TestNorm = setting(
+        "slices",
+        "outside training: unit slices, or plain L2 over the whole",
+        label="Norm at test",
+        hint="whole: slices keep their lengths",
+        research=True,
+    )
 
     def __post_init__(self) -> None:
-        _check_choices(self)
-        check(1 <= self.learners <= 32, f"{self.learners} learners are not possible; give 1 (undivided) to 32.")
-        for name in ("warmup", "split", "conquer", "random_share"):
-            value = getattr(self, name)
-            check(0 <= value <= 1, f"The {name} share is {value}, but a share lies between 0 and 1; give one.")
+        _check_settings(self)
         total = self.warmup + self.split + self.conquer
         check(
             total <= 1 + 1e-9,
             f"Warm-up, split and conquer add up to {total:g} of the training, but at most 1 is there; lower one.",
-        )
-        check(
-            self.recluster_every >= 1,
-            f"Re-clustering every {self.recluster_every} epochs is not possible; give 1 or more.",
         )
 
 
@@ -204,65 +318,105 @@ class DivisionConfig:
 class TrainingConfig:
     """Loss, optimiser, budget, and how often things are written down."""
 
-    loss: Loss = "margin"
-    margin: float = 0.2
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4  # not of norms, biases and what the loss learns
-    clip_norm: float | None = None  # the gradient's length is cut to it
-    patience: int | None = None  # evaluations without a rise of MAP@R that end the training; needs a hold-out
-    augment: bool = True
-    epochs: float = 40.0  # an epoch is N / B iterations
-    minutes: float | None = None  # of the whole run, map included, in place of epochs
-    seed: int = 0
-    device: Device = "auto"
-    precision: Precision = "auto"  # of the backbone: bfloat16 on a GPU that is made for it, float32 elsewhere
-    compile: bool = False  # the backbone, by torch.compile; GPUs only
-    evaluate_every: float = 2.0  # epochs
-    checkpoint_every: float = 5.0  # epochs
-    audit_every: int = 1  # steps between two fully recorded ones
+    loss: Loss = setting("margin", "loss on the chosen triplets or pairs", label="Loss")
+    margin: float = setting(
+        0.2,
+        "margin of the loss, in distance between unit vectors",
+        "The margin is {value:g}, but distances end at 2; give more than 0 and at most 2, such as 0.2.",
+        above=0,
+        high=2,
+        label="Margin",
+    )
+    learning_rate: float = setting(
+        1e-3,
+        "peak learning rate of AdamW",
+        "A learning rate of {value:g} cannot train; try 0.001.",
+        above=0,
+        below=10,
+        flag="--lr",
+        label="Learning rate",
+    )
+    weight_decay: float = setting(
+        1e-4,
+        "weight decay of AdamW, not of norms, biases and what the loss learns",
+        "A weight decay of {value:g} cannot train; try 0.0001.",
+        low=0,
+        below=1,
+    )
+    clip_norm: float | None = setting(
+        None,
+        "cut the gradient to this length",
+        "A gradient cut to {value:g} does not move anything; give more than 0, or leave it out.",
+        above=0,
+    )
+    patience: int | None = setting(
+        None,
+        "end after so many evaluations in which MAP@R did not rise; needs --holdout",
+        "A patience of {value} evaluations ends at once; give 1 or more, or leave it out.",
+        low=1,
+    )
+    augment: bool = setting(True, "vary the images a little each time")
+    epochs: float = setting(
+        40.0,
+        "budget; an epoch is N / B steps",
+        "{value:g} epochs cannot be trained; give more than 0.",
+        above=0,
+        high=100_000,
+        label="Epochs, not minutes",
+        hint="0: by the minutes above",
+    )
+    minutes: float | None = setting(
+        None,
+        "budget of the whole run, with embedding, measuring and mapping at its end, in place of epochs",
+        "A run of {value:g} minutes cannot be trained and mapped; give 0.1 or more, or none.",
+        low=0.1,
+        high=100_000,
+        label="Minutes",
+        hint="Of the whole run, its map included",
+    )
+    seed: int = setting(
+        0,
+        "seed of everything random",
+        "The seed is {value}, but must be 0 to 2147483647; give one.",
+        low=0,
+        high=2**31 - 1,
+        label="Seed",
+    )
+    device: Device = setting("auto", "auto takes a GPU where there is one")
+    precision: Precision = setting("auto", "of the backbone; auto takes bfloat16 on a GPU made for it")
+    compile: bool = setting(False, "compile the backbone: minutes at the start, faster steps (GPUs only)")
+    evaluate_every: float = setting(
+        2.0,
+        "epochs between two evaluations",
+        "Evaluating every {value:g} epochs is not possible; give more than 0.",
+        above=0,
+    )
+    checkpoint_every: float = setting(
+        5.0,
+        "epochs between two checkpoints",
+        "A checkpoint every {value:g} epochs is not possible; give more than 0.",
+        above=0,
+    )
+    audit_every: int = setting(
+        1,
+        "steps between two that are recorded for replay",
+        "Recording every {value} steps is not possible; give 1 or more.",
+        low=1,
+    )
 
     def __post_init__(self) -> None:
-        _check_choices(self)
-        check(0 < self.epochs <= 100_000, f"{self.epochs:g} epochs cannot be trained; give more than 0.")
-        check(
-            self.minutes is None or 0.1 <= self.minutes <= 100_000,
-            f"A run of {self.minutes or 0:g} minutes cannot be trained and mapped; give 0.1 or more, or none.",
-        )
-        check(0 < self.learning_rate < 10, f"A learning rate of {self.learning_rate:g} cannot train; try 0.001.")
-        check(
-            self.clip_norm is None or self.clip_norm > 0,
-            f"A gradient cut to {self.clip_norm or 0:g} does not move anything; give more than 0, or leave it out.",
-        )
-        check(
-            self.patience is None or self.patience >= 1,
-            f"A patience of {self.patience} evaluations ends at once; give 1 or more, or leave it out.",
-        )
-        check(0 <= self.weight_decay < 1, f"A weight decay of {self.weight_decay:g} cannot train; try 0.0001.")
-        check(
-            0 < self.margin <= 2,
-            f"The margin is {self.margin:g}, but distances end at 2; give more than 0 and at most 2, such as 0.2.",
-        )
-        check(0 <= self.seed < 2**31, f"The seed is {self.seed}, but must be 0 to 2147483647; give one.")
-        check(
-            self.evaluate_every > 0,
-            f"Evaluating every {self.evaluate_every:g} epochs is not possible; give more than 0.",
-        )
-        check(
-            self.checkpoint_every > 0,
-            f"A checkpoint every {self.checkpoint_every:g} epochs is not possible; give more than 0.",
-        )
-        check(self.audit_every >= 1, f"Recording every {self.audit_every} steps is not possible; give 1 or more.")
+        _check_settings(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """All that decides a run. The same config gives the same run."""
 
-    data: DataConfig = field(default_factory=DataConfig)
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    mining: MiningConfig = field(default_factory=MiningConfig)
-    division: DivisionConfig = field(default_factory=DivisionConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    data: DataConfig = section(DataConfig, "data")
+    network: NetworkConfig = section(NetworkConfig, "network")
+    mining: MiningConfig = section(MiningConfig, "mining (Bag of Negatives)")
+    division: DivisionConfig = section(DivisionConfig, "divide and conquer")
+    training: TrainingConfig = section(TrainingConfig, "training")
 
     def __post_init__(self) -> None:
         check(

@@ -10,113 +10,22 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+from typing import Any, NoReturn
 
 from bon_core.base import streams
 from bon_core.base.extras import remedy, require
 from bon_core.base.surroundings import check_room, read_names_as_utf8
-from bon_core.config import (
-    DataConfig,
-    DivisionConfig,
-    InputError,
-    MiningConfig,
-    NetworkConfig,
-    RunConfig,
-    TrainingConfig,
-    check,
-)
+from bon_core.cli.options import add_settings, config_of, spelled
+from bon_core.config import InputError, check
 
-SECTIONS = {  # of RunConfig: title, class, what each option does
-    "data": (
-        "data",
-        DataConfig,
-        {
-            "name": "glyphs, omniglot, or a path: an image folder, a zip, an .npz; or vectors as .npz, .npy, .parquet",
-            "path": "where a named set lies, if not in data/cache",
-            "image_size": "resize images to this many pixels",
-            "holdout": "share of training classes to evaluate on instead of the test classes, for tuning",
-            "class_level": "folders and zips: which folder names the class, 1 the first, 2 the second; default: 1",
-        },
-    ),
-    "network": (
-        "network",
-        NetworkConfig,
-        {
-            "backbone": "auto: conv4 for images, a linear head for vectors; efficientnet-lite0 for photographs (extra"
-            " [pretrained]); mlp, a perceptron on vectors",
-            "dim": "width D of the embedding",
-            "dropout": "linear, mlp: share of the vectors' values dropped at each step",
-        },
-    ),
-    "mining": (
-        "mining (Bag of Negatives)",
-        MiningConfig,
-        {
-            "miner": "who composes the batches, or who chooses out of uniform ones",
-            "in_batch": "who chooses triplets inside a batch, unless the miner does",
-            "classes": "classes P in a batch",
-            "images": "images m of each class in a batch",
-            "groups": "seeds G in a batch; each brings mates out of its bucket",
-            "bits": "bits S of a hash code; default: by data size",
-            "capacity": "places C in a bucket; default: four times the mean",
-            "mate_share": "largest share of the open places that bucket mates get",
-            "mate_schedule": "how that share grows: evenly, or while too few anchors violate the triplet margin",
-            "mate_ramp": "ramp: share of the training over which it grows",
-            "active_goal": "active: share of anchors that should violate the triplet margin",
-            "hamming": "look into Hamming-1 buckets before falling back to random",
-            "memory": "xbm: latest embeddings to choose from",
-        },
-    ),
-    "division": (
-        "divide and conquer",
-        DivisionConfig,
-        {
-            "learners": "learners K; 1 trains one undivided embedding",
-            "warmup": "share of the training before the first division",
-            "split": "share of the training with slices and clusters apart",
-            "conquer": "share of the training at the end with everything together",
-            "recluster_every": "epochs T between two clusterings",
-            "random_share": "share of a cluster batch's places kept from bucket mates",
-            "feature": "what is clustered",
-            "matching": "how new clusters get their old learners",
-            "masks": "slices of the embedding, or masks over it that are learned",
-            "doubling": "begin with 2 learners and double them at each clustering",
-            "test_norm": "outside training: unit slices, or plain L2 over the whole",
-        },
-    ),
-    "training": (
-        "training",
-        TrainingConfig,
-        {
-            "loss": "loss on the chosen triplets or pairs",
-            "margin": "margin of the loss, in distance between unit vectors",
-            "learning_rate": "peak learning rate of AdamW",
-            "weight_decay": "weight decay of AdamW",
-            "clip_norm": "cut the gradient to this length",
-            "patience": "end after so many evaluations in which MAP@R did not rise; needs --holdout",
-            "augment": "vary the images a little each time",
-            "epochs": "budget; an epoch is N / B steps",
-            "minutes": "budget of the whole run, with embedding, measuring and mapping at its end, in place of epochs",
-            "seed": "seed of everything random",
-            "device": "auto takes a GPU where there is one",
-            "precision": "of the backbone; auto takes bfloat16 on a GPU made for it",
-            "compile": "compile the backbone: minutes at the start, faster steps (GPUs only)",
-            "evaluate_every": "epochs between two evaluations",
-            "checkpoint_every": "epochs between two checkpoints",
-            "audit_every": "steps between two that are recorded for replay",
-        },
-    ),
-}
 TOOLS = {  # of export --to; each is a file of bon_core/exports
     "tensorboard": "curves, into a folder (extra [tensorboard])",
     "projector": "vectors and pictures for TensorBoard's projector, into a folder",
     "atlas": "map, neighbours and pictures for Embedding Atlas, as .parquet",
     "lancedb": "vectors and all that is known of them, as a vector database in a folder (extra [lancedb])",
 }
-FLAGS = {"name": "--data", "learning_rate": "--lr", "feature": "--cluster-feature"}  # where not --field-name
-
 WHY_NONE = {  # figures that were not measured, in words; JSON has null
     **dict.fromkeys(("r_precision", "map@r"), "not measured: a class is larger than the number of neighbours searched"),
     "nmi": "not measured: too many samples and classes to cluster",
@@ -215,10 +124,10 @@ def _train(options: argparse.Namespace) -> dict[str, Any]:
 
     if options.resume:
         return experiment.resume(options.run, queue=options.queue, spent=seconds_alive())
-    config = _config(options)
+    config = config_of(options)
     lasting = replace(config.data, name=lasting_name(config.data.name))  # the app looks from another folder
     config = replace(config, data=lasting)
-    command, began = _spelled(options), seconds_alive()
+    command, began = spelled(options), seconds_alive()
     return experiment.train(options.run, config, queue=options.queue, command=command, spent=began)
 
 
@@ -315,10 +224,7 @@ def _parser() -> argparse.ArgumentParser:
     train = verb("train", "train a network; progress on the terminal and in the app", "name of the new run")
     train.add_argument("--resume", action="store_true", help="continue the run where its checkpoint is")
     train.add_argument("--queue", action="store_true", help="wait until earlier runs have ended")
-    for section, (title, kind, helps) in SECTIONS.items():
-        group = train.add_argument_group(title)
-        for setting in fields(kind):
-            _add_setting(group, section, kind, setting.name, helps[setting.name])
+    add_settings(train)
 
     evaluate = verb("evaluate", "retrieval metrics on held-out classes", "a trained run")
     embed = verb("embed", "embed images with a trained run, as .npz or .parquet", "a trained run")
@@ -364,51 +270,6 @@ def _parser() -> argparse.ArgumentParser:
     doctor = verbs.add_parser("doctor", help=text, description=text, allow_abbrev=False)
     doctor.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
-
-
-def _add_setting(group: argparse._ArgumentGroup, section: str, kind: type, name: str, text: str) -> None:
-    hint = get_type_hints(kind)[name]
-    default = next(field.default for field in fields(kind) if field.name == name)
-    flag = FLAGS.get(name, "--" + name.replace("_", "-"))
-    target = f"{section}.{name}"
-    shown = "" if default is None else f" (default: {default})"
-    if hint is bool:
-        if default:
-            flag, text = f"--no-{name.replace('_', '-')}", f"do not {text}"
-        group.add_argument(flag, dest=target, action="store_const", const=not default, help=text)
-    elif get_origin(hint) is Literal:
-        group.add_argument(flag, dest=target, choices=get_args(hint), help=text + shown)
-    else:
-        plain = next(part for part in (get_args(hint) or (hint,)) if part is not type(None))
-        group.add_argument(flag, dest=target, type=plain, metavar=plain.__name__.upper(), help=text + shown)
-
-
-def _config(options: argparse.Namespace) -> RunConfig:
-    """The settings that were given; what was not given keeps its default, groups no more than the batch has classes."""
-    sections = {}
-    for section, (_, kind, _) in SECTIONS.items():
-        settings = {name: getattr(options, f"{section}.{name}") for name in (field.name for field in fields(kind))}
-        given = {name: value for name, value in settings.items() if value is not None}
-        if section == "mining" and "groups" not in given:
-            given["groups"] = max(min(MiningConfig.groups, given.get("classes", MiningConfig.classes)), 1)
-        sections[section] = kind(**given)
-    return RunConfig(**sections)
-
-
-def _spelled(options: argparse.Namespace) -> str:
-    """The command that makes the same run, for its card."""
-    words = ["python -m bon_core train"]
-    for section, (_, kind, _) in SECTIONS.items():
-        for field in fields(kind):
-            value = getattr(options, f"{section}.{field.name}")
-            if value is None:
-                continue
-            flag = FLAGS.get(field.name, "--" + field.name.replace("_", "-"))
-            if isinstance(value, bool):
-                words.append(flag if value else f"--no-{field.name.replace('_', '-')}")
-            else:
-                words.append(f"{flag} {value:g}" if isinstance(value, float) else f"{flag} {value}")
-    return " ".join([*words, f"--run {options.run}"])
 
 
 def _print(result: dict[str, Any], indent: str = "") -> None:

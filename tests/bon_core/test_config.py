@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 from typing import get_args
 
 import pytest
@@ -16,6 +17,7 @@ from bon_core.config import (
     RunConfig,
     TrainingConfig,
 )
+from bon_core.settings import default_of, setting_of
 
 
 def test_defaults_are_valid_and_survive_json():
@@ -129,6 +131,34 @@ def test_the_ends_of_the_ranges_are_allowed():
     MiningConfig(classes=2, images=2, groups=2, bits=30, capacity=1, mate_share=0, mate_ramp=1)
     DivisionConfig(learners=1, warmup=0.5, split=0.5, conquer=0)
     TrainingConfig(margin=2, seed=2**31 - 1)
+
+
+SETTINGS = [
+    pytest.param(kind, part, id=f"{kind.__name__}.{part.name}")
+    for kind in (DataConfig, NetworkConfig, MiningConfig, DivisionConfig, TrainingConfig)
+    for part in dataclasses.fields(kind)
+]
+
+
+@pytest.mark.parametrize(("kind", "part"), SETTINGS)
+def test_a_setting_says_what_it_does_and_holds_its_default(kind, part):
+    known = setting_of(kind, part.name)
+    assert known.help and not known.help.endswith(".")
+    assert default_of(kind, part.name) == getattr(kind(), part.name)
+    ends = (known.low, known.high, known.above, known.below)
+    assert bool(known.refusal) == any(end is not None for end in ends)
+    assert part.default is None or not isinstance(part.default, int | float) or known.holds(part.default)
+
+
+@pytest.mark.parametrize(("kind", "part"), SETTINGS)
+def test_just_beyond_its_bounds_a_setting_is_refused_with_its_value(kind, part):
+    known, whole = setting_of(kind, part.name), "int" in str(part.type)
+    step = 1 if whole else 1e-3
+    beyond = [known.low is not None and known.low - step, known.high is not None and known.high + step]
+    for value in [known.above, known.below, *beyond]:
+        if value is not None and value is not False:
+            with pytest.raises(InputError, match=re.escape(known.refusal.format(value=value))):
+                kind(**{part.name: value})
 
 
 def test_a_memory_and_doubling_do_not_go_together():
