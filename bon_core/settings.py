@@ -50,6 +50,11 @@ def setting_of(kind: type, name: str) -> Setting:
     return next(part.metadata["setting"] for part in fields(kind) if part.name == name)
 
 
+def flag_of(kind: type, name: str) -> str:
+    """The option of the command line that sets a field of one of the configs."""
+    return setting_of(kind, name).flag or "--" + name.replace("_", "-")
+
+
 def default_of(kind: type, name: str) -> Any:
     """The default of a field of one of the configs."""
     return next(part.default for part in fields(kind) if part.name == name)

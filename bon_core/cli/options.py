@@ -5,7 +5,7 @@ from dataclasses import Field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from bon_core.config import MiningConfig, RunConfig
-from bon_core.settings import Setting
+from bon_core.settings import Setting, flag_of
 
 RESEARCH = "research"
 WHY_RESEARCH = "for ablations: no study of ours (benchmarks/results) found a gain over these defaults"
@@ -41,15 +41,14 @@ def spelled(options: argparse.Namespace) -> str:
             if value is None:
                 continue
             if isinstance(value, bool):
-                words.append(flag_of(part) if value else _off(part))
+                words.append(flag_of(kind, part.name) if value else _off(part))
             else:
-                words.append(f"{flag_of(part)} {value:g}" if isinstance(value, float) else f"{flag_of(part)} {value}")
+                words.append(
+                    f"{flag_of(kind, part.name)} {value:g}"
+                    if isinstance(value, float)
+                    else f"{flag_of(kind, part.name)} {value}"
+                )
     return " ".join([*words, f"--run {options.run}"])
-
-
-def flag_of(part: "Field[Any]") -> str:
-    """The option that sets a field of a config."""
-    return _known(part).flag or "--" + part.name.replace("_", "-")
 
 
 def _off(part: "Field[Any]") -> str:
@@ -67,7 +66,7 @@ def _sections() -> list[tuple[str, Any, str]]:
 
 def _add_setting(group: argparse._ArgumentGroup, section: str, kind: type, part: "Field[Any]") -> None:
     hint, default, text = get_type_hints(kind)[part.name], part.default, _known(part).help
-    flag, target = flag_of(part), f"{section}.{part.name}"
+    flag, target = flag_of(kind, part.name), f"{section}.{part.name}"
     shown = "" if default is None else f" (default: {default})"
     if hint is bool:
         if default:

@@ -1,9 +1,9 @@
 """Train: start a training, watch it, stop it; it goes on without this page."""
 
 from collections.abc import Sequence
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args, get_type_hints
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -14,25 +14,18 @@ from app.views.train import run_board
 from bon_core.config import (
     IMAGE_BACKBONES,
     VECTOR_BACKBONES,
-    ClusterFeature,
     DataConfig,
     DivisionConfig,
     InBatchMiner,
     InputError,
-    Loss,
-    Masks,
-    Matching,
-    Miner,
     MiningConfig,
-    NetworkConfig,
     RunConfig,
-    TestNorm,
-    TrainingConfig,
 )
 from bon_core.datasets import NAMED_SETS
 from bon_core.datasets.here import is_here
 from bon_core.runs import store
 from bon_core.runs.run import Run
+from bon_core.settings import default_of, flag_of, setting_of
 
 GUESSED_STEP_MS = {  # of 128 samples on two cores, before anything was measured here; of images those of 32 px
     "conv4": 110.0,
@@ -57,17 +50,14 @@ MINERS = {
     "semi-hard": "uniform, semi-hard inside",
     "multi-similarity": "uniform, multi-similarity inside",
 }
-FORM = {  # section of a run's settings -> those that the form has
-    "network": ("backbone", "dim"),
-    "mining": ("miner", "in_batch", "classes", "images"),
-    "division": (
-        *("learners", "warmup", "split", "conquer", "recluster_every", "masks", "test_norm", "feature", "matching"),
-        "doubling",
-    ),
-    "training": ("loss", "margin", "learning_rate", "seed", "epochs", "minutes"),
-}
 Place = Any  # st or one of its containers
-N = TypeVar("N", int, float)
+KINDS = {  # setting of the form -> the config that it is of
+    part.name: kind
+    for kind in get_type_hints(RunConfig).values()
+    for part in fields(kind)
+    if setting_of(kind, part.name).label
+}
+ALWAYS_SPELLED = ("miner", "learners", "seed", "epochs", "minutes", "doubling")
 
 
 def main() -> None:
@@ -87,11 +77,10 @@ def _form() -> None:
     _take_over(run_board.settings_asked_for())
     given = _data()
     level = _level() if given and _has_folders(given) else None
-    miner = _choice(st, "Miner", "miner", get_args(Miner), format_func=MINERS.get)
+    miner = _choice(st, "miner", format_func=MINERS.get)
     left, right = st.columns(2)
-    usual = _default(DivisionConfig, "learners")
-    learners = _number(left, "Learners K", "learners", 1, 32, usual, help="1 trains one undivided embedding")
-    minutes = _number(right, "Minutes", "minutes", 0.2, 600.0, 2.0, step=0.5, help="Of the whole run, its map included")
+    learners = _number(left, "learners")
+    minutes = _number(right, "minutes", low=0.2, high=600.0, usual=2.0, step=0.5)
     brought = _brought(given, level)
     with st.expander("More settings"):
         more = _more(brought, miner)
@@ -121,7 +110,7 @@ def _take_over(config: RunConfig | None) -> None:
         address.choose("train-path", data)
     left = []
     for section in fields(RunConfig):
-        part, shown = getattr(config, section.name), FORM.get(section.name, ())
+        part = getattr(config, section.name)
         for setting in fields(part):
             value, usual = getattr(part, setting.name), setting.default
             if setting.name == "epochs" and config.training.minutes is not None:
@@ -132,7 +121,7 @@ def _take_over(config: RunConfig | None) -> None:
                 usual = min(usual, config.mining.classes)  # as the command works it out
             if setting.name == "class_level":
                 address.choose("train-level", value)
-            elif setting.name in shown:
+            elif setting.name in KINDS:
                 address.choose(f"train-{setting.name}", value)
             elif value != usual and setting.name not in (*run_board.NOT_SHOWN, "name"):
                 left.append(f"{setting.name.replace('_', ' ')} {value}")
@@ -147,28 +136,48 @@ def _level() -> int | None:
     return theme.class_level(**control)
 
 
-def _choice(place: Place, label: str, name: str, options: Sequence[str], *, key: str = "", **more: Any) -> str:
-    """A menu of the form; its choice stands in the address, so that a reload keeps it."""
-    control = address.control(f"train-{name}", options[0], among=options.__contains__, words=label, key=key or None)
-    return place.selectbox(label, options, **more, **control)
+def _choice(place: Place, name: str, options: Sequence[str] = (), *, key: str = "", **more: Any) -> str:
+    """A menu of a setting's values, or of those `options`; the choice is in the address, so a reload keeps it."""
+    known = setting_of(KINDS[name], name)
+    options = options or get_args(get_type_hints(KINDS[name])[name])
+    control = address.control(
+        f"train-{name}", options[0], among=options.__contains__, words=known.label, key=key or None
+    )
+    return place.selectbox(known.label, options, **{"help": known.hint or None} | more, **control)
 
 
-def _number(place: Place, label: str, name: str, low: N, high: N, default: N, *, key: str = "", **more: Any) -> N:
-    """A number of the form; it stands in the address, so that a reload keeps it."""
+def _number(
+    place: Place,
+    name: str,
+    *,
+    low: Any = None,
+    high: Any = None,
+    usual: Any = None,
+    label: str = "",
+    key: str = "",
+    **more: Any,
+) -> Any:
+    """The number of a setting, within its bounds or narrower ones; it is in the address, so a reload keeps it."""
+    known = setting_of(KINDS[name], name)
+    usual = default_of(KINDS[name], name) if usual is None else usual
+    low, high = (type(usual)(own if end is None else end) for end, own in ((low, known.low), (high, known.high)))
+    label = label or known.label
     control = address.control(
         f"train-{name}",
-        default,
-        read=type(default),
+        usual,
+        read=type(usual),
         among=lambda value: low <= value <= high,
         words=label,
         key=key or None,
     )
-    return place.number_input(label, low, high, **more, **control)
+    return place.number_input(label, low, high, help=known.hint or None, **more, **control)
 
 
 def _data() -> str:
     """The data set's name or path."""
-    chosen = _choice(st, "Data", "data-choice", [*NAMED_SETS, A_PATH])
+    sets = [*NAMED_SETS, A_PATH]
+    control = address.control("train-data-choice", sets[0], among=sets.__contains__, words="Data")
+    chosen = st.selectbox("Data", sets, **control)
     if chosen != A_PATH:
         return chosen
     control = address.control("train-path", "", among=lambda text: True)
@@ -182,23 +191,23 @@ def _more(brought: TrainingPart | None, miner: str) -> dict[str, object]:
     left, right = st.columns(2)
     kind = brought.kind if brought else "images"
     backbones = VECTOR_BACKBONES if kind == "vectors" else IMAGE_BACKBONES
-    backbone = _choice(left, "Backbone", "backbone", backbones, help=BACKBONE_HELP[kind], key=f"backbone-of-{kind}")
-    loss = _choice(right, "Loss", "loss", get_args(Loss))
+    backbone = _choice(left, "backbone", backbones, help=BACKBONE_HELP[kind], key=f"backbone-of-{kind}")
+    loss = _choice(right, "loss")
     chooses = miner in get_args(InBatchMiner)
     in_batch = (
-        left.selectbox("Choice inside a batch", [miner], disabled=True, key=f"in-batch-of-{miner}")
+        left.selectbox(setting_of(MiningConfig, "in_batch").label, [miner], disabled=True, key=f"in-batch-of-{miner}")
         if chooses
-        else _choice(left, "Choice inside a batch", "in_batch", get_args(InBatchMiner), key="in-batch-of-miners")
+        else _choice(left, "in_batch", key="in-batch-of-miners")
     )
-    dim = _number(right, "Embedding width D", "dim", 2, 4096, _default(NetworkConfig, "dim"))
-    margin = _number(left, "Margin", "margin", 0.01, 2.0, _default(TrainingConfig, "margin"), step=0.05)
-    usual = _default(TrainingConfig, "learning_rate")
-    rate = _number(right, "Learning rate", "learning_rate", 1e-5, 1.0, usual, format="%.4f")
-    usual = max(min(_default(MiningConfig, "classes"), most), 2)
-    classes = _number(left, "Classes P in a batch", "classes", 2, max(most, 2), usual, key=f"classes-of-{most}")
-    images = _number(right, f"{kind.capitalize()} m a class", "images", 2, 64, _default(MiningConfig, "images"))
-    seed = _number(left, "Seed", "seed", 0, 2**31 - 1, _default(TrainingConfig, "seed"))
-    epochs = _number(right, "Epochs, not minutes", "epochs", 0.0, 1e5, 0.0, help="0: by the minutes above")
+    dim = _number(right, "dim")
+    margin = _number(left, "margin", low=0.01, step=0.05)
+    rate = _number(right, "learning_rate", low=1e-5, high=1.0, format="%.4f")
+    most = max(most, 2)
+    usual = min(default_of(MiningConfig, "classes"), most)
+    classes = _number(left, "classes", high=most, usual=usual, key=f"classes-of-{most}")
+    images = _number(right, "images", label=f"{kind.capitalize()} m a class")
+    seed = _number(left, "seed")
+    epochs = _number(right, "epochs", low=0.0, usual=0.0)
     return {
         "--backbone": backbone,
         "--loss": loss,
@@ -216,39 +225,26 @@ def _more(brought: TrainingPart | None, miner: str) -> dict[str, object]:
 def _division() -> dict[str, object]:
     """When and how the learners work apart."""
 
-    def share(column: DeltaGenerator, label: str, name: str, text: str) -> str:
-        return f"{_number(column, label, name, 0.0, 1.0, _default(DivisionConfig, name), step=0.05, help=text):g}"
+    def share(column: DeltaGenerator, name: str) -> str:
+        return f"{_number(column, name, step=0.05):g}"
 
     left, right = st.columns(2)
     return {
-        "--warmup": share(left, "Warm-up", "warmup", "Share of the training before the first division"),
-        "--split": share(right, "Split", "split", "Share with slices and clusters apart"),
-        "--conquer": share(left, "Conquer", "conquer", "Share at the end with everything together"),
-        "--recluster-every": _number(
-            right,
-            "Epochs T between clusterings",
-            "recluster_every",
-            1,
-            1000,
-            _default(DivisionConfig, "recluster_every"),
-        ),
-        "--masks": _choice(
-            left, "Slices", "masks", get_args(Masks), help="learned: soft masks over the whole embedding"
-        ),
-        "--test-norm": _choice(
-            right, "Norm at test", "test_norm", get_args(TestNorm), help="whole: slices keep their lengths"
-        ),
-        "--cluster-feature": _choice(left, "What is clustered", "feature", get_args(ClusterFeature)),
-        "--matching": _choice(
-            right, "Names of new clusters", "matching", get_args(Matching), help="none shows what breaks"
-        ),
+        "--warmup": share(left, "warmup"),
+        "--split": share(right, "split"),
+        "--conquer": share(left, "conquer"),
+        "--recluster-every": _number(right, "recluster_every", high=1000),
+        "--masks": _choice(left, "masks"),
+        "--test-norm": _choice(right, "test_norm"),
+        "--cluster-feature": _choice(left, "feature"),
+        "--matching": _choice(right, "matching"),
         **({"--doubling": None} if _doubling() else {}),
     }
 
 
 def _doubling() -> bool:
     control = address.control("train-doubling", False, read=lambda text: text == "True", among=lambda _: True)
-    return st.toggle("Double the learners, from 2 up to K", **control)
+    return st.toggle(setting_of(DivisionConfig, "doubling").label, **control)
 
 
 def _length(data: str, brought: TrainingPart | None, minutes: float, more: dict[str, object]) -> dict[str, object]:
@@ -345,35 +341,18 @@ def _words(options: dict[str, object]) -> list[str]:
 def _spelled(options: dict[str, object]) -> str:
     """As one would type it: what has its default is left out."""
     defaults = {
-        "--backbone": next(
-            (names[0] for names in (IMAGE_BACKBONES, VECTOR_BACKBONES) if options["--backbone"] in names), ""
-        ),
-        "--loss": _default(TrainingConfig, "loss"),
-        "--in-batch": _default(MiningConfig, "in_batch"),
-        "--dim": _default(NetworkConfig, "dim"),
-        "--margin": f"{_default(TrainingConfig, 'margin'):g}",
-        "--lr": f"{_default(TrainingConfig, 'learning_rate'):g}",
-        "--classes": _default(MiningConfig, "classes"),
-        "--images": _default(MiningConfig, "images"),
-        **{f"--{name}": f"{_default(DivisionConfig, name):g}" for name in ("warmup", "split", "conquer")},
-        "--recluster-every": _default(DivisionConfig, "recluster_every"),
-        "--masks": _default(DivisionConfig, "masks"),
-        "--test-norm": _default(DivisionConfig, "test_norm"),
-        "--cluster-feature": _default(DivisionConfig, "feature"),
-        "--matching": _default(DivisionConfig, "matching"),
+        flag_of(KINDS[name], name): f"{usual:g}" if isinstance(usual, float) else usual
+        for name, usual in ((name, default_of(KINDS[name], name)) for name in KINDS if name not in ALWAYS_SPELLED)
     }
+    defaults["--backbone"] = next(
+        (names[0] for names in (IMAGE_BACKBONES, VECTOR_BACKBONES) if options["--backbone"] in names), ""
+    )
     changed = {option: value for option, value in options.items() if defaults.get(option, "") != value}
     return " ".join(_words(changed))
 
 
 def _stem(data: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in Path(data).stem).strip("-") or "run"
-
-
-def _default(kind: type, name: str):
-    value = next(field.default for field in fields(kind) if field.name == name)
-    assert value is not MISSING
-    return value
 
 
 main()

@@ -14,7 +14,8 @@ from app import jobs, theme
 from app.phases import PHASES
 from app.views.train.live import _dots
 from app.widgets.map.webgl_map.plane import Beyond, Bounds
-from bon_core.cli.main import _config, _parser
+from bon_core.cli.main import _parser
+from bon_core.cli.options import config_of
 from bon_core.config import DivisionConfig
 from tests.app.tiny import make_images, make_run
 
@@ -89,7 +90,7 @@ def test_a_miner_that_chooses_itself_and_the_options_of_division(visit, tiny_run
     assert "--miner semi-hard" in told and "--doubling" in told and "--warmup" not in told
     app.button(key="train-start").click().run()
     ((_, arguments),) = started
-    config = _config(_parser().parse_args(arguments))
+    config = config_of(_parser().parse_args(arguments))
     assert config.mining.miner == "semi-hard" and config.division.doubling
     assert config.division.warmup == DivisionConfig().warmup and not app.exception
 
@@ -112,7 +113,7 @@ def test_vectors_get_a_head_and_no_backbone_for_images(visit, tiny_run, started,
     assert "--backbone mlp" in app.code[0].value
     app.button(key="train-start").click().run()
     ((_, arguments),) = started
-    config = _config(_parser().parse_args(arguments))
+    config = config_of(_parser().parse_args(arguments))
     assert config.network.backbone == "mlp" and config.data.name == str(vectors_file)
     assert config.mining.classes <= 18
 
