@@ -146,7 +146,6 @@ def serve(*, host: str = HOST, port: int = PORT, browser: bool = True) -> None:
     InputError
         If the port is none, or taken, or the app cannot be started.
     """
-    require("app", "The explorer")
     check(1 <= port <= 65535, f"The port is {port}, but must be from 1 to 65535; choose another with --port.")
     try:
         with socket.socket() as listener:
@@ -154,6 +153,7 @@ def serve(*, host: str = HOST, port: int = PORT, browser: bool = True) -> None:
     except (OSError, UnicodeError) as error:
         raise InputError(f"There is no address {host!r} here ({error}); choose another with --host.") from error
     check(not taken, f"Port {port} is taken by another program; choose another with --port.")
+    require("app", "The explorer")
     process = subprocess.Popen(_command(host, port, headless=not browser), cwd=paths.HOME, env=_environment())
     try:
         process.wait()

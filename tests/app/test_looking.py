@@ -43,6 +43,7 @@ def remote(request, tiny_run, asked, monkeypatch, tmp_path):
     return tiny_run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["start", "map", "buckets", "negatives", "retrieval", "compare", "learn", "train"])
 def test_no_page_asks_for_the_data_of_a_run(visit, remote, asked, page):
     app = visit(page, run="tiny")

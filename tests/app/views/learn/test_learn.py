@@ -183,6 +183,7 @@ def test_a_flipped_bit_opens_the_bucket_next_door(visit, recorded):
     assert f"Bucket {code:#x}, the anchor" in words(app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", SCENES)
 def test_the_door_opens_the_real_page_at_the_same_state(visit, recorded, scene):
     app = visit("learn", scene=scene, split="train", margin="0.35")

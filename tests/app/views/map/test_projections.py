@@ -43,6 +43,7 @@ def test_a_map_keeps_crowds_together_is_turned_to_the_other_and_the_same_again(v
     assert np.array_equal(xy, draw(recipe, vectors, table, like=like))
 
 
+@pytest.mark.slow
 def test_a_smaller_distance_packs_closer(vectors, table):
     def nearest(distance: float) -> float:
         xy = draw(Recipe("UMAP", 15, distance), vectors, table, like=np.zeros((COUNT, 2), np.float32))

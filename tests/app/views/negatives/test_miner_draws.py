@@ -77,6 +77,7 @@ def test_weighted_draws_are_those_of_the_library():
     )
 
 
+@pytest.mark.slow
 def test_a_weighted_draw_is_nearer_than_a_random_one():
     found = made().of_one(ANCHOR, 200, seed=SEED)
     weighted, random, hardest = (found[name].ranks for name in ("distance-weighted", "uniform", "batch-hard"))

@@ -62,6 +62,7 @@ def test_the_batch_can_be_selected(visit, recorded):
     assert len(app.session_state[selection.KEY].now.ids) == 8
 
 
+@pytest.mark.slow
 def test_side_by_side_takes_the_anchor_from_the_selection(visit, recorded):
     snapshot = recorded.snapshot()
     ids = np.asarray(snapshot.ids)[np.asarray(snapshot.labels) == 6]
@@ -70,6 +71,7 @@ def test_side_by_side_takes_the_anchor_from_the_selection(visit, recorded):
     assert at(app, "anchor") in ids
 
 
+@pytest.mark.slow
 def test_side_by_side_names_the_batch_of_the_runs_config(visit, tiny_run):
     config = tiny_run.path / "config.json"
     text = (
@@ -84,6 +86,7 @@ def test_side_by_side_names_the_batch_of_the_runs_config(visit, tiny_run):
     assert "This split has 4 classes to draw from, so here P = 4 and G = 1." in words(app)
 
 
+@pytest.mark.slow
 def test_side_by_side_shows_what_the_librarys_miner_chooses(visit, recorded, monkeypatch):
     view = View(recorded, recorded.snapshot(), "test", "class")
     vectors, labels = np.asarray(view.snapshot.vectors).astype(np.float32), np.asarray(view.snapshot.labels)
@@ -103,6 +106,7 @@ def test_side_by_side_shows_what_the_librarys_miner_chooses(visit, recorded, mon
     assert choice() != hardest, "where the library finds no mates, the page shows that"
 
 
+@pytest.mark.slow
 def test_side_by_side_says_when_there_is_no_config_behind_the_embedding(visit, tiny_run):
     meta = tiny_run.snapshot_path(40) / "meta.json"
     meta.write_text(meta.read_text(encoding="utf-8").replace('"trained"', '"embeddings"'), encoding="utf-8")
@@ -121,6 +125,7 @@ def test_a_negative_out_of_the_memory_is_replayed_too(visit, recorded, monkeypat
     assert "the negatives came out of the memory of the latest batches" in words(visit("negatives"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("anchor", ["1234567", "none"])
 def test_an_anchor_that_is_gone_is_said(visit, recorded, anchor):
     app = show(visit("negatives", anchor=anchor), SIDE_BY_SIDE)
@@ -232,6 +237,7 @@ def test_the_table_names_the_file_of_each_suspect_and_what_else_the_data_says(re
     assert table["nearest_of_suspected"].tolist() == view.ids[found.witness[listed]].tolist()
 
 
+@pytest.mark.slow
 def test_a_run_without_records_compares_miners_and_lists_suspects(visit, tiny_run):
     app = visit("negatives")
     assert "Anchor: " in words(app)
@@ -253,6 +259,7 @@ def test_samples_of_the_record_that_are_gone_do_no_harm(visit, recorded, monkeyp
     assert "The triplets" in words(visit("negatives"))
 
 
+@pytest.mark.slow
 def test_a_link_holds_the_anchors_and_the_draw(visit, recorded):
     assert visit("negatives", anchors=VIOLATING).segmented_control(key="anchors").value == VIOLATING
     app = visit("negatives", show=SIDE_BY_SIDE, draw="3")
@@ -328,6 +335,7 @@ def test_two_visitors_name_sets_and_neither_loses_one(visit, recorded):
     assert list(selection.named(recorded)) == ["ones", "twos"]
 
 
+@pytest.mark.slow
 def test_a_draw_below_zero_is_said(visit, recorded):
     app = visit("negatives", show=SIDE_BY_SIDE, draw="-1")
     assert "The link names the draw -1, which is not there" in words(app)

@@ -53,6 +53,7 @@ def test_a_path_to_nothing_is_answered_in_a_sentence(visit, tiny_run):
     assert "There is nothing at" in bodies(app)
 
 
+@pytest.mark.slow
 def test_embeddings_are_explored_or_trained_on(visit, tiny_run, vectors_file, monkeypatch):
     commands = []
     monkeypatch.setattr(jobs, "start", lambda name, arguments: commands.append((name, arguments)))
