@@ -1,4 +1,4 @@
-"""The sampler in loops that others write, as the README shows them, and in DataLoaders that look ahead."""
+"""The sampler in loops that others write, as docs/library.md shows them, and in DataLoaders that look ahead."""
 
 import os
 import re
@@ -16,8 +16,9 @@ from bon_core.config import InputError
 from bon_core.mining import BagOfNegatives, MinedBatchSampler, Uniform
 from bon_core.mining.layout import MATE
 
-README = Path(__file__).parents[3] / "README.md"
-LOOPS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8").split("## In your own")[1], re.DOTALL)
+ROOT = Path(__file__).parents[3]
+LIBRARY = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+LOOPS = re.findall(r"```python\n(.*?)```", LIBRARY.split("## In your own")[1], re.DOTALL)
 
 
 def points():
@@ -73,7 +74,7 @@ class Noting(Uniform):
         self.updates += 1
 
 
-# --- the loops of the README ----------------------------------------------------------------------------------------
+# --- the loops of docs/library.md ------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -93,7 +94,7 @@ def test_the_loops_of_the_readme_learn(number):
     assert recall(network, data) < 0.2
     names["__name__"] = "__main__"
     set_up = LOOPS[0].partition("if __name__")[0]
-    exec(compile(set_up + LOOPS[number], "README.md", "exec"), names)
+    exec(compile(set_up + LOOPS[number], "library.md", "exec"), names)
     assert recall(network, data) > 0.8
     bag = names["bag"]
     assert (bag.codes >= 0).float().mean() > 0.9  # most samples came by, and were told to the bag
@@ -116,7 +117,7 @@ def test_the_loop_of_the_readme_is_a_script_where_workers_are_spawned(tmp_path):
         + LOOPS[0].replace("range(10)", "range(1)")
         + "        print('an epoch is over')\n"
     )
-    root = README.parent
+    root = ROOT
     environment = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run([sys.executable, tmp_path / "own.py"], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
