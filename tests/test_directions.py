@@ -28,7 +28,7 @@ ROOMS["exports"] = {"base", "config", "datasets", "runs"}
 ROOMS["explorer"] = {"base", "config", "datasets", "runs"}
 ROOMS["cli"] = {*ROOMS}
 ROOMS["__main__"] = {"cli"}
-ROOMS["__init__"] = {"explorer"}
+ROOMS["__init__"] = {"explorer", "mining", "division", "training"}
 # Of the app, from below to above: a file imports its own layer and those under it, a page none of another page.
 LAYERS = (
     "theme browsing names errors lifetime server jobs uploads",
