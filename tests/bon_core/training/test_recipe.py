@@ -181,36 +181,38 @@ def test_augmentation_changes_what_the_network_sees(small_images, augment):
 # A toy on which the method must win ---------------------------------------------------------------------------------
 
 
-def families(seed: int) -> VectorSet:
-    """24 families of 16 classes: families lie far apart, classes of one family differ in a small part of the values.
+def families(seed: int, count: int = 24, members: int = 16) -> VectorSet:
+    """So many families of classes: families lie far apart, classes of one family differ in a small part of the values.
 
     A random batch holds hardly two classes of one family, so that it teaches to tell families apart, which is easy.
     """
     rng = np.random.default_rng(seed)
-    count, images = 24 * 16, 8
-    labels = np.repeat(np.arange(count), images)
-    family = 6 * rng.standard_normal((24, 8))[labels // 16] + 0.3 * rng.standard_normal((len(labels), 8))
-    own = 0.4 * rng.standard_normal((count, 8))[labels] + 0.1 * rng.standard_normal((len(labels), 8))
+    classes, images = count * members, 8
+    labels = np.repeat(np.arange(classes), images)
+    family = 6 * rng.standard_normal((count, 8))[labels // members] + 0.3 * rng.standard_normal((len(labels), 8))
+    own = 0.4 * rng.standard_normal((classes, 8))[labels] + 0.1 * rng.standard_normal((len(labels), 8))
     noise = 0.7 * rng.standard_normal((len(labels), 16))
-    training = np.isin(labels, rng.permutation(count)[: count // 2])
+    training = np.isin(labels, rng.permutation(classes)[: classes // 2])
     return VectorSet(
         name="families",
         vectors=np.concatenate([family, own, noise], axis=1).astype(np.float32),
         labels=labels.astype(np.int64),
-        class_names=tuple(str(name) for name in range(count)),
+        class_names=tuple(str(name) for name in range(classes)),
         split=np.where(training, TRAIN, TEST).astype(np.uint8),
         ids=np.arange(len(labels)),
     )
 
 
-def recall_after(data: VectorSet, name: str, *, miner: str, seed: int) -> float:
+def recall_after(
+    data: VectorSet, name: str, *, seed: int, mining: MiningConfig, division: DivisionConfig, dim: int, epochs: float
+) -> float:
     config = RunConfig(
         data=DataConfig(name="families"),
-        network=NetworkConfig(dim=16, backbone="linear", dropout=0.0),
-        mining=MiningConfig(miner=miner, classes=8, images=4, groups=2),
-        division=DivisionConfig(learners=1),
+        network=NetworkConfig(dim=dim, backbone="linear", dropout=0.0),
+        mining=mining,
+        division=division,
         training=TrainingConfig(
-            epochs=6, learning_rate=0.01, seed=seed, device="cpu", checkpoint_every=100, evaluate_every=100
+            epochs=epochs, learning_rate=0.01, seed=seed, device="cpu", checkpoint_every=100, evaluate_every=100
         ),
     )
     trainer = RunTrainer(config, data.part("train"), store.create(name, config))
@@ -226,6 +228,28 @@ def recall_after(data: VectorSet, name: str, *, miner: str, seed: int) -> float:
 def test_bag_of_negatives_wins_where_random_batches_are_easy():
     """Equal steps on three data sets; each of them shows the gain."""
     for seed in range(3):
-        data = families(seed)
-        mined, uniform = (recall_after(data, f"{miner}-{seed}", miner=miner, seed=seed) for miner in ("bon", "uniform"))
-        assert mined > uniform + 0.05, (seed, mined, uniform)
+        data, found = families(seed), {}
+        for miner in ("bon", "uniform"):
+            mining = MiningConfig(miner=miner, classes=8, images=4, groups=2)
+            undivided = DivisionConfig(learners=1)
+            found[miner] = recall_after(
+                data, f"{miner}-{seed}", seed=seed, mining=mining, division=undivided, dim=16, epochs=6
+            )
+        assert found["bon"] > found["uniform"] + 0.05, (seed, found)
+
+
+@pytest.mark.slow
+def test_dividing_the_data_wins_where_clusters_are_what_is_hard():
+    """Batches of 4 out of 192 classes in 8 families: inside a cluster all of a batch is of one family. Equal steps.
+
+    Data alone is divided here. A split phase loses on this data: docs/divide_and_conquer.md.
+    """
+    mining = MiningConfig(miner="uniform", classes=4, images=4, groups=2)
+    for seed in range(2):
+        data, found = families(seed, 8, 48), {}
+        for learners in (1, 8):
+            division = DivisionConfig(learners=learners, warmup=0.1, split=0.0, conquer=0.05, recluster_every=1)
+            found[learners] = recall_after(
+                data, f"{learners}-{seed}", seed=seed, mining=mining, division=division, dim=64, epochs=3
+            )
+        assert found[8] > found[1] + 0.1, (seed, found)
