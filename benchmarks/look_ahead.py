@@ -24,7 +24,7 @@ from bon_core.datasets.embeddings import EmbeddingSet
 from bon_core.mining import BagOfNegatives, MinedBatchSampler
 from bon_core.networks.embedding import batch_of, embed
 from bon_core.networks.network import build_network
-from bon_core.runs.survey import measure
+from bon_core.runs.build_snapshot import measure
 
 STEPS, SEEDS = 1_500, 3
 WORKERS = {  # batches of look-ahead: settings of the loader

@@ -29,7 +29,7 @@ from bon_core.division.heads import build_head
 from bon_core.mining import BatchMiner
 from bon_core.networks.embedding import batch_of
 from bon_core.networks.network import EmbeddingNetwork, build_network
-from bon_core.runs.survey import measure
+from bon_core.runs.build_snapshot import measure
 from bon_core.training.augmentation import Augmentation
 from bon_core.training.budget import Plan
 from bon_core.training.callbacks.callback import Callback, StepOutput

@@ -112,7 +112,7 @@ def test_imports_point_downwards(path):
 
 LIGHT = """datasets division evaluation maps mining networks runs exports explorer cli
     division.clustering division.schedule division.diagnostics mining.codes maps.projection runs.audit runs.store
-    runs.survey evaluation.neighbours training.evaluator training.experiment cli.commands cli.main cli.doctor"""
+    runs.build_snapshot evaluation.neighbours training.evaluator training.experiment cli.commands cli.main cli.doctor"""
 
 
 @pytest.mark.parametrize("module", LIGHT.split())

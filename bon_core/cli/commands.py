@@ -21,10 +21,10 @@ from bon_core.evaluation.distances import spread
 from bon_core.evaluation.negatives import Hardness, hardness_of, nearest_mates, nearest_positives
 from bon_core.exports.tables import points, writable, write_table
 from bon_core.runs import store
+from bon_core.runs.build_snapshot import ONE_CLASS, measure
 from bon_core.runs.from_embeddings import run_of_embeddings
 from bon_core.runs.run import WEIGHTS, Run
 from bon_core.runs.snapshot import Snapshot
-from bon_core.runs.survey import ONE_CLASS, measure
 from bon_core.runs.weights import TRAINED_RUN, check_weights, load_network, was_brought
 from bon_core.training.evaluator import held_out
 

@@ -5,8 +5,8 @@ from importlib.metadata import version
 from typing import Any
 
 from bon_core.base.files import write_text
+from bon_core.runs.build_snapshot import DISJOINT, PROTOCOL
 from bon_core.runs.run import Run
-from bon_core.runs.survey import DISJOINT, PROTOCOL
 
 PACKAGES = ("torch", "pytorch-metric-learning", "faiss-cpu", "umap-learn", "numpy")
 

@@ -11,9 +11,9 @@ from bon_core.datasets.embeddings import EmbeddingSet
 from bon_core.datasets.image_set import ImageSet
 from bon_core.division.slices import block_masks
 from bon_core.runs import store
+from bon_core.runs.build_snapshot import CLUSTERS_TO_LOOK_AT, Progress, build_snapshot, fitted_division, fitted_hashing
 from bon_core.runs.run import IMAGES, Run, Status
 from bon_core.runs.snapshot import Snapshot
-from bon_core.runs.survey import CLUSTERS_TO_LOOK_AT, Progress, fitted_division, fitted_hashing, take
 
 KNOWN = {  # what the views and exports know of each sample
     *("id", "class", "split", "x", "y", "trust", "bucket", "bit", "cluster", "correct", "hardness", "nearest"),
@@ -41,7 +41,7 @@ def run_of_embeddings(
     with store.made(path, RunConfig()) as run:
         if images is not None:
             images.save(run.path / IMAGES)
-        take(
+        build_snapshot(
             run.snapshot_path(0),
             embeddings,
             split,

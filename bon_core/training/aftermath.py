@@ -11,7 +11,7 @@ import numpy as np
 from bon_core.config import RunConfig
 from bon_core.evaluation.index import FLAT_LIMIT
 from bon_core.maps.projection import layout_work, rehearsed, usual_pace
-from bon_core.runs.survey import MOST_COMPARED, MOST_SLICED
+from bon_core.runs.build_snapshot import MOST_COMPARED, MOST_SLICED
 from bon_core.training.evaluator import PREVIEW_SAMPLES, Data, Evaluator
 
 ALWAYS = 1.5  # seconds to read the checkpoint, and to write weights, snapshot and card

@@ -11,8 +11,8 @@ from bon_core.datasets import VectorSet
 from bon_core.datasets.embeddings import EmbeddingSet
 from bon_core.datasets.image_set import SPLIT_NAMES, ImageSet
 from bon_core.evaluation.neighbours import NeighbourTable, build_neighbours
+from bon_core.runs.build_snapshot import compute_metrics, measure, search
 from bon_core.runs.run import Run
-from bon_core.runs.survey import figures, measure, search
 
 Data = ImageSet | VectorSet
 
@@ -45,7 +45,7 @@ class Evaluator:
 
     def __call__(self, network: Any, step: int) -> dict[str, Any]:
         table = self.preview(network, step)
-        return {"split": SPLIT_NAMES[self.images.split[0]], **figures(table, self.images.labels)}
+        return {"split": SPLIT_NAMES[self.images.split[0]], **compute_metrics(table, self.images.labels)}
 
     def preview(self, network: Any, step: int) -> NeighbourTable:
         """Record how some samples lie at this step; returns the neighbours among all held-out ones.

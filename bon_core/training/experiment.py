@@ -24,18 +24,18 @@ from bon_core.datasets.embeddings import EmbeddingSet
 from bon_core.datasets.image_set import TRAIN
 from bon_core.evaluation.neighbours import NeighbourTable
 from bon_core.runs import store
-from bon_core.runs.card import PACKAGES, write_card
-from bon_core.runs.run import WEIGHTS, Run, State, this_process
-from bon_core.runs.snapshot import Snapshot
-from bon_core.runs.survey import (
+from bon_core.runs.build_snapshot import (
     CLUSTERS_TO_LOOK_AT,
     Division,
+    build_snapshot,
     check_measurable,
     fitted_division,
     fitted_hashing,
     hashing_of,
-    take,
 )
+from bon_core.runs.card import PACKAGES, write_card
+from bon_core.runs.run import WEIGHTS, Run, State, this_process
+from bon_core.runs.snapshot import Snapshot
 from bon_core.training.aftermath import Aftermath
 from bon_core.training.evaluator import Data, Evaluator, drawn_rows, evaluated, held_out, untrained
 
@@ -340,7 +340,7 @@ def _take_snapshot(run: Run, images: Data, *, device: str, seconds: float | None
         hashing = replace(hashing, stored=hashing.stored[rows])
     else:
         hashing = fitted_hashing(embeddings.vectors)
-    shot = take(
+    shot = build_snapshot(
         run.snapshot_path(trainer.step),
         embeddings,
         shown.split,

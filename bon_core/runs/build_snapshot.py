@@ -1,4 +1,4 @@
-"""Survey: measure one embedding in every way the explorer shows, and write it down as a snapshot.
+"""Measure one embedding in every way the explorer shows, and write it down as a snapshot.
 
 kNN is searched once in each split, which is measured by itself, and serves metrics, hardness, UMAP and the views alike.
 """
@@ -58,10 +58,10 @@ class Division:
 
 def measure(embeddings: EmbeddingSet) -> dict[str, Any]:
     """Retrieval metrics of one split, for the log: cheap enough to take while training."""
-    return figures(search(embeddings.vectors, embeddings.labels), embeddings.labels)
+    return compute_metrics(search(embeddings.vectors, embeddings.labels), embeddings.labels)
 
 
-def figures(table: NeighbourTable, labels: np.ndarray) -> dict[str, Any]:
+def compute_metrics(table: NeighbourTable, labels: np.ndarray) -> dict[str, Any]:
     """What `measure` gives, of neighbours that `search` found among N samples with `labels` (N,)."""
     found = _metrics(table, labels)
     note = {"note": ONE_CLASS} if found["classes"] == 1 else {}
@@ -127,7 +127,7 @@ def fitted_division(vectors: np.ndarray, count: int, *, seed: int) -> Division:
     return Division(clusters=np.concatenate(nearest), count=count, origin="fitted")
 
 
-def take(
+def build_snapshot(
     path: Path,
     embeddings: EmbeddingSet,
     split: np.ndarray,
