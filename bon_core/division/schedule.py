@@ -113,5 +113,5 @@ class Schedule:
 
     def _turn(self, divided_step: int, of: int) -> int:
         """The cluster whose turn it is: rounds over all of them, each a permutation by (seed, round)."""
-        turn, place = divmod(divided_step, of)
-        return int(np.random.default_rng((self.seed, turn)).permutation(of)[place])
+        turn, index = divmod(divided_step, of)
+        return int(np.random.default_rng((self.seed, turn)).permutation(of)[index])

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from bon_core.config import InputError
 from bon_core.mining import codes as coding
-from bon_core.mining.buckets import BLOCK, MAX_SLOTS, BucketTable
+from bon_core.mining.buckets import MAX_SLOTS, PROBED_SLOTS, BucketTable
 from bon_core.mining.hashing import OnlineHasher, RandomHyperplanes
 from bon_core.mining.inputs import (
     MOST_WIDE,
@@ -123,7 +123,7 @@ class BagOfNegatives:
         self._drawn = torch.ones(count + 1, dtype=torch.bool, device=device)  # uniformly, when last composed
         self._drawn[count] = False
         self._served = ServedRates(device)
-        self._kept = torch.zeros(2, device=device)  # codes that stayed the same, codes that were known; fading
+        self._unchanged = torch.zeros(2, device=device)  # codes that stayed the same, codes that were known; fading
         self._refused = torch.zeros((), dtype=torch.int64, device=device)  # rows that were nobody's
 
     @one_at_a_time
@@ -275,7 +275,7 @@ class BagOfNegatives:
         bits, seen = self.table.bits, int(seen_rows.sum())
         sizes = coding.bucket_sizes(codes[held], bits)
         entropy = coding.entropy(codes, bits)
-        kept, known = self._kept.tolist()
+        unchanged, known = self._unchanged.tolist()
         return {
             "entropy": entropy,
             "entropy_share": entropy / bits,
@@ -283,7 +283,7 @@ class BagOfNegatives:
             "empty_share": float((sizes == 0).mean()),
             "indexed_share": float(held.sum() / max(seen, 1)),
             **self._served.stats(),
-            "staleness": 1 - kept / known if known else 0.0,
+            "staleness": 1 - unchanged / known if known else 0.0,
             "bits": float(bits),
             "capacity": float(self.table.capacity),
             "singleton_classes": float(self.index.singletons),
@@ -345,7 +345,7 @@ class BagOfNegatives:
             "drawn": self._drawn,
             "latest_codes": self._latest_codes,
             "served": self._served.tally,
-            "kept": self._kept,
+            "unchanged": self._unchanged,
             "refused": self._refused,
         }
 
@@ -357,7 +357,7 @@ class BagOfNegatives:
         self._latest_codes.scatter_reduce_(0, self.index.label.index_select(0, ids), codes, "amax", include_self=False)
         before = self.table.insert(ids, codes)
         flags = torch.stack((before == codes, before >= 0)).float()
-        self._kept.addmv_(flags, torch.ones(len(ids), device=self.device), beta=RECENT)
+        self._unchanged.addmv_(flags, torch.ones(len(ids), device=self.device), beta=RECENT)
 
     def _own_or_borrowed(self, seeds: Tensor) -> Tensor:
         """Codes (G,) of the seeds; where they have none yet, of a classmate's latest embedding; else -1."""
@@ -383,8 +383,8 @@ class BagOfNegatives:
     def _far(self, own: Tensor, k: int) -> Tensor:
         """k distinct random samples of other classes than `own` (B,): (B, k) int64."""
         start, size = self.index.start[own, None], self.index.size[own, None]  # (B, 1)
-        place = spaced(self.index.count - size, k, self.generator)
-        return self.index.members[place + size * (place >= start)]
+        drawn = spaced(self.index.count - size, k, self.generator)
+        return self.index.members[drawn + size * (drawn >= start)]
 
 
 def default_bits(count: int) -> int:
@@ -394,4 +394,4 @@ def default_bits(count: int) -> int:
 
 def default_capacity(count: int, bits: int) -> int:
     """C: four times what a bucket holds on average, in whole blocks."""
-    return BLOCK * math.ceil(HEADROOM * count / (1 << max(bits, 0)) / BLOCK)
+    return PROBED_SLOTS * math.ceil(HEADROOM * count / (1 << max(bits, 0)) / PROBED_SLOTS)

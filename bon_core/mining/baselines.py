@@ -230,8 +230,8 @@ class Exact(Uniform):
 def _nearest_mates(index: ClassIndex, seeds: Tensor, near: Tensor, shape: BatchShape, served: ServedRates) -> Tensor:
     """`choose_mates` among samples `near` (G, K), each row nearest first; `served` notes how many there were not."""
     groups, width = near.shape
-    place = torch.arange(1, groups * width + 1, dtype=torch.float64, device=near.device).view(width, groups).t()
-    mates = choose_mates(index, seeds, near, place / (groups * width + 1), shape.mates)  # orders without ties
+    order = torch.arange(1, groups * width + 1, dtype=torch.float64, device=near.device).view(width, groups).t()
+    mates = choose_mates(index, seeds, near, order / (groups * width + 1), shape.mates)  # orders without ties
     if shape.mates:
         served.note_mates(mates == index.count, groups)
     return mates

@@ -17,7 +17,9 @@ from torch import Tensor
 
 from bon_core.config import InputError
 
-BLOCK = 8  # slots that a new entry looks at before it overwrites a live one; side by side, so that it costs one read
+PROBED_SLOTS = (
+    8  # slots that a new entry looks at before it overwrites a live one; side by side, so that it costs one read
+)
 MAX_SLOTS = 2**31 - 1
 
 
@@ -48,7 +50,7 @@ class BucketTable:
             )
         self.count, self.bits, self.capacity = count, bits, capacity
         self.nobody, self.nowhere = count, 1 << bits
-        rows, block = (1 << bits) + 1, math.gcd(capacity, BLOCK)
+        rows, block = (1 << bits) + 1, math.gcd(capacity, PROBED_SLOTS)
         self._slots = torch.full((rows * capacity,), count, dtype=torch.int32, device=device)
         self._position = torch.full((count + 1,), -1, device=device)
         self._entered = torch.zeros(rows, dtype=torch.int64, device=device)  # how many, in each bucket, so far
@@ -89,8 +91,8 @@ class BucketTable:
         self._entered.index_add_(0, codes, torch.ones_like(codes))
         block = torch.addcmul(turn % self._ring, codes, self._ring)
         entry, free = self._blocks.index_select(0, block).max(1)  # nobody, the largest id, where a slot is free
-        place = torch.where(entry == self._none, free + number // self._ring, turn // self._ring)
-        return torch.addcmul(place % self._block, block, self._block)
+        slot = torch.where(entry == self._none, free + number // self._ring, turn // self._ring)
+        return torch.addcmul(slot % self._block, block, self._block)
 
     def codes_of(self, ids: Tensor) -> Tensor:
         """The latest codes (...) int64 of `ids` (...), -1 where none is known."""

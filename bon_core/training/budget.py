@@ -62,7 +62,7 @@ class Plan:
     def changed(self, step: int, steps: int) -> "Plan":
         """The same up to `step`, and from there on so that `steps` will be all."""
         bend = (step, self.share_at(step))
-        return Plan(steps, [*(kept for kept in self.bends if kept[0] < step), bend])
+        return Plan(steps, [*(before for before in self.bends if before[0] < step), bend])
 
 
 class Costs:

@@ -8,9 +8,9 @@ import torch
 
 from bon_core.config import Device, Precision, check
 
-MAPPED = 1 << 30  # bytes: smaller blocks are kept for the next step when they are freed
-KEPT = (1 << 31) - 1  # bytes of them that are kept
-GIVEN_BACK = 1 << 22  # bytes: larger blocks go back to the system otherwise
+KEEP_BLOCKS_BELOW = 1 << 30  # bytes: smaller blocks are kept for the next step when they are freed
+MAX_KEPT_BYTES = (1 << 31) - 1  # bytes of them that are kept
+GLIBC_DEFAULT = 1 << 22  # bytes: larger blocks go back to the system otherwise
 
 
 def device_for(name: Device) -> torch.device:
@@ -57,11 +57,11 @@ def freed_memory_kept() -> Iterator[None]:
     them page by page for the next: a third of a step on the CPU. Afterwards it may have them. Where the C library is
     not glibc, nothing changes.
     """
-    _set_kept(blocks=MAPPED, at_most=KEPT)
+    _set_kept(blocks=KEEP_BLOCKS_BELOW, at_most=MAX_KEPT_BYTES)
     try:
         yield
     finally:
-        _set_kept(blocks=GIVEN_BACK, at_most=GIVEN_BACK)
+        _set_kept(blocks=GLIBC_DEFAULT, at_most=GLIBC_DEFAULT)
 
 
 def _set_kept(*, blocks: int, at_most: int) -> None:

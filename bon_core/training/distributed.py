@@ -200,13 +200,13 @@ def joined(device: Device) -> Iterator[Ranks]:
         os.sched_setaffinity(0, cores_of(int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]), there))
     on_gpu = device_for(device).type == "cuda"
     if on_gpu:
-        place, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        gpu, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         check(
-            place < there,
-            f"Process {place + 1} of this machine finds only {there} GPU(s); start as many processes as there are"
+            gpu < there,
+            f"Process {gpu + 1} of this machine finds only {there} GPU(s); start as many processes as there are"
             " GPUs, or use --device cpu.",
         )
-        torch.cuda.set_device(place)
+        torch.cuda.set_device(gpu)
     with Ranks.failures_explained():
         store, rank, count = next(dist.rendezvous("env://", timeout=TIMEOUT))
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")

@@ -17,9 +17,9 @@ from bon_core.runs.run import Run
 Data = ImageSet | VectorSet
 
 PREVIEW_SAMPLES = 2000
-MOST_PREVIEWS = 48  # beyond, the one goes whose neighbours are nearest: a long run keeps no more than a short one
-MOST_EVALUATED = 20_000  # held-out samples that an evaluation while training looks at
-FEW_CLASSES = 100
+MAX_PREVIEWS = 48  # beyond, the one goes whose neighbours are nearest: a long run keeps no more than a short one
+MAX_EVALUATED = 20_000  # held-out samples that an evaluation while training looks at
+MIN_CLASSES = 100
 
 
 def held_out(config: RunConfig) -> str:
@@ -74,10 +74,10 @@ class Evaluator:
                 distances=table.distances.astype(np.float16),
                 correct=correct,
             )
-        kept = self.run.previews()
-        if len(kept) > MOST_PREVIEWS:
-            gaps = np.subtract(kept[2:], kept[:-2])  # that each would leave
-            self.run.preview_path(kept[1 + int(gaps.argmin())]).unlink()
+        steps = self.run.previews()
+        if len(steps) > MAX_PREVIEWS:
+            gaps = np.subtract(steps[2:], steps[:-2])  # that each would leave
+            self.run.preview_path(steps[1 + int(gaps.argmin())]).unlink()
         return among_all
 
     def measured(self, network: Any) -> tuple[np.ndarray, NeighbourTable]:
@@ -96,7 +96,7 @@ class Evaluator:
 def evaluated(config: RunConfig, data: Data) -> Data:
     """The held-out samples that evaluations look at: all of them, or of many a draw that is always the same."""
     part = data.part(held_out(config))
-    rows = drawn_rows(part.labels, MOST_EVALUATED)
+    rows = drawn_rows(part.labels, MAX_EVALUATED)
     return part if len(rows) == len(part) else part.take(rows)
 
 
@@ -109,7 +109,7 @@ def drawn_rows(labels: np.ndarray, most: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     classes = rng.permutation(np.unique(labels))
     fit = int(np.searchsorted(np.bincount(labels)[classes].cumsum(), most, side="right"))
-    if fit < FEW_CLASSES:
+    if fit < MIN_CLASSES:
         return np.sort(rng.choice(len(labels), most, replace=False))
     return np.flatnonzero(np.isin(labels, classes[:fit]))
 

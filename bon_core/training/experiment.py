@@ -39,7 +39,7 @@ from bon_core.runs.snapshot import Snapshot
 from bon_core.training.aftermath import Aftermath
 from bon_core.training.evaluator import Data, Evaluator, drawn_rows, evaluated, held_out, untrained
 
-MOST_SHOWN = 1_000_000  # samples of a snapshot
+MAX_SHOWN = 1_000_000  # samples of a snapshot
 WAIT_SECONDS = 1.0
 DIVIDING = 1.5  # times what embedding the training set takes, until a division was measured
 
@@ -269,7 +269,7 @@ def _foresee(trainer: Any, images: Data, clock: Clock) -> None:
 
     config, run = trainer.config, trainer.run
     minutes = config.training.minutes
-    shown = len(drawn_rows(images.labels, MOST_SHOWN))
+    shown = len(drawn_rows(images.labels, MAX_SHOWN))
     after = Aftermath(config, images, trainer.evaluation.evaluate, shown=shown, rehearse=minutes is not None)
     trainer.pace.aftermath = lambda: after.seconds(len(run.previews()) + 1)
     trainer.pace.costs.note("dividing", DIVIDING * trainer.evaluation.evaluate.embedding * len(trainer.train_set))
@@ -404,7 +404,7 @@ def _take_timeline(run: Run, shot: Snapshot) -> None:
 
 def _shown_rows(run: Run, data: Data) -> np.ndarray:
     """The rows of a snapshot: all, or of many a draw, with those that the timeline follows."""
-    rows = drawn_rows(data.labels, MOST_SHOWN)
+    rows = drawn_rows(data.labels, MAX_SHOWN)
     followed = run.newest_preview()
     if len(rows) == len(data) or followed is None:
         return rows

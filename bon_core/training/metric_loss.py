@@ -81,9 +81,9 @@ class MetricLoss(nn.Module):
                 chosen = _all_pairs(labels)
             return self._mined(loss, embeddings, chosen, embeddings, ids)
         memory = self.memories[0 if learner is None else 1 + learner]
-        places = memory.add(embeddings, labels, ids)
+        slots = memory.add(embeddings, labels, ids)
         remembered = memory.embeddings[: memory.filled], memory.labels[: memory.filled]
-        chosen = without_oneself(self.miner(embeddings, labels, *remembered), places)
+        chosen = without_oneself(self.miner(embeddings, labels, *remembered), slots)
         loss = self.loss(embeddings, labels, chosen, *remembered)
         return self._mined(loss, embeddings, chosen, remembered[0], memory.ids[: memory.filled])
 
@@ -118,7 +118,7 @@ class MetricLoss(nn.Module):
 class Memory(nn.Module):
     """Ring of the M latest embeddings, detached, with labels and ids.
 
-    PML's own CrossBatchMemory keeps its place in the ring out of its state and tells nobody what it chose: no resume,
+    PML's own CrossBatchMemory keeps its position in the ring out of its state and tells nobody what it chose: no resume,
     no audit.
     """
 
@@ -131,16 +131,16 @@ class Memory(nn.Module):
 
     @property
     def filled(self) -> int:
-        """How many places are taken; they are the first ones."""
+        """How many slots are taken; they are the first ones."""
         return min(self.seen, self.size)
 
     @torch.no_grad()
     def add(self, embeddings: Tensor, labels: Tensor, ids: Tensor) -> Tensor:
-        """Put a batch in the place of the oldest; returns the places (B,) int64."""
-        places = torch.arange(self.seen, self.seen + len(ids), device=ids.device) % self.size
-        self.embeddings[places], self.labels[places], self.ids[places] = embeddings.float(), labels, ids
+        """Put a batch in the place of the oldest; returns the slots (B,) int64."""
+        slots = torch.arange(self.seen, self.seen + len(ids), device=ids.device) % self.size
+        self.embeddings[slots], self.labels[slots], self.ids[slots] = embeddings.float(), labels, ids
         self.seen += len(ids)
-        return places
+        return slots
 
     def get_extra_state(self) -> Tensor:
         return torch.tensor(self.seen)
@@ -149,12 +149,12 @@ class Memory(nn.Module):
         self.seen = int(state)
 
 
-def without_oneself(chosen: tuple[Tensor, ...], places: Tensor) -> tuple[Tensor, ...]:
-    """PML's triplets or pairs without those whose positive is the anchor itself; places (B,) of anchors in memory."""
-    kept = places[chosen[0]] != chosen[1]
+def without_oneself(chosen: tuple[Tensor, ...], slots: Tensor) -> tuple[Tensor, ...]:
+    """PML's triplets or pairs without those whose positive is the anchor itself; slots (B,) of anchors in memory."""
+    others = slots[chosen[0]] != chosen[1]
     if len(chosen) == 3:
-        return tuple(part[kept] for part in chosen)
-    return chosen[0][kept], chosen[1][kept], *chosen[2:]
+        return tuple(part[others] for part in chosen)
+    return chosen[0][others], chosen[1][others], *chosen[2:]
 
 
 def _all_pairs(labels: Tensor) -> tuple[Tensor, ...]:

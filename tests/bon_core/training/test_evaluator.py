@@ -57,7 +57,7 @@ def test_a_preview_says_who_is_right_among_all_held_out_samples(recorded):
 
 def test_a_long_training_keeps_a_bounded_number_of_moments(recorded, monkeypatch):
     record, run, _ = recorded
-    monkeypatch.setattr(evaluator, "MOST_PREVIEWS", 6)
+    monkeypatch.setattr(evaluator, "MAX_PREVIEWS", 6)
     vectors = np.random.default_rng(1).standard_normal((HELD_OUT, 6))
     for step in range(0, 300, 10):
         record(vectors, step)

@@ -22,7 +22,7 @@ def test_auto_is_settled_by_the_data_and_a_wrong_backbone_refused(small_images, 
 
 def test_a_snapshot_of_many_samples_shows_some_of_them(small_vectors, vectors_file, runs_folder, monkeypatch):
     """What it shows of them is what it would show of all: ids, codes of the table, clusters of the learners."""
-    monkeypatch.setattr(evaluator, "MOST_EVALUATED", 90)
+    monkeypatch.setattr(evaluator, "MAX_EVALUATED", 90)
     settings = {"epochs": 3.0, "device": "cpu"}
     config = RunConfig(
         data=DataConfig(name=str(vectors_file)),
@@ -37,7 +37,7 @@ def test_a_snapshot_of_many_samples_shows_some_of_them(small_vectors, vectors_fi
     whole = run.snapshot()
     assert whole.meta["drawn_from"] is None
     arrays = {name: np.array(getattr(whole, name)) for name in ("ids", "split", "codes", "stored_codes", "clusters")}
-    monkeypatch.setattr(experiment, "MOST_SHOWN", 240)
+    monkeypatch.setattr(experiment, "MAX_SHOWN", 240)
     experiment.snapshot("head", device="cpu")
     some = run.snapshot()
     assert 240 <= len(some) < 360 and some.meta["drawn_from"] == 360
