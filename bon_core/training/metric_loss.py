@@ -118,8 +118,8 @@ class MetricLoss(nn.Module):
 class Memory(nn.Module):
     """Ring of the M latest embeddings, detached, with labels and ids.
 
-    PML's own CrossBatchMemory keeps its position in the ring out of its state and tells nobody what it chose: no resume,
-    no audit.
+    PML's own CrossBatchMemory keeps its position in the ring out of its state and tells nobody what it chose: no
+    resume, no audit.
     """
 
     def __init__(self, size: int, width: int):

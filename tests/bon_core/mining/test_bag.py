@@ -59,7 +59,7 @@ def test_a_seed_without_a_code_is_stood_in_for_by_a_classmate():
     assert 20 <= unseen < 40  # three in four: seeds stay uniform over all samples
 
 
-def test_what_is_lent_is_the_latest_code_of_the_class():
+def test_what_is_borrowed_is_the_latest_code_of_the_class():
     """Classes of 50 images, one of which was seen, then another one elsewhere: all others ask where the latter is."""
     labels = torch.arange(8).repeat_interleave(50)
     bag = coded_bag(labels.tolist(), [0 if place % 50 == 0 else -1 for place in range(400)], bits=2)
