@@ -131,7 +131,9 @@ def control(
         found = read(text) if possible else default
         if is_fresh(name) and not possible:
             shown = text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
-            theme.trouble(f"The link names the {words or name} {shown}, which is not there; {_text(default)} is shown.")
+            theme.error_box(
+                f"The link names the {words or name} {shown}, which is not there; {_text(default)} is shown."
+            )
             forget(name)
         elif possible:
             show(name, text)

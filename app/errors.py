@@ -9,16 +9,16 @@ from bon_core.config import InputError
 log = logging.getLogger("explorer")
 
 
-def calm(error: Exception) -> bool:
+def handle_error(error: Exception) -> bool:
     """Say what happened; True tells Streamlit that the error has been shown."""
     if isinstance(error, InputError):
-        theme.trouble(str(error))
+        theme.error_box(str(error))
     elif none_left(error):
         say_none_left()
-        theme.trouble(NONE_LEFT)
+        theme.error_box(NONE_LEFT)
     else:
         log.exception("a view failed", exc_info=error)
-        theme.trouble(
+        theme.error_box(
             f"This view could not be drawn ({type(error).__name__}); the other pages still work. The details are in"
             " the terminal in which the explorer was started."
         )

@@ -20,7 +20,7 @@ from bon_core.runs.snapshot import Snapshot
 from bon_core.training.losses import ASKS, share_with_loss
 
 LAST_STEPS = 30  # recorded steps whose triplets tell how a training ended
-MOST_PAIRS = 24  # of confused classes
+MAX_PAIRS = 24  # of confused classes
 
 # How good -------------------------------------------------------------------------------------------------------------
 
@@ -40,7 +40,7 @@ def _confused(_view: View, stamp: tuple) -> list[Confusion]:
     snapshot, rows = _view.snapshot, _view.rows
     nearest = np.searchsorted(rows, np.asarray(snapshot.neighbours)[rows, 0])
     labels, hardness = np.asarray(snapshot.labels)[rows], np.asarray(snapshot.hardness)[rows]
-    return confusions(labels.astype(np.int64), nearest, hardness.astype(np.float32), top=MOST_PAIRS)
+    return confusions(labels.astype(np.int64), nearest, hardness.astype(np.float32), top=MAX_PAIRS)
 
 
 # Buckets and the map --------------------------------------------------------------------------------------------------

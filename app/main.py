@@ -55,7 +55,7 @@ if runtime.exists():
 else:
     from app import lifetime, pictures
     from app import server as around
-    from app.errors import calm
+    from app.errors import handle_error
     from app.widgets.map import point_map, webgl_map  # noqa: F401  loaded now, so that nobody waits for them
     from app.widgets.primitives import gallery  # noqa: F401  loaded now, so that nobody waits for them
 
@@ -65,5 +65,5 @@ else:
         routes=around.under_the_prefix([pictures.route(), *webgl_map.routes()]),
         middleware=around.middleware(),
         lifespan=around.lifespan,
-        on_script_error=calm,
+        on_script_error=handle_error,
     )

@@ -51,7 +51,7 @@ def offer(run: Run) -> None:
     if elsewhere is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="pictures-elsewhere"):
-        theme.quiet(
+        theme.caption(
             f"The pictures of this run ({elsewhere.name}) are not on this machine, so class names stand in their place."
         )
         asked = st.button("Fetch them", icon=":material/download:", key="fetch-pictures", type="tertiary")
@@ -64,7 +64,7 @@ def _fetch(data: DataConfig) -> None:
         with st.spinner(f"Fetching {data.name} …"):
             _load(data, _stamp(Path(data.path or data.name)))
     except InputError as error:
-        theme.trouble(str(error))
+        theme.error_box(str(error))
         return
     _fetched.add(data)
     st.rerun()

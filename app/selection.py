@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import streamlit as st
 
-from app import address, browsing, kept
+from app import address, browsing, sidecar
 from bon_core.config import InputError
 from bon_core.runs.run import Run
 
@@ -22,7 +22,7 @@ Mode = Literal["new", "add", "intersect", "subtract"]
 SIGNS: dict[Mode, str] = {"new": "=", "add": "∪", "intersect": "∩", "subtract": "−"}
 KEY = "selection"
 LINK = "sel"
-TROUBLE = "selection-trouble"
+LINK_ERROR = "selection-link-error"
 LONGEST_LINK = 1500  # characters; browsers and chat programs cut longer ones
 BIG = 10_000  # bytes; beyond, no effort makes them short enough for a link
 UNDO_DEPTH = 50
@@ -121,13 +121,13 @@ def named(run: Run) -> dict[str, Selection]:
         If the file that keeps them is damaged.
     """
     found = {}
-    for name, entry in kept.read(run, SETS).items():
+    for name, entry in sidecar.read(run, SETS).items():
         try:
             ids = decode(entry["ids"]) if entry["ids"] else np.empty(0, np.int64)
         except (KeyError, TypeError) as error:
-            raise InputError(f"The set {name} in {kept.path_of(run, SETS)} is damaged; remove it there.") from error
+            raise InputError(f"The set {name} in {sidecar.path_of(run, SETS)} is damaged; remove it there.") from error
         if not isinstance(ids, np.ndarray):
-            raise InputError(f"The set {name} in {kept.path_of(run, SETS)} is damaged; remove it there.")
+            raise InputError(f"The set {name} in {sidecar.path_of(run, SETS)} is damaged; remove it there.")
         found[name] = Selection(np.unique(ids), name, SET_RULE + name)
     return found
 
@@ -140,7 +140,7 @@ def keep(run: Run, name: str) -> None:
     InputError
         If the sets cannot be read or written.
     """
-    kept.change(run, SETS, lambda sets: {**sets, name: {"ids": now().packed, "origin": now().origin}})
+    sidecar.change(run, SETS, lambda sets: {**sets, name: {"ids": now().packed, "origin": now().origin}})
     if not now().rule:
         _set(replace(history(), now=replace(now(), rule=SET_RULE + name)))
 
@@ -153,7 +153,7 @@ def forget(run: Run, name: str) -> None:
     InputError
         If the sets cannot be read or written.
     """
-    kept.change(run, SETS, lambda sets: {other: entry for other, entry in sets.items() if other != name})
+    sidecar.change(run, SETS, lambda sets: {other: entry for other, entry in sets.items() if other != name})
 
 
 # The link -------------------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def read_link(run: Run, resolve: Callable[[str], np.ndarray]) -> None:
         return
     selection, sentence = _linked(run, asked, resolve)
     _set(history().to(selection) if KEY in st.session_state else History(selection))
-    st.session_state[TROUBLE] = sentence
+    st.session_state[LINK_ERROR] = sentence
 
 
 def _linked(run: Run, text: str, resolve: Callable[[str], np.ndarray]) -> tuple[Selection, str]:
@@ -225,9 +225,9 @@ def _linked(run: Run, text: str, resolve: Callable[[str], np.ndarray]) -> tuple[
     return (selection, "") if len(selection.ids) else (Selection(), gone)
 
 
-def trouble() -> str:
+def link_error() -> str:
     """What is wrong with the link that the selection came by; "" if nothing is, or it has changed since."""
-    return st.session_state.get(TROUBLE, "")
+    return st.session_state.get(LINK_ERROR, "")
 
 
 def write_link() -> bool:
@@ -243,7 +243,7 @@ def write_link() -> bool:
 
 def _set(changed: History) -> None:
     st.session_state[KEY] = changed
-    st.session_state.pop(TROUBLE, None)
+    st.session_state.pop(LINK_ERROR, None)
 
 
 def _varints(values: np.ndarray) -> bytes:

@@ -30,7 +30,7 @@ def show(job: jobs.Job) -> None:
             st.progress(0.0, text=f"{job.name}: {doing} …")
             st.button("Cancel", key=f"cancel-{job.name}", type="tertiary", on_click=cancel, args=(job,))
         return
-    theme.trouble(f"{job.name} did not start. {job.last_words or 'Its process ended without a word.'}")
+    theme.error_box(f"{job.name} did not start. {job.last_words or 'Its process ended without a word.'}")
     st.button("Dismiss", key=f"dismiss-{job.name}", on_click=jobs.forget, args=(job,))
 
 

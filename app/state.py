@@ -73,26 +73,28 @@ def header(*, chip: bool = True, needed: bool = True) -> View | None:
     found = explorable()
     if not found:
         if address.value("run"):
-            theme.trouble(f"The link names the run {address.value('run')}, which is not here or has no snapshot yet.")
+            theme.error_box(f"The link names the run {address.value('run')}, which is not here or has no snapshot yet.")
         return None
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="header"):
         run = found[menu("run", list(found), "Run", width=230)]
         try:
             view = _rest_of_header(run, chip)
         except InputError as error:
-            theme.trouble(str(error))
+            theme.error_box(str(error))
             if needed:
                 st.stop()
             return None
     say_what_is_gone("run", "epoch", "split", "colour")
-    if selection.trouble():
-        theme.trouble(selection.trouble())
+    if selection.link_error():
+        theme.error_box(selection.link_error())
     if chip:
         pictures.offer(view.run)
     _, gone = view.elsewhere
     if chip and gone:
         whole = theme.count(len(selection.ids()))
-        theme.quiet(f"Not in this snapshot: {theme.count(gone)} of the {whole} selected samples; the others are shown.")
+        theme.caption(
+            f"Not in this snapshot: {theme.count(gone)} of the {whole} selected samples; the others are shown."
+        )
     return view
 
 
@@ -146,7 +148,7 @@ def say_what_is_gone(*keys: str) -> None:
     left = [gone[key] for key in keys if key in gone and st.session_state.get(key) == gone[key][1]]
     if left:
         asked, shown = (", ".join(words) for words in zip(*left, strict=True))
-        theme.trouble(f"The link names what is not here: {asked}. Shown instead: {shown}.")
+        theme.error_box(f"The link names what is not here: {asked}. Shown instead: {shown}.")
 
 
 def epochs(run: Run) -> dict[str, int]:

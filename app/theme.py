@@ -49,7 +49,7 @@ html, body, [data-testid="stApp"] {font-variant-numeric: tabular-nums}
   border: 1px solid rgba(128,128,128,.3)}
 .pair b {font-weight: 620}
 .pair small {opacity: .66}
-.quiet {opacity: .66; font-size: .86rem; line-height: 1.45}
+.caption {opacity: .66; font-size: .86rem; line-height: 1.45}
 .panel {border: 1px solid rgba(128,128,128,.22); border-radius: 7px; padding: .8rem 1rem; line-height: 1.5}
 .panel.wrong {border-left: 3px solid #CC4A00}
 .panel strong {font-weight: 620}
@@ -116,7 +116,7 @@ html {font-size: max(15px, min(3.06vh, 1.72vw)) !important; --plot-height: 27vh;
 .answer .value {line-height: 1}
 .answer ul {margin: 0}
 .takeaway {line-height: 1.36}
-.legend, .quiet {font-size: .8rem}
+.legend, .caption {font-size: .8rem}
 .st-key-foot {position: fixed; left: 0; bottom: 0; z-index: 1; padding: .3rem 1.6rem .4rem;
   backdrop-filter: blur(1rem)}
 .st-key-margin [data-testid="stWidgetLabel"] {display: none}
@@ -246,13 +246,13 @@ def pair(names: tuple[str, str], shorts: tuple[str, str], pictures: list[str | N
     )
 
 
-def quiet(text: str, *, hover: str = "") -> None:
+def caption(text: str, *, hover: str = "") -> None:
     """A remark that may be overlooked, and what is told under the mouse."""
     title = f' title="{html.escape(hover)}"' if hover else ""
-    st.html(f'<div class="quiet"{title}>{html.escape(text)}</div>')
+    st.html(f'<div class="caption"{title}>{html.escape(text)}</div>')
 
 
-def trouble(sentence: str) -> None:
+def error_box(sentence: str) -> None:
     """What went wrong and what to do, in plain words."""
     st.html(f'<div class="panel wrong" role="alert">{html.escape(sentence)}</div>')
 

@@ -32,12 +32,12 @@ ROOMS["__init__"] = {"explorer", "mining", "division", "training"}
 # Of the app, from below to above: a file imports its own layer and those under it, a page none of another page.
 LAYERS = (
     "theme browsing names errors lifetime server jobs uploads",
-    "address kept phases",
+    "address sidecar phases",
     "selection",
     "view",
     "pictures analysis",
     "cached",
-    "figures place",
+    "figures url_state",
     "widgets.primitives",
     "widgets.charts widgets.map widgets.tools",
     "state",

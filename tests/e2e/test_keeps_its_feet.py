@@ -18,7 +18,7 @@ from tests.app.tiny import make_images, make_run
 
 pytestmark = pytest.mark.e2e
 
-PATIENCE = 180_000  # ms
+TIMEOUT_MS = 180_000  # ms
 STRESS = "BON_STRESS" in os.environ
 CHANGES = 500 if STRESS else 16  # of the page
 SETTLED = 100 if STRESS else 8  # changes after which memory should grow no more
@@ -83,28 +83,28 @@ def test_a_training_is_followed_by_two_reloaded_killed_resumed_and_deleted(page,
     page.get_by_role("spinbutton", name="Epochs, not minutes").press("Enter")
     page.get_by_text("--epochs 9e+04").first.wait_for(state="attached")
     page.get_by_role("button", name="Start training").click()
-    page.get_by_text("doomed · training").wait_for(timeout=PATIENCE)
+    page.get_by_text("doomed · training").wait_for(timeout=TIMEOUT_MS)
 
     visitor = browser.new_context()
     other = visitor.new_page()
     other.goto(f"{server.address}/train")
-    other.get_by_text("doomed · training").wait_for(timeout=PATIENCE)
+    other.get_by_text("doomed · training").wait_for(timeout=TIMEOUT_MS)
     page.reload()
-    page.get_by_text("doomed · training").wait_for(timeout=PATIENCE)
+    page.get_by_text("doomed · training").wait_for(timeout=TIMEOUT_MS)
 
     run = Run(server.runs / "doomed")
     os.kill(run.status().process, signal.SIGKILL)
     for visited in (page, other):  # neither has to be reloaded
-        visited.get_by_text("doomed · interrupted").wait_for(timeout=PATIENCE)
+        visited.get_by_text("doomed · interrupted").wait_for(timeout=TIMEOUT_MS)
     assert zombies(server) == []
 
     page.get_by_role("button", name="Resume").click()
-    page.get_by_text("doomed · training").wait_for(timeout=PATIENCE)
+    page.get_by_text("doomed · training").wait_for(timeout=TIMEOUT_MS)
     other.reload()
-    other.get_by_text("doomed · training").wait_for(timeout=PATIENCE)
+    other.get_by_text("doomed · training").wait_for(timeout=TIMEOUT_MS)
     os.kill(run.status().process, signal.SIGKILL)
     for visited in (page, other):
-        visited.get_by_text("doomed · interrupted").wait_for(timeout=PATIENCE)
+        visited.get_by_text("doomed · interrupted").wait_for(timeout=TIMEOUT_MS)
     shutil.rmtree(run.path)
     for visited in (page, other):
         visited.reload()

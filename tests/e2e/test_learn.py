@@ -42,7 +42,7 @@ def answered(page) -> None:
 
 
 def settled(page, number: int) -> None:
-    """Wait until the exhibit of scene `number` is drawn and the script is done."""
+    """Wait until the demo of scene `number` is drawn and the script is done."""
     page.locator(EXHIBITS[number]).first.wait_for()
     page.locator("[data-test-script-state=notRunning]").wait_for()
 

@@ -10,7 +10,7 @@ from tests.app.tiny import make_images
 
 pytestmark = pytest.mark.e2e
 
-PATIENCE = 180_000  # ms: torch is loaded and the map drawn for the first time
+TIMEOUT_MS = 180_000  # ms: torch is loaded and the map drawn for the first time
 
 
 def test_a_training_is_started_finished_and_explored(page, server, tmp_path):
@@ -29,7 +29,7 @@ def test_a_training_is_started_finished_and_explored(page, server, tmp_path):
     name.fill("by-hand")
     name.press("Enter")
     page.get_by_role("button", name="Start training").click()
-    page.get_by_text("by-hand · finished").wait_for(timeout=PATIENCE)
+    page.get_by_text("by-hand · finished").wait_for(timeout=TIMEOUT_MS)
     page.get_by_text("Held-out retrieval").first.wait_for()
 
     page.get_by_role("button", name="Explore it").click()
@@ -45,15 +45,15 @@ def test_a_training_outlives_the_page_and_stops_when_told(page, browser, server)
     page.get_by_label("Name of the run").fill("long")
     page.get_by_label("Name of the run").press("Enter")
     page.get_by_role("button", name="Start training").click()
-    page.get_by_text("long · training").wait_for(timeout=PATIENCE)
+    page.get_by_text("long · training").wait_for(timeout=TIMEOUT_MS)
     page.context.close()
 
     visitor = browser.new_context()
     later = visitor.new_page()
     later.goto(f"{server.address}/train")
-    later.get_by_text("long · training").wait_for(timeout=PATIENCE)
+    later.get_by_text("long · training").wait_for(timeout=TIMEOUT_MS)
     later.get_by_role("button", name="Stop").click()
-    later.get_by_text("long · stopped").wait_for(timeout=PATIENCE)
+    later.get_by_text("long · stopped").wait_for(timeout=TIMEOUT_MS)
     later.get_by_role("button", name="Resume").wait_for()
     assert Run(server.runs / "long").status().state == "stopped"
     visitor.close()
@@ -65,15 +65,15 @@ def test_a_stopped_training_is_explored_from_its_checkpoint(page, server, tmp_pa
     form = {"data-choice": "a path …", "path": str(tmp_path / "tiny.npz"), "epochs": "90000", "name": "halted"}
     page.goto(f"{server.address}/train?{urlencode({f'train-{name}': value for name, value in form.items()})}")
     page.get_by_role("button", name="Start training").click()
-    page.get_by_text("halted · training").wait_for(timeout=PATIENCE)
-    page.get_by_text("Held-out retrieval").first.wait_for(timeout=PATIENCE)
+    page.get_by_text("halted · training").wait_for(timeout=TIMEOUT_MS)
+    page.get_by_text("Held-out retrieval").first.wait_for(timeout=TIMEOUT_MS)
     page.get_by_role("button", name="Stop").click()
-    page.get_by_text("halted · stopped").wait_for(timeout=PATIENCE)
+    page.get_by_text("halted · stopped").wait_for(timeout=TIMEOUT_MS)
     assert page.get_by_label("Folder, zip or npz").input_value() == form["path"]
     step = Run(server.runs / "halted").status().step
-    page.get_by_role("button", name="Make its map", disabled=False).click(timeout=PATIENCE)
-    page.get_by_text(f"Making its map of step {step:,}").wait_for(timeout=PATIENCE)
-    page.get_by_role("button", name="Explore it").click(timeout=PATIENCE)
+    page.get_by_role("button", name="Make its map", disabled=False).click(timeout=TIMEOUT_MS)
+    page.get_by_text(f"Making its map of step {step:,}").wait_for(timeout=TIMEOUT_MS)
+    page.get_by_role("button", name="Explore it").click(timeout=TIMEOUT_MS)
     page.wait_for_url("**/map?*run=halted*")
     assert page.get_by_role("combobox", name="Run").input_value() == "halted"
 
@@ -88,7 +88,7 @@ def test_embeddings_that_are_explored_open_on_their_map(page, server, tmp_path):
     path.press("Enter")
     page.get_by_role("button", name="Explore them").click()
     page.get_by_text("soon: measuring and mapping").wait_for()
-    page.wait_for_url("**/map?*run=soon*", timeout=PATIENCE)
+    page.wait_for_url("**/map?*run=soon*", timeout=TIMEOUT_MS)
     page.get_by_role("link", name="Hash buckets", exact=True).first.click()
     page.wait_for_url("**/buckets?*run=soon*")
     assert page.get_by_role("combobox", name="Run").input_value() == "soon"

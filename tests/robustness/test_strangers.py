@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import kept, selection, state
+from app import selection, sidecar, state
 from app.views.negatives.triage import Verdicts
 from bon_core.base import paths
 from bon_core.base.files import read_json, read_lines
@@ -206,7 +206,7 @@ def test_sets_keep_negative_ids_and_refuse_torn_ones(stranger):
         assert found is None or len(found) == 0, text
     twice = selection._varints(np.array([2**63 - 1, 2**63 - 1]))
     assert selection.decode(base64.urlsafe_b64encode(zlib.compress(twice)).decode()) is None
-    kept.change(stranger, "sets", lambda _: {"a": {"ids": selection.pack(ids[1:])}})
+    sidecar.change(stranger, "sets", lambda _: {"a": {"ids": selection.pack(ids[1:])}})
     assert selection.named(stranger)["a"].ids.tolist() == ids[1:].tolist()
 
 

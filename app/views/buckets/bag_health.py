@@ -23,9 +23,9 @@ PANELS = {  # field of a logged step: title, what it means, colour
     "mining_ms": ("Mining", "milliseconds of a step, to compose and to update", theme.GREEN),
 }
 PANEL = 58  # px of height
-MOST_STEPS = 400  # points of a curve; more cannot be seen
-MOST_READINGS = 200  # steps with figures under the pointer
-MOST_WARNINGS = 3  # shown as sentences; all are marked on the plots
+MAX_STEPS = 400  # points of a curve; more cannot be seen
+MAX_READINGS = 200  # steps with figures under the pointer
+MAX_WARNINGS = 3  # shown as sentences; all are marked on the plots
 CSS = """
 .health {position: relative}
 .health .head {display: grid; grid-template-columns: 1fr auto; column-gap: 1rem; font-size: 13px}
@@ -57,10 +57,10 @@ def bag_health(steps: list[dict], warnings: list[dict], stamp: tuple) -> None:
             *([(theme.CONTEXT, "learners work apart: figures of the one whose turn it is", "")] if apart else []),
         ]
     )
-    for event in warnings[-MOST_WARNINGS:]:
-        theme.quiet(f"Step {theme.count(event['step'])}: {event['text']}")
-    if len(warnings) > MOST_WARNINGS:
-        theme.quiet(f"These are the last of {theme.count(len(warnings))} warnings.")
+    for event in warnings[-MAX_WARNINGS:]:
+        theme.caption(f"Step {theme.count(event['step'])}: {event['text']}")
+    if len(warnings) > MAX_WARNINGS:
+        theme.caption(f"These are the last of {theme.count(len(warnings))} warnings.")
     board(_panels(steps, warnings, apart, stamp), key="health", css=CSS + PLOT)
 
 
@@ -70,24 +70,24 @@ def _judge(steps: list[dict]) -> None:
     high, low, last = (theme.percent(step["entropy_share"], 0) for step in (found.high, found.low, found.last))
     when = f"{high} of S at step {theme.count(found.high['step'])}"
     if found.kind == "filling":
-        theme.quiet(f"The first epoch is not over: the table is still filling. Entropy stands at {last} of S.")
+        theme.caption(f"The first epoch is not over: the table is still filling. Entropy stands at {last} of S.")
     elif found.kind == "low":
-        theme.trouble(
+        theme.error_box(
             f"At the last step the entropy of the table is {last} of S{f', down from {when}' if found.fallen else ''}."
             " Below 80 % codes crowd into few buckets. Train with fewer bits (--bits) or mates (--mate-share)."
         )
     elif found.kind == "fell":
-        theme.trouble(
+        theme.error_box(
             f"The entropy of the table fell from {when} to {last} at the last: codes have begun to crowd. If it goes"
             " on, train with fewer bits (--bits) or mates (--mate-share)."
         )
     elif found.kind == "dipped":
-        theme.quiet(
+        theme.caption(
             f"The entropy of the table fell to {low} of S at step {theme.count(found.low['step'])} and came back to"
             f" {last}; the warning is for less than 80 %."
         )
     else:
-        theme.quiet(
+        theme.caption(
             f"The codes did not collapse: after the first epoch the entropy of the table never fell below {low} of S,"
             f" and at the last step it is {last}."
         )
@@ -96,7 +96,7 @@ def _judge(steps: list[dict]) -> None:
 @st.cache_data(max_entries=8, show_spinner=False)
 def _panels(_steps: list[dict], _warnings: list[dict], _apart: list[int], stamp: tuple) -> str:
     """A plot a figure, all over one time axis; under the pointer, all figures of a step at once."""
-    shown = thinned(_steps, MOST_STEPS)
+    shown = thinned(_steps, MAX_STEPS)
     curves = {
         name: np.array([(step["step"], step[name]) for step in shown if step.get(name) is not None]).reshape(-1, 2)
         for name in PANELS
@@ -129,7 +129,7 @@ def _panels(_steps: list[dict], _warnings: list[dict], _apart: list[int], stamp:
 
 def _readings(steps: list[dict], warnings: list[dict], names: list[str], end: int) -> str:
     """A strip a step, from top to bottom, that shows under the pointer with all that was measured and said there."""
-    shown = thinned(steps, MOST_READINGS)
+    shown = thinned(steps, MAX_READINGS)
     at = np.array([step["step"] for step in shown], np.float64)
     ends = np.concatenate([[0], (at[1:] + at[:-1]) / 2, [end]])
     strips = ""

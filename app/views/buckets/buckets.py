@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import address, cached, figures, place, selection, state, theme
+from app import address, cached, figures, selection, state, theme, url_state
 from app.names import apart
 from app.view import View
 from app.views.buckets.bag_health import bag_health
@@ -25,7 +25,7 @@ STUDIED = {  # purity, hardness and served of a study: name, colour
     "nearness of the others": theme.VERMILION,
     "anchors with a negative": theme.CONTEXT,
 }
-MOST_BARS = 40
+MAX_BARS = 40
 ORDERS = {"selection": "with my selection", "fullest": "fullest", "most mixed": "most classes"}
 
 
@@ -36,7 +36,7 @@ def main() -> None:
         " negatives in one bucket instead of in the whole data set.",
     )
     if view.snapshot.meta["hasher_origin"] == "fitted":
-        theme.quiet(
+        theme.caption(
             "This run did not mine with Bag of Negatives: these buckets were made afterwards from its embedding, to"
             " look at."
         )
@@ -46,8 +46,13 @@ def main() -> None:
     with left:
         code = _pick(view, table)
         rows = view.rows[np.asarray(view.snapshot.codes)[view.rows] == code]
-        mini_map(view, key="bucket-map", lit=[(rows, theme.VERMILION)], words=f"Where bucket {code:#x} lies on the map")
-        theme.quiet(f"Where the samples of bucket {code:#x} lie on the map.")
+        mini_map(
+            view,
+            key="bucket-map",
+            highlighted=[(rows, theme.VERMILION)],
+            words=f"Where bucket {code:#x} lies on the map",
+        )
+        theme.caption(f"Where the samples of bucket {code:#x} lie on the map.")
     with right:
         _bucket(view, table, code, rows)
     st.divider()
@@ -105,7 +110,7 @@ def _figures(view: View, table: BucketTable) -> None:
         ]
     )
     if share < COLLAPSE * min(1, np.log2(len(view.rows)) / bits):  # few samples cannot fill many buckets
-        theme.trouble(
+        theme.error_box(
             f"The buckets are uneven: their entropy is {theme.percent(share)} of the possible {bits} bits, which is"
             f" that of {2 ** (share * bits):,.0f} equally full buckets instead of {1 << bits:,}."
         )
@@ -137,7 +142,7 @@ def _pick(view: View, table: BucketTable) -> int:
         )
         wanted = st.text_input("Code", placeholder="code, e.g. 0x3f", key="bucket-search", label_visibility="collapsed")
     order = table.order(by)
-    code = place.number(
+    code = url_state.number(
         "bucket",
         lambda value: 0 <= value < 1 << view.snapshot.bits,
         fallback=int(table.code[order[0]]),
@@ -146,7 +151,7 @@ def _pick(view: View, table: BucketTable) -> int:
     if wanted and st.session_state.get("bucket-searched") != wanted:
         st.session_state["bucket-searched"] = wanted
         code = _found(view, wanted, code)
-        place.go("bucket", code)
+        url_state.go("bucket", code)
     shown = pd.DataFrame(
         {
             "bucket": [f"{value:#x}" for value in table.code[order]],
@@ -181,7 +186,7 @@ def _pick(view: View, table: BucketTable) -> int:
     if chosen and st.session_state.get("bucket-row") != (by, chosen[0]):
         st.session_state["bucket-row"] = (by, chosen[0])
         code = int(table.code[order[chosen[0]]])
-        place.go("bucket", code)
+        url_state.go("bucket", code)
     return code
 
 
@@ -195,19 +200,19 @@ def _found(view: View, text: str, fallback: int) -> int:
         code = -1
     if 0 <= code < 1 << bits:
         return code
-    theme.trouble(f"There is no bucket {text!r}; codes of {bits} bits run from 0x0 to {(1 << bits) - 1:#x}.")
+    theme.error_box(f"There is no bucket {text!r}; codes of {bits} bits run from 0x0 to {(1 << bits) - 1:#x}.")
     return fallback
 
 
 def _bucket(view: View, table: BucketTable, code: int, rows: np.ndarray) -> None:
     st.header(f"Bucket {code:#x}", anchor=False)
-    theme.quiet(
+    theme.caption(
         "Its code, bit by bit. Click a bit to flip it and visit the neighbouring bucket, whose size stands below."
     )
     sizes = dict(zip(table.code.tolist(), table.size.tolist(), strict=True))
     visited = bit_strip(code, view.snapshot.bits, sizes, key="bits")
     if visited is not None:
-        place.go("bucket", visited)
+        url_state.go("bucket", visited)
         st.rerun()
     if not len(rows):
         theme.empty(f"No {view.split} sample has this code.", "Flip a bit, or pick a bucket from the list.")
@@ -234,7 +239,7 @@ def _bucket(view: View, table: BucketTable, code: int, rows: np.ndarray) -> None
     _actions(view, rows, code)
     listed = [f"{apart(view.short(names[i]))} × {counts[i]}" for i in order[:14]]
     more = f" and {theme.count(len(names) - 14)} more" if len(names) > 14 else ""
-    theme.quiet(" · ".join(listed) + more)
+    theme.caption(" · ".join(listed) + more)
     place_of_class = np.argsort(order)  # by size, the largest class first
     by_class = rows[np.argsort(place_of_class[np.searchsorted(names, view.snapshot.labels[rows])], kind="stable")]
     clicked = gallery(view, np.asarray(view.snapshot.ids)[by_class], key="bucket-gallery", size=42, most=120)
@@ -271,7 +276,7 @@ def _actions(view: View, rows: np.ndarray, code: int) -> None:
 def _select(ids: np.ndarray, code: int, *, origin: str, mode: Literal["new", "add"] = "new", rule: str = "") -> None:
     """Change the selection and stay in the bucket."""
     selection.put(ids, mode=mode, origin=origin, rule=rule)
-    place.go("bucket", code)
+    url_state.go("bucket", code)
 
 
 def _whole(view: View, table: BucketTable, code: int) -> None:
@@ -298,12 +303,12 @@ def _whole(view: View, table: BucketTable, code: int) -> None:
 
 def _sizes(table: BucketTable, code: int) -> None:
     st.header("How full the buckets are", anchor=False)
-    theme.quiet(
+    theme.caption(
         "Buckets by number of samples; the chosen one is among the vermilion. A few giants would mean collapse. Click a"
         " bar to visit its buckets one by one."
     )
     largest = int(table.size.max())
-    step = -(-largest // MOST_BARS)
+    step = -(-largest // MAX_BARS)
     starts = np.arange(1, largest + 1, step)
     bar = (table.size - 1) // step  # of each bucket
     here = bar[table.code == code].tolist()
@@ -315,18 +320,18 @@ def _sizes(table: BucketTable, code: int) -> None:
         key="occupancy",
         title="samples in a bucket",
         ticks=ticks(0, largest, 6),
-        lit=here,
+        highlighted=here,
         words=[f"{theme.count(count)} buckets of {span} samples" for count, span in zip(counts, spans, strict=True)],
     )
     if picked is not None and counts[picked]:
         alike = table.code[bar == picked]
-        place.go("bucket", int(alike[np.searchsorted(alike, code, side="right") % len(alike)]))
+        url_state.go("bucket", int(alike[np.searchsorted(alike, code, side="right") % len(alike)]))
         st.rerun()
 
 
 def _bits(view: View) -> None:
     st.header("Would fewer bits do?", anchor=False)
-    theme.quiet(
+    theme.caption(
         "Bucket mates under the first b bits of the code: the chance to be of the same class, and how near those of"
         " another class are (0 = a random negative, 1 = the hardest there is)."
     )

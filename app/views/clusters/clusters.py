@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app import address, cached, figures, place, selection, state, theme
+from app import address, cached, figures, selection, state, theme, url_state
 from app.figures import Slices
 from app.view import View
 from app.views.clusters.class_map import class_map
@@ -23,7 +23,7 @@ from bon_core.runs.run import Run
 
 STRIP = 8  # pictures in a strip of a card
 SPREAD = 36  # classes in the heat map before all are asked for
-MOST_CLASSES = 600
+MAX_CLASSES = 600
 BINS = 40
 
 
@@ -99,13 +99,13 @@ def _cards(view: View, word: str, clusterings: list[dict[str, np.ndarray]]) -> N
             )
         )
     st.header(f"What each {word} looks after", anchor=False)
-    theme.quiet(
+    theme.caption(
         "At its centre lies what it is made of. At its border lies what the next clustering may give to another"
         f" {word}. Click a picture to select it."
     )
     picked = learner_cards(view, cards, key="cards")
     if not newcomers and clusterings:
-        theme.quiet(
+        theme.caption(
             "Test samples are shown with the learner whose centre is nearest. Switch to the train split for newcomers."
         )
     if picked is not None:
@@ -147,7 +147,7 @@ def _classes(view: View, word: str) -> None:
         _count(view),
     )
     present = np.flatnonzero(counts.sum(axis=1))
-    many = f"all {theme.count(len(present))}" if len(present) <= MOST_CLASSES else f"the {MOST_CLASSES} most divided"
+    many = f"all {theme.count(len(present))}" if len(present) <= MAX_CLASSES else f"the {MAX_CLASSES} most divided"
     words = (f"the {SPREAD} most divided", many)
     shown = present
     if len(present) > SPREAD:
@@ -158,9 +158,9 @@ def _classes(view: View, word: str) -> None:
             label_visibility="collapsed",
             **address.control("classes", words[0], among=words.__contains__),
         )
-        shown = present[most_spread(counts[present], SPREAD if choice == words[0] else MOST_CLASSES)]
+        shown = present[most_spread(counts[present], SPREAD if choice == words[0] else MAX_CLASSES)]
     shown = shown[block_order(counts[shown])]
-    theme.quiet(
+    theme.caption(
         f"Each column is a class, each row a {word}; the stronger the colour, the larger the share of the class it"
         " holds. A class in one block"
         " has one owner; a divided class has none. Click a cell to select its samples."
@@ -185,7 +185,7 @@ def _distances(view: View, word: str) -> None:
     if not len(inside) or not len(anywhere):
         theme.empty("There are no such pairs.", f"Every {word} holds a single class in this split.")
         return
-    theme.quiet(
+    theme.caption(
         f"Two random samples of different classes lie {inside.mean():.2f} apart on average inside a {word},"
         f" {anywhere.mean():.2f} in the whole split: {_nearer(float(inside.mean()), float(anywhere.mean()), word)}."
     )
@@ -231,7 +231,7 @@ def _flows(clusterings: list[dict[str, np.ndarray]]) -> None:
         return
     last = len(clusterings) - 1
     steps = [int(clustering["step"]) for clustering in clusterings]
-    at = place.number("clustering", lambda value: 1 <= value <= last, fallback=last, words="clustering")
+    at = url_state.number("clustering", lambda value: 1 <= value <= last, fallback=last, words="clustering")
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         options = list(range(1, last + 1))
         chosen = st.selectbox(
@@ -251,7 +251,7 @@ def _flows(clusterings: list[dict[str, np.ndarray]]) -> None:
             **address.control("names", "aligned", among=("aligned", "raw").__contains__),
         )
     if chosen != at:
-        place.go("clustering", chosen)
+        url_state.go("clustering", chosen)
         st.rerun()
     now, before = clusterings[at], clusterings[at - 1]["aligned"]
     flows = flow_matrix(before, now[names], len(now["centroids"]))
@@ -264,7 +264,7 @@ def _flows(clusterings: list[dict[str, np.ndarray]]) -> None:
         words = (
             "k-means' own names, before matching: where ribbons cross, a learner would have been given another's job."
         )
-    theme.quiet(f"{words} {theme.percent(moved)} of the samples changed. Click a ribbon to select its samples.")
+    theme.caption(f"{words} {theme.percent(moved)} of the samples changed. Click a ribbon to select its samples.")
     picked = ribbons(flows, [f"learner {k}" for k in range(len(flows))], key="flows")
     if picked is not None:
         one, other = picked
@@ -297,7 +297,7 @@ def _division(view: View, slices: Slices) -> None:
     recall, matrix, whole = slices.alone, slices.matrix, slices.whole
     learners = [(f"learner {k}", theme.hue(k)) for k in range(len(recall))]
     st.header("Conquer: what do the learners add to each other?", anchor=False)
-    theme.quiet(
+    theme.caption(
         f"The best slice alone reaches {theme.percent(recall.max())}, all of them {theme.percent(whole)}:"
         f" {figures.gain_words(slices)}. Recall@1 of the {slices.split} split."
     )
@@ -305,7 +305,7 @@ def _division(view: View, slices: Slices) -> None:
     with left:
         st.markdown("**Who is good at what**")
         ahead = specialists(matrix)
-        theme.quiet(
+        theme.caption(
             "Recall@1 of each slice alone, on the samples of each cluster and on all; the last row is the whole"
             " embedding. Underlined: the best slice of a column. Specialists would be best on the diagonal"
             + ("." if np.isnan(ahead) else f"; here a learner is {_points_ahead(ahead)} on its own cluster.")
@@ -328,7 +328,7 @@ def _division(view: View, slices: Slices) -> None:
         alike = slices.correlation
         apart = alike[~np.eye(len(alike), dtype=bool)]
         mean = f" On average {np.nanmean(apart):.2f}." if (~np.isnan(apart)).any() else ""
-        theme.quiet(
+        theme.caption(
             "Correlation of two slices' distances over random pairs: 1 is the same opinion twice, 0 an"
             f" opinion of its own.{mean}"
         )
@@ -377,7 +377,7 @@ def _health(events: list[dict]) -> None:
     if not renamed:  # the two curves are one
         del kinds["moved_raw"]
     with first:
-        theme.quiet("Sizes of the clusters; one that starves leaves its learner without work.")
+        theme.caption("Sizes of the clusters; one that starves leaves its learner without work.")
         shares = np.array([event["sizes"] for event in events]) / total
         lines = [
             Line(f"learner {k}", theme.hue(k), np.column_stack([steps, share])) for k, share in enumerate(shares.T)
@@ -385,7 +385,7 @@ def _health(events: list[dict]) -> None:
         _shares(lines, "Share of the samples in each cluster over the training", key="cluster-sizes")
     with second:
         kept = "" if renamed else " The warm start kept all names, so matching had nothing to rename."
-        theme.quiet(
+        theme.caption(
             f"Samples that changed learner, and those left out because they were alone in their class there.{kept}"
         )
         lines = [

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import streamlit as st
 
-from app import cached, pictures, place, selection, state, theme
+from app import cached, pictures, selection, state, theme, url_state
 from app.view import View
 from app.views.compare.changes import ClassChange, Comparison, Turns, class_changes, p_words, superimpose, turns
 from app.views.compare.pair import K, Pair, choose_other, pair_of
@@ -91,11 +91,11 @@ def _what_is_compared(pair: Pair) -> None:
         words = "The two were measured on different samples"
     count = len(pair.found.ids)
     if not count:
-        theme.trouble(f"{words}. They have no sample in common, so maps and neighbours cannot be compared.")
+        theme.error_box(f"{words}. They have no sample in common, so maps and neighbours cannot be compared.")
     elif pair.whole:
-        theme.quiet(f"{words}; the samples are the same.")
+        theme.caption(f"{words}; the samples are the same.")
     else:
-        theme.trouble(
+        theme.error_box(
             f"{words}. {theme.count(count)} samples, matched by id and class, are in common, of"
             f" {theme.count(len(one.rows))} and {theme.count(len(other.rows))}; below, only these are compared."
         )
@@ -118,18 +118,18 @@ def _headline(pair: Pair) -> None:
     if len(pair.found.ids):
         _chance(pair)
     if not comparable:
-        theme.quiet("Where there is no difference, they were measured on different samples or by different rules.")
+        theme.caption("Where there is no difference, they were measured on different samples or by different rules.")
     elif one.get("protocol"):
-        theme.quiet(f"{theme.count(len(pair.found.ids))} {pair.views[0].split} samples: {one['protocol']}.")
+        theme.caption(f"{theme.count(len(pair.found.ids))} {pair.views[0].split} samples: {one['protocol']}.")
 
 
 def _chance(pair: Pair) -> None:
     """Whether who turned right and wrong could be the toss of a coin."""
     found = _turns(pair, *map(cached.stamp, pair.views))
     if not found.right and not found.wrong:
-        theme.quiet(found.words)
+        theme.caption(found.words)
         return
-    theme.quiet(
+    theme.caption(
         f"{found.words} Queries of a class tend to turn together, so p counts how often whole classes, each gaining or"
         " losing by the toss of a coin, differ as much. Another seed may turn others.",
         hover=f"If queries were independent: {p_words(found.independent)} (McNemar's test, mid-p)",
@@ -148,14 +148,14 @@ def _settings(pair: Pair) -> None:
         return
     rows = [(name, _told(one[name]), _told(other[name])) for name in one if one[name] != other[name]]
     if not rows:
-        theme.quiet("Both were trained with the same settings.")
+        theme.caption("Both were trained with the same settings.")
         return
     st.markdown("**Settings that differ**")
     settings(rows, key="settings")
     if len(rows) > 1:
-        theme.quiet(f"{len(rows)} settings differ, so what was gained or lost cannot be put down to one of them.")
+        theme.caption(f"{len(rows)} settings differ, so what was gained or lost cannot be put down to one of them.")
     else:
-        theme.quiet("Nothing else differs.")
+        theme.caption("Nothing else differs.")
 
 
 def _flat(view: View) -> dict[str, object]:
@@ -218,7 +218,7 @@ def _maps(pair: Pair, focus: int | None) -> None:
         lines=(_lines(one, focus), _lines(other, focus)),
         focus=focus,
     )
-    theme.quiet(
+    theme.caption(
         f"Colours are those of {pair.names[0]} on both. The right map is turned, mirrored and scaled to the left one,"
         f" which explains {theme.percent(fit, 0)} of where things lie; UMAP places the rest as chance has it. An area"
         " on either map selects on both, a click opens a sample."
@@ -231,7 +231,7 @@ def _maps(pair: Pair, focus: int | None) -> None:
 def _take(event: MapEvent | None) -> None:
     """A click opens a sample, an area is selected."""
     if event is not None and event.kind == "pick":
-        place.go(SAMPLE, event[0])
+        url_state.go(SAMPLE, event[0])
     elif event is not None:
         selection.put(event.ids, mode=event.mode, origin="area on a compared map")
 
@@ -298,7 +298,7 @@ def _movers(pair: Pair) -> None:
         counts = np.bincount(np.round(K * kept).astype(int), minlength=K + 1).tolist()
         columns(counts, title=f"samples by how many of their {K} nearest are shared", key="kept")
     if len(pair.among) < len(found.ids):
-        theme.quiet(f"Below: among the {theme.count(len(pair.among))} selected.")
+        theme.caption(f"Below: among the {theme.count(len(pair.among))} selected.")
     stayed = [f"{round(K * found.kept[p])}/{K}" for p in pair.movers[:SHOWN]]
     moved = pair.movers[:SHOWN]  # everybody moved, more or less
     alike = len(set(stayed)) == 1
@@ -316,14 +316,14 @@ def _gallery(pair: Pair, title: str, places: np.ndarray, captions: list[str] | N
     gallery_head(title, ids, origin=title.lower(), key=f"{key}-select", words=words)
     clicked = gallery(pair.views[0], ids, key=key, captions=captions, size=40, most=SHOWN) if len(places) else None
     if clicked is not None:
-        place.go(SAMPLE, clicked)
+        url_state.go(SAMPLE, clicked)
         st.rerun()
 
 
 def _focus(pair: Pair) -> int | None:
     """The sample that is looked at: the one clicked, or the one that moved most."""
     known = [view.snapshot.position_of for view in pair.views]
-    return place.number(
+    return url_state.number(
         SAMPLE,
         lambda identity: any(identity in side for side in known),
         fallback=int(pair.found.ids[pair.movers[0]]) if len(pair.movers) else None,
@@ -359,9 +359,9 @@ def _portrait(pair: Pair, focus: int) -> None:
             size=44,
         )
         if clicked is not None:
-            place.go(SAMPLE, clicked)
+            url_state.go(SAMPLE, clicked)
             st.rerun()
-    theme.quiet("Blue edges: its class; vermilion: another.")
+    theme.caption("Blue edges: its class; vermilion: another.")
 
 
 def _near(view: View, identity: int) -> np.ndarray:
@@ -376,7 +376,7 @@ def _near(view: View, identity: int) -> np.ndarray:
 def _classes(pair: Pair) -> None:
     changes = _changes(pair, *map(cached.stamp, pair.views))
     st.header("Which classes gained, which lost", anchor=False)
-    theme.quiet("Recall@1 of a class, dot to dot, from 0 to 100 %. Click a class to select it.")
+    theme.caption("Recall@1 of a class, dot to dot, from 0 to 100 %. Click a class to select it.")
     gained = [change for change in changes if change.gain > 0]
     lost = [change for change in reversed(changes) if change.gain < 0]
     left, right = st.columns(2, gap="large")

@@ -94,7 +94,7 @@ def choose_other(view: View) -> View | None:
     try:
         snapshot = state.opened(run, steps[epoch])
     except InputError as error:
-        theme.trouble(str(error))
+        theme.error_box(str(error))
         st.stop()
     splits = state.splits_of(snapshot)
     split = view.split if view.split in splits else splits[0]

@@ -11,7 +11,7 @@ from app.widgets.charts.plot import PLOT, Line, plot, thinned
 from app.widgets.primitives.board import board, text
 from bon_core.runs.run import Run
 
-MOST_STEPS = 300  # points of a curve
+MAX_STEPS = 300  # points of a curve
 CSS = """
 .curves {display: grid; grid-template-columns: repeat(auto-fit, minmax(230px, 1fr)); gap: 14px 30px}
 .curves .panel {min-width: 0}
@@ -55,7 +55,9 @@ def twin_curves(sources: Sequence[tuple[Run, str]], *, key: str) -> None:
     board(f'<div class="curves">{panels}</div>', key=key, css=CSS + PLOT)
     losses = {run.config.training.loss for run, _ in sources}
     if len(losses) > 1:
-        theme.quiet(f"The losses are of different kinds ({', '.join(sorted(losses))}), so their values do not compare.")
+        theme.caption(
+            f"The losses are of different kinds ({', '.join(sorted(losses))}), so their values do not compare."
+        )
 
 
 def _panel(measure: Measure, title: str, curves: list[np.ndarray], names: list[str]) -> str:
@@ -67,9 +69,9 @@ def _panel(measure: Measure, title: str, curves: list[np.ndarray], names: list[s
 
 
 def _curve(run: Run, measure: Measure, x: str) -> np.ndarray:
-    """(m, 2) of x and the measure, at most about MOST_STEPS rows; the last one stays."""
+    """(m, 2) of x and the measure, at most about MAX_STEPS rows; the last one stays."""
     found = [
         (event.get(x), event.get(measure.field)) for event in cached.events(run) if event.get("kind") == measure.kind
     ]
     points = np.array([point for point in found if None not in point], np.float64)
-    return thinned(points.reshape(-1, 2), MOST_STEPS)
+    return thinned(points.reshape(-1, 2), MAX_STEPS)

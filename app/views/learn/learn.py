@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import address, browsing, place, selection, state, theme
+from app import address, browsing, selection, state, theme, url_state
 from app.view import View
 from app.views.learn.prediction import ask_or_show, predict, revealed
 from app.views.learn.scene_rail import scene_rail
@@ -16,7 +16,7 @@ from app.views.learn.scenes.lesson import Lesson, Missing
 SCENE, PRESENT = "scene", "present"  # in the address
 NOW, PRESENTING = "learn-scene", "learn-presenting"  # in the session
 RAIL = "rail"  # key of a widget: in the session as long as one stays on this page
-DOOR = "learn-door"  # in the session: the page to go to
+NEXT_PAGE = "learn-next-page"  # in the session: the page to go to
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Scene:
 
 
 def main() -> None:
-    if DOOR in st.session_state:
-        name = st.session_state.pop(DOOR)
+    if NEXT_PAGE in st.session_state:
+        name = st.session_state.pop(NEXT_PAGE)
         st.switch_page(f"views/{name}/{name}.py")
     theme.style()
     if RAIL not in st.session_state or browsing.walked():
@@ -67,7 +67,7 @@ def _arrive() -> None:
     if asked in SCENES:
         st.session_state[NOW] = asked
     elif asked is not None:
-        theme.trouble(f"The link names the scene {asked}, which is not there; another one is shown.")
+        theme.error_box(f"The link names the scene {asked}, which is not there; another one is shown.")
     st.session_state.setdefault(NOW, next(iter(SCENES)))
     st.session_state[PRESENTING] = address.value(PRESENT) == "1"
     address.forget(PRESENT)
@@ -117,8 +117,8 @@ def _foot(lesson: Lesson | Missing, names: list[str], now: int, presenting: bool
         )
         st.space("stretch")
         if isinstance(lesson, Lesson):
-            words, page, there = lesson.door
-            st.button(words, key="door", icon=":material/open_in_new:", on_click=_open, args=(page, there))
+            words, page, there = lesson.link
+            st.button(words, key="learn-link", icon=":material/open_in_new:", on_click=_open, args=(page, there))
         st.button(
             "Leave" if presenting else "Present",
             key="present",
@@ -132,8 +132,8 @@ def _foot(lesson: Lesson | Missing, names: list[str], now: int, presenting: bool
 
 
 def _scene(lesson: Lesson, key: str, presenting: bool) -> None:
-    """Words and question beside the exhibit. While presenting, the answer takes the place of the story."""
-    words, exhibit = st.columns([1, 1.5 if presenting else 1.7], gap="large")
+    """Words and question beside the demo. While presenting, the answer takes the place of the story."""
+    words, demo = st.columns([1, 1.5 if presenting else 1.7], gap="large")
     much = 1 if presenting else 2
     with words:
         if not (presenting and revealed(key)):
@@ -142,8 +142,8 @@ def _scene(lesson: Lesson, key: str, presenting: bool) -> None:
         if revealed(key):
             st.html(f'<p class="takeaway">{lesson.takeaway}</p>')
         ask_or_show(key, presenting=presenting)
-    with exhibit:
-        lesson.exhibit(revealed(key))
+    with demo:
+        lesson.demo(revealed(key))
 
 
 def _missing(view: View, missing: Missing) -> None:
@@ -169,10 +169,10 @@ def _open(page: str, there: Callable[[], dict[str, Any]]) -> None:
     asked = there()
     for name, value in asked.items():
         if name in ("anchor", "bucket"):
-            place.go(name, value)
+            url_state.go(name, value)
         else:
             address.choose(name, value)
-    st.session_state[DOOR] = page
+    st.session_state[NEXT_PAGE] = page
 
 
 SCENES = {  # name in the address -> scene

@@ -12,7 +12,7 @@ from app.views.learn.pool import Pool
 from bon_core.config import MiningConfig
 
 DISTANCES = 4_000_000  # held at once
-FEWEST = 20  # anchors or points from which means are taken, however large the data
+MIN_SAMPLES = 20  # anchors or points from which means are taken, however large the data
 CANDIDATES = 24  # anchors that are tried as the typical one
 CLEAR = 1.2  # times as many, from where on it is told as more
 NOTABLE = 0.01  # of Recall@1, from where on slices are said to add to each other
@@ -84,7 +84,7 @@ def study(pool: Pool, clusters: np.ndarray, margin: float, *, seed: int = 0) -> 
 
 def sample_size(n: int) -> int:
     """From how many random samples to look at all n, so that it takes no longer in a larger set: 20 to 500."""
-    return int(np.clip(DISTANCES // n, FEWEST, 500))
+    return int(np.clip(DISTANCES // n, MIN_SAMPLES, 500))
 
 
 def positives(pool: Pool, anchors: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from app.view import View
 from app.views.learn.lessons import Negatives
 from app.widgets.primitives.board import Sheet, board, text
 
-MOST = 160  # pictures
+MAX_PICTURES = 160  # pictures
 
 CSS = """
 .scene {display: grid; grid-template-columns: auto 1fr; gap: 1.1rem 1.4rem; align-items: start}
@@ -35,7 +35,7 @@ def wall(view: View, anchor: int, found: Negatives, *, told: bool, key: str) -> 
     told : light those that teach, nearest first; else all are alike, in the order given
     """
     order = found.distance.argsort(kind="stable") if told else range(len(found.row))
-    places = [int(place) for place in order][:MOST]
+    places = [int(place) for place in order][:MAX_PICTURES]
     ids = {place: int(view.ids[found.row[place]]) for place in places}
     ends = (int(view.ids[anchor]), int(view.ids[found.positive]))
     sheet = Sheet(view, [*ends, *ids.values()], size=40)
@@ -48,7 +48,7 @@ def wall(view: View, anchor: int, found: Negatives, *, told: bool, key: str) -> 
         face = sheet.face(ids[place], pick=str(ids[place]), title=words)
         faces.append(face.replace('class="', f'class="{kind} ', 1))
     name = view.short_name(view.rows[anchor])
-    more = f'<div class="dim">and {len(found.row) - MOST:,} more</div>' if len(found.row) > MOST else ""
+    more = f'<div class="dim">and {len(found.row) - MAX_PICTURES:,} more</div>' if len(found.row) > MAX_PICTURES else ""
     share = 1 / np.sqrt(max(len(places), 1))  # of the side of a square wall
     picked = board(
         f'<div class="scene" style="{sheet.style};--lit:{theme.VERMILION}"><div class="ends">'

@@ -19,7 +19,7 @@ KEY = "map"
 FOCUS = "at"
 BINS = 36
 REDRAWN = "map-redrawn"  # in the session: whether the map drawn last is another than the snapshot's
-MOST_PICTURES = 60  # of a selection
+MAX_PICTURES = 60  # of a selection
 
 
 def main() -> None:
@@ -88,7 +88,7 @@ def _focus(view: View) -> int | None:
         address.show(FOCUS, text)
         return int(text)
     address.forget(FOCUS)
-    theme.trouble(f"Sample {text} is not in the {view.split} split of {view.run.name}, so it is not opened.")
+    theme.error_box(f"Sample {text} is not in the {view.split} split of {view.run.name}, so it is not opened.")
     return None
 
 
@@ -132,7 +132,7 @@ def _overview(view: View) -> None:
             ),
         ]
     )
-    theme.quiet("A map of many dimensions on two must lie somewhere. Colour by map trust to see where.")
+    theme.caption("A map of many dimensions on two must lie somewhere. Colour by map trust to see where.")
     st.markdown("**Hardness**", help="Distance to the nearest of the own class, less that to the nearest of another.")
     named = ticks(float(edges[0]), float(edges[-1]), 5)
     picked = histogram(counts, edges, key="map-hardness", title="above 0 a wrong class is nearer", ticks=named, above=0)
@@ -179,7 +179,7 @@ def _focus_panel(view: View, focus: int, true: np.ndarray, near: np.ndarray) -> 
     shown(near, "map-near", None)
     share = agree / max(len(true), 1)
     words = "most are true" if share >= 0.6 else "look twice" if share >= 0.3 else "this region misleads"
-    theme.quiet(f"{agree} of {len(true)} agree: {words}. Blue edges are the same class, vermilion another.")
+    theme.caption(f"{agree} of {len(true)} agree: {words}. Blue edges are the same class, vermilion another.")
     with st.container(horizontal=True, gap="small"):
         if st.button("Select these", help="The sample and its true neighbours"):
             selection.put(ids[[row, *true]], origin=f"neighbours of {view.short_name(row)}")
@@ -211,7 +211,7 @@ def _portrait(view: View, row: int) -> None:
 def _selection_panel(view: View) -> None:
     rows = view.selected
     if not len(rows):
-        theme.quiet(
+        theme.caption(
             "Nothing is selected. Draw on the map, or choose a bucket, a cluster or a class on the other pages."
         )
         return
@@ -221,12 +221,12 @@ def _selection_panel(view: View) -> None:
     follow(but="map")
     pictures_column, numbers_column = st.columns([1.6, 1], gap="large")
     with pictures_column:
-        some = rows[:: -(-len(rows) // MOST_PICTURES)]
+        some = rows[:: -(-len(rows) // MAX_PICTURES)]
         borders = ["" if right else "wrong" for right in np.asarray(snapshot.correct)[some]]
         with st.container(height=470 if len(some) > 120 else "content", border=False):
             clicked = gallery(view, np.asarray(snapshot.ids)[some], key="map-gallery", borders=borders, size=46)
         shown = f"{theme.count(len(some))} of them, evenly spread, are shown. " if len(some) < len(rows) else ""
-        theme.quiet(f"{shown}Vermilion edges: the nearest neighbour is of another class.")
+        theme.caption(f"{shown}Vermilion edges: the nearest neighbour is of another class.")
         if clicked is not None:
             address.choose(FOCUS, clicked)
             st.rerun()

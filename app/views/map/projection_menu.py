@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app import address, cached, figures, kept, theme
+from app import address, cached, figures, sidecar, theme
 from app.view import View
 from app.views.map.projections import DISTANCES, NEIGHBOURS, RECIPES, USUAL, Recipe, draw
 from app.widgets.map.colouring import Colouring
@@ -25,7 +25,7 @@ from bon_core.maps.projection import Progress, some_rows, trust, trustworthiness
 from bon_core.runs.snapshot import Snapshot
 
 FOLDER = "maps"
-MOST_MEASURED = 30_000  # samples that are all measured; of more, SAMPLED are
+MAX_MEASURED = 30_000  # samples that are all measured; of more, SAMPLED are
 SAMPLED = 2000
 WORST = 0.02  # share of samples that get the end of the ramp
 
@@ -66,7 +66,7 @@ def projection_menu(view: View) -> tuple[View, Colouring | None]:
         if measured:
             each = _trustworthiness(chosen, recipe)
         _table(made, recipe, view)
-        whole = measured and len(view.rows) <= MOST_MEASURED
+        whole = measured and len(view.rows) <= MAX_MEASURED
         colour = whole and st.toggle("Colour the map by it", key="by-trustworthiness")
     return chosen, _colouring(each) if colour else None
 
@@ -124,7 +124,7 @@ def _redrawn(view: View, recipe: Recipe, xy: np.ndarray) -> Redrawn:
 def _paths(view: View, recipe: Recipe) -> tuple[Path, Path]:
     """Where the map is kept, and where it came with the run; a bundled run is not written to."""
     name = f"{view.snapshot.path.name}-{view.split}-{recipe.name}.npz"
-    return kept.path_of(view.run, FOLDER).parent / FOLDER / name, view.run.path / FOLDER / name
+    return sidecar.path_of(view.run, FOLDER).parent / FOLDER / name, view.run.path / FOLDER / name
 
 
 def _keep(view: View, recipe: Recipe, xy: np.ndarray) -> None:
@@ -175,7 +175,7 @@ def _shown(place, words: str) -> Progress:
 def _measured_help(count: int) -> str:
     """What the measure says."""
     words = "How seldom the map shows neighbours that are none: 1 if never, about 0.5 if by chance."
-    return words if count <= MOST_MEASURED else f"{words} Measured on {theme.count(SAMPLED)} samples."
+    return words if count <= MAX_MEASURED else f"{words} Measured on {theme.count(SAMPLED)} samples."
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
@@ -189,7 +189,7 @@ def _trustworthiness(view: View, recipe: Recipe) -> np.ndarray:
     known = _measured(cached.stamp(view))
     if recipe.name not in known:
         count = len(view.rows)
-        rows = some_rows(count, seed=0, most=SAMPLED if count > MOST_MEASURED else count)
+        rows = some_rows(count, seed=0, most=SAMPLED if count > MAX_MEASURED else count)
         bar = st.empty()
         progress = _shown(bar, "Measuring")
         known[recipe.name] = trustworthiness(_xy(view), cached.vectors(view), rows, progress=progress)

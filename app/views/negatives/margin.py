@@ -28,7 +28,7 @@ def show(view: View) -> None:
             " one margin farther than the positive; **below the line** the triplet violates the margin. A larger"
             " margin is violated by more of them."
         )
-        theme.quiet(figures.loss_words(view, late))
-        theme.quiet(f"The margin was {own:g}, the steps are {theme.count(late.first)} to {theme.count(late.last)}.")
+        theme.caption(figures.loss_words(view, late))
+        theme.caption(f"The margin was {own:g}, the steps are {theme.count(late.first)} to {theme.count(late.last)}.")
     with right:
         distance_plot(late.d_ap, late.d_an, margin, key="distances", height="min(60vh, 34rem)")

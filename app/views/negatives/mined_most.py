@@ -21,7 +21,7 @@ def show(view: View) -> None:
     among = np.isin(view.ids[mined["anchor"]], selection.ids())
     if not among.any():
         if len(selection.ids()):
-            theme.quiet("Nothing of the selection was trained on, so these are the pairs of the whole training.")
+            theme.caption("Nothing of the selection was trained on, so these are the pairs of the whole training.")
         among[:] = True
     told = mined["d_ap"][among], mined["d_an"][among]
     pairs = class_pairs_of(
@@ -47,7 +47,7 @@ def show(view: View) -> None:
         ]
     )
     st.header(f"What {'the selection' if not among.all() else 'this model'} was trained against", anchor=False)
-    theme.quiet(
+    theme.caption(
         "Pairs of classes by how often one was mined as a negative of the other, either way; pictured is the hardest"
         " case, anchor first. Click a pair to select both classes, and to see what else was mined against them."
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from app import address, cached, place, selection, theme
+from app import address, cached, selection, theme, url_state
 from app.analysis.triplets import HARD, SEMI_HARD, kinds_of
 from app.view import View
 from app.views.negatives import batches
@@ -35,11 +35,11 @@ def show(view: View) -> None:
             for k, (role, shade) in enumerate(zip(ROLES, SHADES, strict=True))
         ]
     )
-    theme.quiet(_bag_words(step, remembered))
+    theme.caption(_bag_words(step, remembered))
     labels = _labels_of(view, step["id"])
     clicked = bag(view, step, batches.bag_groups(step, labels), remembered, key="bag")
     st.header("The triplets", anchor=False)
-    theme.quiet(
+    theme.caption(
         "The anchor stands at 0; the dot is its positive, the diamond its negative, the band the margin of"
         f" {margin:g}. A"
         " negative inside the band or left of the dot violates the margin; one right of the band does not."
@@ -49,7 +49,7 @@ def show(view: View) -> None:
         rows = _which_anchors(view, step, kinds)
         again = triplets(view, [_triplet(step, kinds, row) for row in rows[:ROWS]], margin=margin, key="triplets")
         if len(rows) > ROWS:
-            theme.quiet(f"The {ROWS} whose negative is nearest against the positive, of {theme.count(len(rows))}.")
+            theme.caption(f"The {ROWS} whose negative is nearest against the positive, of {theme.count(len(rows))}.")
     with right:
         _step_map(view, step, rows[:ROWS])
     _to_miners(clicked if clicked is not None else again)
@@ -60,7 +60,7 @@ def _what_of_the_selection(view: View) -> None:
     if not len(selection.ids()):
         return
     inside = len(view.selected)
-    theme.quiet(
+    theme.caption(
         f"{theme.count(inside)} of the selected samples were trained on; Mined most shows their negatives of all steps."
         if inside
         else "Nothing of the selection was trained on: its classes are held out. These are classes that were."
@@ -192,8 +192,8 @@ def _step_map(view: View, step: dict[str, np.ndarray], rows: np.ndarray) -> None
     ]
     everybody = view.snapshot.positions(step["id"])
     ends = np.array([end for line in lines for end in line[:2]], np.int64)
-    mini_map(view, key="step-map", lines=lines, lit=[(everybody, theme.BLUE), (ends, theme.VERMILION)])
-    theme.quiet(
+    mini_map(view, key="step-map", lines=lines, highlighted=[(everybody, theme.BLUE), (ends, theme.VERMILION)])
+    theme.caption(
         "The batch (blue) on the map of the chosen checkpoint, with a line from each anchor shown to its negative."
         " Lengths on the map are not distances in the embedding; those stand beside the triplets."
     )
@@ -216,5 +216,5 @@ def _to_miners(identity: int | None) -> None:
     """A click on a picture of the replay makes it the anchor of the miners' page."""
     if identity is not None:
         selection.put(np.array([identity]), origin="an anchor")
-        place.go("anchor", identity)
+        url_state.go("anchor", identity)
         st.rerun()

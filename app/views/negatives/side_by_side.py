@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from app import cached, place, theme
+from app import cached, theme, url_state
 from app.names import apart
 from app.view import View
 from app.views.negatives.draws import Draws
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HEADING = 40  # columns of a class's name in the heading
 DRAWS = 20  # of each miner for the anchor
-MOST_DRAWS = 1 << 30  # that can be asked for
+MAX_DRAWS = 1 << 30  # that can be asked for
 ANCHORS = 60  # from which the miners are compared in general
 
 
@@ -27,7 +27,7 @@ def show(view: View) -> None:
     """One anchor of a view under every miner."""
     where = view.snapshot.position_of
     fallback = view.selected[0] if len(view.selected) else view.rows[_hardest(view)[0]]
-    anchor = place.number(
+    anchor = url_state.number(
         "anchor",
         lambda identity: (
             identity in where and view.snapshot.split[where[identity]] == view.snapshot.split[view.rows[0]]
@@ -36,7 +36,7 @@ def show(view: View) -> None:
         words="anchor",
     )
     row = where[anchor]
-    draw = place.number("draw", lambda number: 0 <= number < MOST_DRAWS, fallback=0, words="draw")
+    draw = url_state.number("draw", lambda number: 0 <= number < MAX_DRAWS, fallback=0, words="draw")
     left, right = st.columns([1, 3.2], gap="large")
     with left:
         st.header(f"Anchor: {theme.plain(apart(view.short_name(row, HEADING)))}", anchor=False)
@@ -45,18 +45,18 @@ def show(view: View) -> None:
             st.button(
                 "Draw again",
                 icon=":material/casino:",
-                on_click=place.go,
+                on_click=url_state.go,
                 args=("draw", draw + 1),
                 key="miners-reroll",
                 help="Other random draws",
             )
             st.button("Another anchor", on_click=_random_anchor, args=(view,), key="miners-random")
         candidates = view.selected[:40] if len(view.selected) else view.rows[_hardest(view)[:24]]
-        theme.quiet("From the selection:" if len(view.selected) else "Or one of the hardest:")
+        theme.caption("From the selection:" if len(view.selected) else "Or one of the hardest:")
         picked = gallery(view, np.asarray(view.snapshot.ids)[candidates], key="anchor-candidates", size=38)
     with right:
         st.header("Which negative each miner would choose, and its gap to the hardest", anchor=False)
-        theme.quiet(
+        theme.caption(
             "The gap counts the negatives that are harder than the one chosen: 0 is the exact hardest. These are the"
             " miners that train, run on this checkpoint's embedding; the dot is one draw, the thin ticks are"
             f" {DRAWS - 1} others."
@@ -76,7 +76,7 @@ def show(view: View) -> None:
             clicked = _compare(view, row, draw)
             picked = clicked if picked is None else picked
     if picked is not None:
-        place.go("anchor", picked)
+        url_state.go("anchor", picked)
         st.rerun()
 
 
@@ -139,7 +139,7 @@ def _assumed(view: View, miners: "Miners") -> None:
     mates = -(-round(mining.mate_share * (mining.classes - mining.groups)) // mining.groups)
     seeds = f"G = {mining.groups} seeds that bring {mates} classes each" if mates else f"G = {mining.groups} seeds"
     trained = view.snapshot.meta["origin"] == "trained"
-    theme.quiet(
+    theme.caption(
         ("As in this run's config: a" if trained else "This run was not trained here, so the defaults are assumed: a")
         + f" batch has P = {mining.classes} classes of m = {mining.images} images and, where it is composed, {seeds};"
         f" the margin is {margin:g}.{_cut_words(mining, miners.mining)} Where an in-batch miner chooses several"
@@ -161,16 +161,18 @@ def _bucket_words(view: View, row: int) -> None:
     mates = int(((codes == view.snapshot.codes[row]) & (labels != view.snapshot.labels[row])).sum())
     origin = " (made afterwards)" if view.snapshot.meta["hasher_origin"] == "fitted" else ""
     if mates:
-        theme.quiet(
+        theme.caption(
             f"The anchor's bucket {view.snapshot.codes[row]:#x}{origin} holds {counted(mates, 'samples')} of other"
             f" classes: BoN looks at these, exact search at all {theme.count(len(view.rows))}."
         )
     else:
-        theme.quiet(f"The anchor's bucket{origin} holds no sample of another class, so BoN falls back to random ones.")
+        theme.caption(
+            f"The anchor's bucket{origin} holds no sample of another class, so BoN falls back to random ones."
+        )
 
 
 def _random_anchor(view: View) -> None:
-    place.go("anchor", int(np.random.default_rng().choice(view.ids)))
+    url_state.go("anchor", int(np.random.default_rng().choice(view.ids)))
 
 
 def _hardest(view: View) -> np.ndarray:

@@ -9,7 +9,7 @@ from app import address, cached, state, theme
 from app.view import View
 from app.views.negatives.triage import triage
 
-MOST_SUSPECTS = 300
+MAX_SUSPECTS = 300
 
 
 def show(view: View) -> None:
@@ -32,7 +32,7 @@ def show(view: View) -> None:
     )
     view = replace(view, split=split)
     found = cached.suspicion(view)
-    listed = np.argsort(-found.score, kind="stable")[:MOST_SUSPECTS]
+    listed = np.argsort(-found.score, kind="stable")[:MAX_SUSPECTS]
     listed = listed[(found.score[listed] > 0) & (found.vote[listed] > -1)]
     if not len(listed):
         theme.empty(
@@ -41,7 +41,7 @@ def show(view: View) -> None:
             " checkpoint.",
         )
         return
-    theme.quiet(
+    theme.caption(
         "The neighbours of these samples vote for another class than their label"
         + (", and in training that class kept being mined against them." if split == mined == "train" else ".")
         + " The two may look alike, or the label may be wrong. Keys 1, 2 and 3 judge, J and K step on and back."

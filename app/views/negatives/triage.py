@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import streamlit as st
 
-from app import address, kept, place, selection, theme
+from app import address, selection, sidecar, theme, url_state
 from app.names import apart
 from app.view import View
 from app.widgets.primitives.board import Sheet, board, text
@@ -56,9 +56,9 @@ class Verdicts:
     @classmethod
     def of(cls, run: Run) -> "Verdicts":
         """Those kept with the run; raises InputError if their file is damaged."""
-        known = {address.whole(str(key)): str(value) for key, value in kept.read(run, FILE).items()}
+        known = {address.whole(str(key)): str(value) for key, value in sidecar.read(run, FILE).items()}
         if None in known or not set(known.values()) <= set(SHADES):
-            raise InputError(f"{kept.path_of(run, FILE)} holds something that is no verdict; repair or remove it.")
+            raise InputError(f"{sidecar.path_of(run, FILE)} holds something that is no verdict; repair or remove it.")
         return cls(known)
 
 
@@ -72,7 +72,7 @@ def say(run: Run, identity: int, verdict: str) -> None:
         before = rest.pop(str(identity), None)
         return {**rest, str(identity): verdict}
 
-    kept.change(run, FILE, with_it)
+    sidecar.change(run, FILE, with_it)
     _mine(run).append((identity, verdict, before))
 
 
@@ -93,7 +93,7 @@ def undo(run: Run) -> int | None:
         rest = {key: verdict for key, verdict in said.items() if key != str(back)}
         return rest if before is None else {**rest, str(back): before}
 
-    kept.change(run, FILE, without)
+    sidecar.change(run, FILE, without)
     mine[:] = [one for one in mine if one[0] != back]
     return back
 
@@ -109,11 +109,11 @@ def triage(view: View, found: Suspicion, listed: np.ndarray) -> None:
     try:
         verdicts = Verdicts.of(view.run)
     except InputError as error:
-        theme.trouble(str(error))
+        theme.error_box(str(error))
         return
     ids = view.ids[listed]
     fallback = next((int(identity) for identity in ids if int(identity) not in verdicts.said), int(ids[0]))
-    here = place.number("suspect", lambda identity: identity in ids, fallback=fallback, words="suspect")
+    here = url_state.number("suspect", lambda identity: identity in ids, fallback=fallback, words="suspect")
     at = int(np.flatnonzero(ids == here)[0])
     left, right = st.columns([1, 1.25], gap="large")
     with left:
@@ -147,7 +147,7 @@ def _suspect(view: View, found: Suspicion, listed: np.ndarray, at: int) -> None:
         key="suspect-board",
         css=CSS,
     )
-    theme.quiet(_evidence(view, found, row, *short))
+    theme.caption(_evidence(view, found, row, *short))
 
 
 def _kin(view: View, row: int, label: int) -> np.ndarray:
@@ -184,7 +184,7 @@ def _buttons(run: Run, verdicts: Verdicts, ids: np.ndarray, at: int) -> None:
     here = int(ids[at])
 
     def go(to: int) -> None:
-        place.go("suspect", int(ids[min(max(to, 0), len(ids) - 1)]))
+        url_state.go("suspect", int(ids[min(max(to, 0), len(ids) - 1)]))
 
     def judge(verdict: str) -> None:
         try:
@@ -201,7 +201,7 @@ def _buttons(run: Run, verdicts: Verdicts, ids: np.ndarray, at: int) -> None:
             st.toast(str(error), icon=":material/warning:")
         else:
             if back in ids:
-                place.go("suspect", back)
+                url_state.go("suspect", back)
 
     with st.container(horizontal=True, gap="small"):
         for key, verdict in VERDICTS.items():
@@ -243,12 +243,12 @@ def _ranked(view: View, found: Suspicion, listed: np.ndarray, at: int, verdicts:
     theme.legend(
         [(shade, verdict, str(list(verdicts.said.values()).count(verdict))) for verdict, shade in SHADES.items()]
     )
-    theme.quiet(
+    theme.caption(
         f"{first + 1} to {first + len(shown)} of {theme.count(len(listed))}, most suspicious first: the label, and"
         " below it the suspected class."
     )
     if picked is not None:
-        place.go("suspect", int(picked))
+        url_state.go("suspect", int(picked))
         st.rerun(scope="fragment")
 
 

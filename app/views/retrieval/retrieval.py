@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import cached, figures, pictures, place, selection, state, theme
+from app import cached, figures, pictures, selection, state, theme, url_state
 from app.analysis.retrieval import Neighbour, failures, place_among, retrieve
 from app.names import apart
 from app.view import View
@@ -116,7 +116,7 @@ def _query(view: View) -> tuple[np.ndarray, int | None, int | None]:
         st.button("Random", icon=":material/casino:", on_click=_random, args=(view,), key="query-random")
         st.button("Hardest failure", on_click=_hardest, args=(view,), key="query-hardest")
     if len(view.selected):
-        theme.quiet("From the selection:")
+        theme.caption("From the selection:")
         picked = gallery(view, np.asarray(view.snapshot.ids)[view.selected[:30]], key="query-candidates", size=36)
         if picked is not None:
             _query_by(picked)
@@ -141,7 +141,7 @@ def _query_id(view: View) -> int:
         worst = _failures_of(view)
         fallback = view.rows[worst[0]] if len(worst) else view.rows[0]
     code = view.snapshot.split[view.rows[0]]
-    return place.number(
+    return url_state.number(
         "query",
         lambda identity: identity in where and view.snapshot.split[where[identity]] == code,
         fallback=int(view.snapshot.ids[fallback]),
@@ -151,7 +151,7 @@ def _query_id(view: View) -> int:
 
 def _query_by(identity: int) -> None:
     """Ask with a sample from now on, no longer with an upload."""
-    place.go("query", identity)
+    url_state.go("query", identity)
     st.session_state.pop("upload", None)
 
 
@@ -175,22 +175,22 @@ def _uploaded(view: View, upload: "UploadedFile") -> np.ndarray | None:
         image = open_picture(upload)
         image.load()
     except InputError as error:
-        theme.trouble(f"{upload.name} cannot be asked with: {error}. Try a smaller one.")
+        theme.error_box(f"{upload.name} cannot be asked with: {error}. Try a smaller one.")
         return None
     except Exception:  # Pillow raises a dozen types on damaged files
-        theme.trouble(f"{upload.name} is no picture that can be read; try a PNG or JPEG.")
+        theme.error_box(f"{upload.name} is no picture that can be read; try a PNG or JPEG.")
         return None
     asked, inverted = _on_the_ground_of(pictures.image_set(view.run), image)
     try:
         with st.spinner("Embedding your picture; the first time takes a few seconds."):
             vector = _embedded(view.run.path, upload.file_id, view, asked)
     except InputError as error:
-        theme.trouble(str(error))
+        theme.error_box(str(error))
         return None
     st.header("Query: your picture", anchor=False)
     st.image(image, width=110)
     if inverted:
-        theme.quiet("Light and dark were swapped before asking: the model was trained on the opposite ground.")
+        theme.caption("Light and dark were swapped before asking: the model was trained on the opposite ground.")
     return vector
 
 
@@ -220,11 +220,11 @@ def _found_words(view: View, found: list[Neighbour], label: int | None) -> None:
     if label is not None:
         labels = np.asarray(view.snapshot.labels)[view.rows[[neighbour.row for neighbour in found]]]
         words = f"{int((labels == label).sum())} of {len(found)} are of the query's class (✓). {words}"
-    theme.quiet(words)
+    theme.caption(words)
     learners = view.snapshot.learners
     if learners > 1:
         theme.legend([(theme.hue(k), f"learner {k}", "") for k in range(learners)])
-        theme.quiet(
+        theme.caption(
             "The bar is the squared distance, made up exactly of the learners' parts; the numbers are the ranks that"
             " each learner alone would have given, the best in bold: that learner brought it."
         )
@@ -237,17 +237,22 @@ def _query_map(view: View, found: list[Neighbour], row: int | None, label: int |
         distances = np.array([neighbour.distance for neighbour in found])
         xy = place_among(np.asarray(view.snapshot.xy)[rows].astype(np.float64), distances)
         words = "Your picture is not on the map; the ring is the mean of its neighbours' places, weighted by nearness."
-        lit = [(rows, theme.BLUE)]
+        highlighted = [(rows, theme.BLUE)]
         lines = []
     else:
         xy = view.snapshot.xy[row]
         words = "The query (ring) and what it retrieved, on the map."
-        lit = [(rows[right], theme.RIGHT), (rows[~right], theme.WRONG)]
+        highlighted = [(rows[right], theme.RIGHT), (rows[~right], theme.WRONG)]
         lines = [(row, other, theme.RIGHT if hit else theme.WRONG) for other, hit in zip(rows, right, strict=True)]
     mini_map(
-        view, key="query-map", lit=lit, lines=lines, rings=[(float(xy[0]), float(xy[1]), theme.OLIVE)], words=words
+        view,
+        key="query-map",
+        highlighted=highlighted,
+        lines=lines,
+        rings=[(float(xy[0]), float(xy[1]), theme.OLIVE)],
+        words=words,
     )
-    theme.quiet(words)
+    theme.caption(words)
 
 
 # Where it is wrong ----------------------------------------------------------------------------------------------------
@@ -259,7 +264,7 @@ def _confusions(view: View) -> None:
     if not pairs:
         theme.empty("No class is taken for another here.", "Every first neighbour in this split is right.")
         return
-    theme.quiet(
+    theme.caption(
         "How many samples of the two classes have their nearest neighbour in the other class, either way; pictured is"
         " the worst case. Click a pair to select both classes."
     )
@@ -278,7 +283,7 @@ def _failures(view: View) -> None:
     if not len(worst):
         theme.empty("There is no failure in this split.", "Choose another split or checkpoint in the header.")
         return
-    theme.quiet("By severity: how much nearer another class is than the query's own. Click one to ask with it.")
+    theme.caption("By severity: how much nearer another class is than the query's own. Click one to ask with it.")
     hardness = np.asarray(view.snapshot.hardness)[view.rows[worst]]
     captions = [f"+{value:.2f}" for value in hardness]
     picked = gallery(view, view.ids[worst], key="failures", captions=captions, size=44)
@@ -313,7 +318,7 @@ def _metrics(view: View) -> None:
     of = baseline.get("of", "raw pixels") if baseline else ""
     raw = f" {of.capitalize()}: the same, on the evaluated split, without the network." if baseline else ""
     if protocol:
-        st.html(f'<div class="quiet">Protocol: {html.escape(protocol)}.{raw}{_searched(view)}</div>')
+        st.html(f'<div class="caption">Protocol: {html.escape(protocol)}.{raw}{_searched(view)}</div>')
 
 
 def _searched(view: View) -> str:

@@ -54,7 +54,7 @@ def _model(view: View) -> None:
         unseen = (
             "" if view.split == "train" or view.snapshot.meta["origin"] != "trained" else " of a class never trained on"
         )
-        theme.quiet(
+        theme.caption(
             f"Each point is a sample{unseen}. {drawing()} a crowd to look into it, click a point to look closer."
         )
     if chosen is not None:
@@ -169,7 +169,7 @@ def _ways(shown: str | None) -> None:
     here, own = st.columns([1, 1.6], gap="medium")
     with here, st.container(border=True):
         st.markdown("**Train a model**")
-        theme.quiet(
+        theme.caption(
             "Two minutes on this machine give a first one; you watch its map form. Compare miners and learners."
         )
         if st.button("Train", icon=":material/model_training:", type="primary", key="go-train"):
@@ -178,7 +178,7 @@ def _ways(shown: str | None) -> None:
         st.markdown("**Open another run**")
         names = [name for name in state.explorable() if name != shown]
         if names:
-            theme.quiet("Trained here or brought; the menu at the top switches, too.")
+            theme.caption("Trained here or brought; the menu at the top switches, too.")
             for name in names[:4]:
                 st.button(
                     name,
@@ -189,7 +189,7 @@ def _ways(shown: str | None) -> None:
                     args=(name,),
                 )
         else:
-            theme.quiet(
+            theme.caption(
                 "There is no other yet. Runs that you train, embeddings that you bring, and run folders put into"
                 f" {paths.runs_folder()} are listed here."
             )
@@ -199,7 +199,7 @@ def _ways(shown: str | None) -> None:
 
 def _bring() -> None:
     st.markdown("**Bring your own data**")
-    theme.quiet(
+    theme.caption(
         "Embeddings of any model, to explore or to train a head on: npz or parquet with vectors and labels; npy with"
         " NAME_labels.npy beside it, by its path. Images: a zip with a sub-folder for each class. Nothing leaves this"
         " machine."
@@ -216,7 +216,7 @@ def _bring() -> None:
             level = theme.class_level("upload-level") if uploads.has_folders(source) else None
             _offer(_look_at(source, level) if file is None else _look_at_upload(file, level))
     except InputError as error:
-        theme.trouble(str(error))
+        theme.error_box(str(error))
     for job in jobs.waiting():
         if job.verb == "snapshot" and not job.alive:
             starting.show(job)  # it did not start: here is why
@@ -231,7 +231,7 @@ def _on_the_way(job: jobs.Job) -> None:
     """Embeddings that are being measured and mapped; once they are, their map is opened."""
     if job.alive:
         starting.show(job)
-        theme.quiet("Their map opens here when it is done. It goes on if you leave the page; Train lists it.")
+        theme.caption("Their map opens here when it is done. It goes on if you leave the page; Train lists it.")
         return
     st.session_state.pop(EXPLORED, None)
     if Run(paths.runs_folder() / job.name).snapshots():
@@ -243,7 +243,7 @@ def _may_be_read(source: str) -> bool:
     """Whether it is on this machine, or a button was pressed that fetches it."""
     fetched = st.session_state.setdefault("fetched", set())
     if source not in fetched and not is_here(DataConfig(name=source)):
-        theme.quiet(f"{source} is not on this machine. Fetching it asks other machines, such as huggingface.co.")
+        theme.caption(f"{source} is not on this machine. Fetching it asks other machines, such as huggingface.co.")
         if not st.button("Fetch it", icon=":material/download:", key="fetch"):
             return False
         fetched.add(source)
@@ -277,7 +277,7 @@ def _offer(brought: uploads.Brought) -> None:
     found = f"{counted(brought.samples, brought.kind)} of {counted(brought.classes, 'classes')}"
     st.markdown(f"{found}, {brought.width} {unit}.")
     if brought.details:
-        theme.quiet(brought.details)
+        theme.caption(brought.details)
     if brought.kind == "images":
         if st.button("Train on them", type="primary"):
             _train_on(brought)
@@ -296,7 +296,7 @@ def _offer(brought: uploads.Brought) -> None:
         ):
             _train_on(brought)
     if brought.why_not:
-        theme.quiet(f"No head can be trained on them. {brought.why_not}")
+        theme.caption(f"No head can be trained on them. {brought.why_not}")
 
 
 def _train_on(brought: uploads.Brought) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app import cached, pictures, place, selection, state, theme
+from app import cached, pictures, selection, state, theme, url_state
 from app.phases import PHASE_WORDS, PHASES
 from app.view import View
 from app.views.timeline.film import Film, film
@@ -20,7 +20,7 @@ from bon_core.runs.run import Run
 
 MOMENT = "moment"  # in the address: the step at which the film rests
 FOLLOWED = 3  # classes that leave a trail if nothing is selected
-MOST_FOLLOWED = 8
+MAX_FOLLOWED = 8
 SHOWN = 32  # pictures of a gallery
 PHASE_NAMES = {"joint": "warm-up", "split": "split", "clustered": "clustered", "conquer": "conquer"}
 
@@ -30,7 +30,7 @@ def main() -> None:
     try:
         recorded = _recorded(view.run.path, _stamp(view.run))
     except InputError as error:
-        theme.trouble(f"{error} The other pages still work.")
+        theme.error_box(f"{error} The other pages still work.")
         return
     if recorded is None:
         brought = view.snapshot.meta["origin"] != "trained"
@@ -43,7 +43,7 @@ def main() -> None:
         return
     view = _of_the_film(view, recorded)
     steps = recorded["steps"]
-    moment = place.number(MOMENT, lambda step: step in steps, fallback=int(steps[-1]), words="moment")
+    moment = url_state.number(MOMENT, lambda step: step in steps, fallback=int(steps[-1]), words="moment")
     wide, side = st.columns([1.5, 1], gap="large")
     with side:
         followed = _followed(view, recorded)
@@ -62,7 +62,7 @@ def main() -> None:
         selection.put(told.picked, mode=told.how, origin="the film")
         st.rerun()
     if told.moment is not None:
-        place.go(MOMENT, told.moment)
+        url_state.go(MOMENT, told.moment)
         st.rerun()
     if len(selection.ids()):
         links.follow(but="timeline")
@@ -92,7 +92,7 @@ def _of_the_film(view: View, recorded: dict[str, np.ndarray]) -> View:
     split = state.SPLIT_NAMES[int(view.snapshot.split[rows[0]])]
     if split == view.split:
         return view
-    theme.quiet(f"The film is of the {split} split: what the training never sees is what it is measured on.")
+    theme.caption(f"The film is of the {split} split: what the training never sees is what it is measured on.")
     return replace(view, split=split)
 
 
@@ -149,7 +149,7 @@ def _followed(view: View, recorded: dict[str, np.ndarray]) -> list[tuple[np.ndar
         np.unique(labels).tolist(),
         default=gathered(recorded["xy"], labels, count=FOLLOWED).tolist(),
         format_func=view.short,
-        max_selections=MOST_FOLLOWED,
+        max_selections=MAX_FOLLOWED,
         disabled=len(selection.ids()) > 0,
         help="The film draws the way of their samples, or that of the selection if there is one.",
         key="followed",
@@ -161,19 +161,19 @@ def _followed(view: View, recorded: dict[str, np.ndarray]) -> list[tuple[np.ndar
     if not len(selection.ids()):
         return [(np.flatnonzero(labels == label), view.short(label)) for label in classes]
     inside = int(np.isin(recorded["ids"], selection.ids()).sum())
-    theme.quiet(f"{theme.count(inside)} of the {theme.count(len(selection.ids()))} selected samples are in the film.")
+    theme.caption(f"{theme.count(inside)} of the {theme.count(len(selection.ids()))} selected samples are in the film.")
     return []
 
 
 def _note(recorded: dict[str, np.ndarray]) -> None:
     count = theme.count(len(recorded["ids"]))
     if str(recorded["projection"]) == "umap":
-        theme.quiet(
+        theme.caption(
             f"{count} held-out samples, {len(recorded['steps'])} moments. Each map is a UMAP that starts from the"
             " next moment's, the last from the Map page's: a sample moves as its neighbours change."
         )
     else:
-        theme.quiet(
+        theme.caption(
             f"{count} held-out samples, {len(recorded['steps'])} moments, as the live maps showed them: by the two"
             " widest axes (PCA), which keep little of the neighbourhoods. Trainings record more by now; train anew for"
             " a film of aligned UMAP maps."
@@ -188,7 +188,7 @@ def _turns(view: View, recorded: dict[str, np.ndarray], at: int) -> None:
     since = max(at - 1, 0)
     st.header(f"Between step {theme.count(steps[since])} and {theme.count(steps[at])}", anchor=False)
     if at == 0:
-        theme.quiet("This is the first moment. Step on to see who turns right and who wrong.")
+        theme.caption("This is the first moment. Step on to see who turns right and who wrong.")
         return
     for column, right in zip(st.columns(2, gap="medium"), (True, False), strict=True):
         title = "Turned right" if right else "Turned wrong"

@@ -24,9 +24,9 @@ STATES = {
     "interrupted": "interrupted",
 }
 LOG_LINES = 40
-MOST_POINTS = 400  # of a curve; more cannot be seen
+MAX_POINTS = 400  # of a curve; more cannot be seen
 CSS = """
-.curves {display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 10px 26px}
+.curves {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 190px), 1fr)); gap: 10px 26px}
 .curves .panel {min-width: 0}
 .curves .wide {grid-column: 1 / -1}
 .curves b {font-weight: 620}
@@ -50,13 +50,13 @@ def follow(run: Run, status: Status) -> None:
     try:
         events = cached.events(run)
     except InputError as error:
-        theme.trouble(str(error))
+        theme.error_box(str(error))
         return
     steps = [event for event in events if event["kind"] == "step" and event.get("phase") in PHASES]
     evaluations = [event for event in events if event["kind"] == "evaluation"]
     if not steps:
         if status.state in ("queued", "running"):
-            theme.quiet("The curves begin with the first steps.")
+            theme.caption("The curves begin with the first steps.")
         _log(run)
         return
     _figures(steps, evaluations)
@@ -71,7 +71,7 @@ def follow(run: Run, status: Status) -> None:
             _live_map(preview)
     board(f'<div class="curves">{_mining(steps)}</div>', key="live-mining", css=CSS + PLOT)
     for event in [event for event in events if event["kind"] == "warning" and event.get("text")][-2:]:
-        theme.quiet(f"Step {event['step']}: {event['text']}")
+        theme.caption(f"Step {event['step']}: {event['text']}")
     _log(run)
 
 
@@ -80,7 +80,7 @@ def _log(run: Run) -> None:
     try:
         lines = run.logged()[:-LOG_LINES:-1]
     except InputError as error:
-        theme.quiet(str(error))
+        theme.caption(str(error))
         return
     if lines:
         with st.expander("Log"):
@@ -107,7 +107,7 @@ def _progress(status: Status) -> None:
     if status.state == "running" and status.seconds_left is not None:
         words += f" · {theme.duration(status.seconds_left)} left"
     if status.state in ("failed", "interrupted"):
-        theme.trouble(on_the_page(status.message) or "The training ended without a word.")
+        theme.error_box(on_the_page(status.message) or "The training ended without a word.")
     elif status.message:
         words += f" · {on_the_page(status.message)}"
     if status.state != "finished":
@@ -163,7 +163,7 @@ def _recall(evaluations: list[dict], steps: list[dict]) -> str:
 
 def _curve(steps: list[dict], name: str, words: str) -> str:
     """One measure of the steps over the epochs, as HTML; nothing where it was not measured."""
-    points = _points(thinned(steps, MOST_POINTS), name)
+    points = _points(thinned(steps, MAX_POINTS), name)
     if not len(points):
         return ""
     drawn = plot(

@@ -170,7 +170,7 @@ def _making_a_map(run: Run, status: Status) -> None:
             st.progress(share, text=f"Making its map of step {theme.count(status.step)}: {stage} …")
             st.button("Cancel", key="cancel-map", type="tertiary", on_click=starting.cancel, args=(job,))
     elif not job.ended_well and status.step not in run.snapshots():
-        theme.trouble(f"Its map was not made. {job.last_words or 'The process ended without a word.'}")
+        theme.error_box(f"Its map was not made. {job.last_words or 'The process ended without a word.'}")
 
 
 def _stage(run: Run, *, since: float) -> tuple[str, float]:
@@ -191,7 +191,7 @@ def _rename(run: Run) -> None:
             try:
                 _give_name(run, name)
             except InputError as error:
-                theme.trouble(str(error))
+                theme.error_box(str(error))
             else:
                 st.rerun()
 
@@ -303,7 +303,7 @@ def _all(found: list[Run], states: dict[str, Status]) -> None:
                 measure: st.column_config.NumberColumn(format="%.1f %%") for measure in ("Recall@1", "MAP@R")
             },
         )
-        theme.quiet("Held-out Recall@1 and MAP@R. Choose a row to look at the run above; click a heading to sort.")
+        theme.caption("Held-out Recall@1 and MAP@R. Choose a row to look at the run above; click a heading to sort.")
     picked = event["selection"]["rows"]
     if picked and picked[0] < len(found) and st.session_state.get("run-picked") != (name := found[picked[0]].name):
         st.session_state["run-picked"] = st.session_state[WATCHED] = name

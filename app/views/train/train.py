@@ -33,7 +33,7 @@ GUESSED_STEP_MS = {  # of 128 samples on two cores, before anything was measured
     "linear": 6.0,
     "mlp": 8.0,
 }
-MOST_EPOCHS = 100  # of a head on vectors, whatever the minutes
+MAX_EPOCHS = 100  # of a head on vectors, whatever the minutes
 BACKBONE_HELP = {
     "images": "efficientnet-lite0 is for photographs",
     "vectors": "linear: one layer over your vectors; mlp: a perceptron beside them, which overfits few classes",
@@ -251,20 +251,20 @@ def _length(data: str, brought: TrainingPart | None, minutes: float, more: dict[
     """The option that says how long to train, and a sentence on what fits into that."""
     budget = {"--minutes": f"{minutes:g}"}
     if brought is None:
-        theme.quiet("How long an epoch takes is known once the data is.")
+        theme.caption("How long an epoch takes is known once the data is.")
         return budget
     step_ms, measured = _step_ms(data, str(more["--backbone"]))
     steps = max(brought.samples // (int(more["--classes"]) * int(more["--images"])), 1)
     fit = max(minutes * 60_000 / (step_ms * steps), 0.1)
     source = f"as {measured} took" if measured else "a guess until a first run has been measured here"
-    enough = brought.kind == "vectors" and fit > MOST_EPOCHS
-    theme.quiet(
-        f"At most {min(fit, MOST_EPOCHS) if enough else fit:.3g} epochs of {theme.count(steps)} steps over"
+    enough = brought.kind == "vectors" and fit > MAX_EPOCHS
+    theme.caption(
+        f"At most {min(fit, MAX_EPOCHS) if enough else fit:.3g} epochs of {theme.count(steps)} steps over"
         f" {theme.count(brought.samples)} {brought.kind}, at {step_ms:.0f} ms a step ({source}), less what evaluating"
         " and mapping take. "
         + ("More would only overfit." if enough else "The run measures itself and keeps to the minutes.")
     )
-    return {"--epochs": f"{MOST_EPOCHS}"} if enough else budget
+    return {"--epochs": f"{MAX_EPOCHS}"} if enough else budget
 
 
 def _has_folders(data: str) -> bool:
@@ -281,17 +281,17 @@ def _brought(data: str, level: int | None) -> TrainingPart | None:
     if not data:
         return None
     if data not in st.session_state.get("train-fetched", ()) and not is_here(DataConfig(name=data)):
-        theme.quiet(f"{data} is not on this machine; a training that is started fetches it.")
+        theme.caption(f"{data} is not on this machine; a training that is started fetches it.")
         if not st.button("Fetch it now", icon=":material/download:", key="train-fetch"):
             return None
         st.session_state["train-fetched"] = {*st.session_state.get("train-fetched", ()), data}
     try:
         found = _training_part(data, level)
     except InputError as error:
-        theme.trouble(str(error))
+        theme.error_box(str(error))
         return None
     if data not in NAMED_SETS:
-        theme.quiet(found.told)
+        theme.caption(found.told)
     return found
 
 
@@ -327,7 +327,7 @@ def _start(name: str, options: dict[str, object]) -> None:
             raise InputError(f"There is already a run named {name}; choose another name.")
         jobs.start(name, ["train", *_words(options), "--run", name, "--queue"])
     except InputError as error:
-        theme.trouble(str(error))
+        theme.error_box(str(error))
         return
     address.forget("train-name")
     starting.look_at_start(name)

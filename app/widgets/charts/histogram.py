@@ -25,7 +25,7 @@ def histogram(
     title: str,
     ticks: Sequence[float],
     above: float | None = None,
-    lit: Sequence[int] = (),
+    highlighted: Sequence[int] = (),
     words: Sequence[str] | None = None,
     height: int = 110,
 ) -> int | None:
@@ -38,7 +38,7 @@ def histogram(
     title : what is counted; it stands below
     ticks : values that are named on the axis
     above : bins from here on are vermilion
-    lit : bins that are vermilion too
+    highlighted : bins that are vermilion too
     words : what is said of each bin; by default its edges and count
     height : px of the highest bar
 
@@ -49,7 +49,7 @@ def histogram(
     low, high, highest = float(edges[0]), float(edges[-1]), max(int(counts.max()), 1)
     bars = []
     for number, (count, start, end) in enumerate(zip(counts.tolist(), edges[:-1], edges[1:], strict=True)):
-        bright = number in lit or (above is not None and (start + end) / 2 > above)
+        bright = number in highlighted or (above is not None and (start + end) / 2 > above)
         shade = theme.VERMILION if bright else theme.BLUE
         told = text(words[number] if words else f"{start:.2f} to {end:.2f}: {theme.count(count)}")
         bar = f'<i style="height:{100 * count / highest:.1f}%;background:{shade}"></i>' if count else ""

@@ -10,7 +10,7 @@ from app.view import View
 from bon_core.mining.codes import bits_of
 
 STEPS = 24  # of a continuous colour
-MOST_NAMED = 24  # categories that get a colour and a legend of their own: the hues, then darker, then lighter ones
+MAX_NAMED = 24  # categories that get a colour and a legend of their own: the hues, then darker, then lighter ones
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Colouring:
                 [(colour, name, text) for (colour, name, _), text in zip(self.entries, self.counts(among), strict=True)]
             )
         else:
-            theme.quiet(self.note)
+            theme.caption(self.note)
 
     def counts(self, among: np.ndarray | None = None) -> list[str]:
         """For each entry of the legend how many there are: "12 / 340" where `among` holds points, else "340"."""
@@ -78,7 +78,7 @@ def colouring(view: View, name: str | None = None, *, bit: int = 0) -> Colouring
         return _categories(word, clusters, [f"{word} {k}" for k in range(clusters.max(initial=0) + 1)])
     if name == "class":
         labels = np.asarray(snapshot.labels)[rows]
-        few = len(snapshot.class_names) <= MOST_NAMED
+        few = len(snapshot.class_names) <= MAX_NAMED
         return _categories(name, labels, snapshot.class_names) if few else _repeating(name, labels, "classes")
     if name == "bucket":
         return _repeating("bucket", np.asarray(snapshot.codes)[rows], "buckets")
@@ -101,7 +101,7 @@ def colouring(view: View, name: str | None = None, *, bit: int = 0) -> Colouring
     codes = np.asarray(codes)[rows]
     if name in snapshot.numbers and len(names) > len(theme.HUES):
         return _ramp(name, snapshot.numbers[name][rows])
-    if len(names) <= MOST_NAMED:
+    if len(names) <= MAX_NAMED:
         return _categories(name, codes, names)
     return _repeating(name, codes, f"values of {name}")
 
@@ -114,7 +114,7 @@ def _categories(title: str, values: np.ndarray, names: list[str], colours: tuple
 
 
 def _distinct(count: int) -> tuple[str, ...]:
-    """A colour for each of up to MOST_NAMED categories."""
+    """A colour for each of up to MAX_NAMED categories."""
     hues = [*theme.HUES, *(_mixed(hue, 0, 0.45) for hue in theme.HUES), *(_mixed(hue, 255, 0.5) for hue in theme.HUES)]
     return tuple(hues[: max(count, 1)])
 

@@ -1,4 +1,4 @@
-"""A small map to look at: the crowd as one grey picture, a few points lit on top, lines between some of them."""
+"""A small map to look at: the crowd as one grey picture, a few points highlighted on top, lines between some."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from app.widgets.primitives.board import board, text
 SIDE = 300  # px of the picture of the crowd
 MARGIN = 0.03
 EDGE, LINE = 5, 15  # px from the border to an arrow, and between two
-MOST_LIT = 1500
+MAX_HIGHLIGHTED = 1500
 
 CSS = """
 .mini {width: 100%; max-width: 460px; aspect-ratio: 1; border: 1px solid rgba(128,128,128,.2); border-radius: 7px;
@@ -30,7 +30,7 @@ def mini_map(
     view: View,
     *,
     key: str,
-    lit: Sequence[tuple[np.ndarray, str]] = (),
+    highlighted: Sequence[tuple[np.ndarray, str]] = (),
     lines: Iterable[tuple[int, int, str]] = (),
     rings: Sequence[tuple[float, float, str]] = (),
     words: str = "",
@@ -39,7 +39,7 @@ def mini_map(
 
     Parameters
     ----------
-    lit : (positions in the snapshot, CSS colour), drawn in this order
+    highlighted : (positions in the snapshot, CSS colour), drawn in this order
     lines : (position, position, CSS colour)
     rings : (x, y, CSS colour), places of the map that need not be a sample's
     words : said to those who cannot see it
@@ -60,11 +60,11 @@ def mini_map(
             f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{colour}" stroke-width="1.2" stroke-opacity=".8"/>'
         )
     told = [(one, "currentColor", one.words) for one in far]
-    for rows, colour in lit:
+    for rows, colour in highlighted:
         outside = beyond(np.asarray(xy[rows]).reshape(-1, 2), home)
-        told += [(one, colour, f"{one.words}, among those that are lit") for one in outside]
+        told += [(one, colour, f"{one.words}, among those highlighted") for one in outside]
         radius = 3.6 if len(rows) < 60 else 2.4 if len(rows) < 400 else 1.6
-        for row in rows[:MOST_LIT]:
+        for row in rows[:MAX_HIGHLIGHTED]:
             x, y = at(xy[row])
             parts.append(f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{colour}"/>')
     for x, y, colour in rings:

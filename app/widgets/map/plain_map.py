@@ -1,6 +1,6 @@
 """The map for browsers without WebGL 2: a Vega-Lite spec on a canvas, with box, click, zoom and hover.
 
-More than MOST_POINTS are thinned evenly and drawn over a histogram of all. Highlights are a second small layer: a
+More than MAX_POINTS are thinned evenly and drawn over a histogram of all. Highlights are a second small layer: a
 colour condition on all points costs half a second a mouse move. As long as nothing but data changes between two runs of
 the script, the browser keeps zoom and box.
 """
@@ -19,9 +19,9 @@ from app.widgets.map.far import arrows
 from app.widgets.map.webgl_map import LineKind, MapEvent, why_not
 from app.widgets.map.webgl_map.plane import Bounds, beyond, bulk, whole
 
-MOST_POINTS = 20_000
+MAX_POINTS = 20_000
 CELLS = 64  # the histogram over which a larger set is thinned has CELLS x CELLS cells
-MOST_FACES = 400  # thumbnails drawn at once on the map
+MAX_FACES = 400  # thumbnails drawn at once on the map
 FACE = 26  # px of such a thumbnail
 REACH = {"stroke": "black", "strokeOpacity": 0, "strokeWidth": 7}  # unseen, so that small points are easy to hit
 PAN = "[pointerdown[event.shiftKey], window:pointerup] > window:pointermove!"
@@ -99,7 +99,7 @@ def plain_map(
     """Draw the map of the view's split; `point_map` explains the parameters. `marked` is (n,) bool."""
     xy = _xy(view)
     home = bulk(xy)
-    shown = thin(xy, MOST_POINTS, home)
+    shown = thin(xy, MAX_POINTS, home)
     far = beyond(xy, home)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         mode = "New"
@@ -108,7 +108,7 @@ def plain_map(
         everything = bool(far) and st.toggle("All points", key=f"{key}-all", help="; ".join(one.words for one in far))
     window = ((st.session_state.get(key) or {}).get("selection") or {}).get("zoom") or {}  # from the run before
     numbers = np.full(len(shown), -1, np.int16) if dimmed else colour.shade_numbers[shown]
-    drawn = thin(xy, MOST_POINTS, home, among=np.flatnonzero(marked))
+    drawn = thin(xy, MAX_POINTS, home, among=np.flatnonzero(marked))
     datasets = {
         "density": _density(xy if len(shown) < len(xy) else xy[:0], home),
         "crowd": _table(view, shown, numbers),
@@ -127,11 +127,11 @@ def plain_map(
         )
     if not select:
         st.vega_lite_chart(spec, key=key, width="stretch", alt=words)
-        theme.quiet(remark)
+        theme.caption(remark)
         return None
     modes = ["box", "pick", "zoom"] if zoom else ["box", "pick"]
     event = st.vega_lite_chart(spec, key=key, on_select="rerun", selection_mode=modes, width="stretch", alt=words)
-    theme.quiet(remark)
+    theme.caption(remark)
     return _news(view, event["selection"], key, MODES[mode])
 
 
@@ -256,7 +256,7 @@ def _faces(view: View, window: dict) -> pd.DataFrame:
     """Thumbnails to lay over the points, once the zoom is so close that few are in sight."""
     address = pictures.thumb_address(view)
     places = np.flatnonzero(within(_xy(view), window)) if window and address else np.empty(0, np.int64)
-    places = places if len(places) <= MOST_FACES else places[:0]
+    places = places if len(places) <= MAX_FACES else places[:0]
     xy = _xy(view)[places]
     urls = [f"{address}{identity}.png" for identity in view.ids[places]]
     return pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "url": pd.Series(urls, dtype=object)})

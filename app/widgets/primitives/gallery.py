@@ -10,7 +10,7 @@ from app.view import View
 from app.widgets.primitives.board import ARROWS, TILE
 
 SPRITE_COLUMNS = 20
-MOST = 400
+MAX_PICTURES = 400
 BORDERS = {"right": theme.RIGHT, "wrong": theme.WRONG, "query": theme.OLIVE, "": "transparent"}
 
 HTML = """<style class="sheet"></style><div class="grid"></div>"""
@@ -83,7 +83,7 @@ def gallery(
     captions: Sequence[str] | None = None,
     borders: Sequence[str] | None = None,
     size: int = 56,
-    most: int = MOST,
+    most: int = MAX_PICTURES,
 ) -> int | None:
     """Thumbnails that can be clicked; class names on chips for a run without images.
 
@@ -118,7 +118,7 @@ def gallery(
     data = {"sprite": sprite, "columns": columns, "size": size, "items": items}
     clicked = _grid(key=key, data=data, on_clicked_change=_nothing, height="content").clicked
     if len(chosen) > most:
-        theme.quiet(f"{theme.count(most)} of {theme.count(len(chosen))} are shown.")
+        theme.caption(f"{theme.count(most)} of {theme.count(len(chosen))} are shown.")
     return None if clicked is None else int(clicked)
 
 

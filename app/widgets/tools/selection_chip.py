@@ -57,7 +57,7 @@ def _inside(view: View, other: int, gone: int) -> None:
     try:
         sets = selection.named(view.run)
     except InputError as error:
-        theme.trouble(str(error))
+        theme.error_box(str(error))
         return
     _name(view)
     for number, found in enumerate(sets.values()):
@@ -69,13 +69,13 @@ def _inside(view: View, other: int, gone: int) -> None:
 def _what_is_selected(view: View, other: int, gone: int) -> None:
     chosen = selection.now()
     if not len(chosen.ids):
-        theme.quiet("Nothing is selected. Draw on the map, or choose a bucket, a class, a learner or a set below.")
+        theme.caption("Nothing is selected. Draw on the map, or choose a bucket, a class, a learner or a set below.")
         return
-    theme.quiet(chosen.origin)
+    theme.caption(chosen.origin)
     told = [f"{theme.count(len(view.selected))} in the {view.split} split"]
     told += [f"{theme.count(other)} in other splits"] if other else []
     told += [f"{theme.count(gone)} not in this snapshot"] if gone else []
-    theme.quiet(f"{counted(len(chosen.ids), 'samples')}: {', '.join(told)}.")
+    theme.caption(f"{counted(len(chosen.ids), 'samples')}: {', '.join(told)}.")
     with st.container(horizontal=True, gap="small"):
         if st.button("Invert", key="selection-invert", help="Select the rest of the split instead"):
             _change(lambda: selection.put(np.setdiff1d(view.ids, chosen.ids), origin=f"not ({chosen.origin})"))
@@ -102,7 +102,7 @@ def _name(view: View) -> None:
 def _set_row(view: View, number: int, found: Selection) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall", wrap=False):
         with st.container(width="stretch"):
-            theme.quiet(f"{found.origin} · {theme.count(len(found.ids))}")
+            theme.caption(f"{found.origin} · {theme.count(len(found.ids))}")
         for mode, sign in SIGNS.items():
             rule = found.rule if mode == "new" else ""
             if st.button(sign, key=f"selection-{mode}-{number}", help=WORDS[mode]):
@@ -115,7 +115,7 @@ def _set_row(view: View, number: int, found: Selection) -> None:
 
 def _algebra(sets: dict[str, Selection]) -> None:
     """Two sets and what to do with them; the outcome is counted before it is selected."""
-    theme.quiet("Combine two sets")
+    theme.caption("Combine two sets")
     operands = {HERE: selection.now(), **sets}
     names = list(operands)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
@@ -143,6 +143,6 @@ def _change(action: Callable[[], None]) -> None:
     try:
         action()
     except InputError as error:
-        theme.trouble(str(error))
+        theme.error_box(str(error))
     else:
         st.rerun(scope="app")

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app import cached, place, theme
+from app import cached, theme, url_state
 from app.view import View
 from app.views.learn import lessons, wall
 from app.views.learn.lessons import Negatives, Question, Study
@@ -48,7 +48,7 @@ def chosen(view: View) -> int:
         row = view.row_of(identity)
         return row is not None and bool(pool.size[pool.label[row]] > 1)
 
-    return view.row_of(place.number("anchor", possible, fallback=int(view.ids[fallback]), words="anchor"))
+    return view.row_of(url_state.number("anchor", possible, fallback=int(view.ids[fallback]), words="anchor"))
 
 
 def show(view: View, anchor: int, found: Negatives, told: bool) -> None:
@@ -62,18 +62,18 @@ def show(view: View, anchor: int, found: Negatives, told: bool) -> None:
                 ]
             )
         else:
-            theme.quiet("Which of them violate the margin?")
+            theme.caption("Which of them violate the margin?")
         st.button("Another anchor", key="another", icon=":material/casino:", on_click=_another, args=(view,))
     picked = wall.wall(view, anchor, found, told=told, key="wall")
     if picked is not None:
-        place.go("anchor", picked)
+        url_state.go("anchor", picked)
         st.rerun()
 
 
 def _another(view: View) -> None:
     pool = pool_of(view)
     able = np.flatnonzero(pool.size[pool.label] > 1)
-    place.go("anchor", int(view.ids[np.random.default_rng().choice(able)]))
+    url_state.go("anchor", int(view.ids[np.random.default_rng().choice(able)]))
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

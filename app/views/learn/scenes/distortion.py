@@ -5,7 +5,7 @@ import html
 import numpy as np
 import streamlit as st
 
-from app import cached, figures, place, state, theme
+from app import cached, figures, state, theme, url_state
 from app.view import View
 from app.views.learn import lessons
 from app.views.learn.lessons import Question
@@ -27,7 +27,7 @@ def make(view: View) -> Lesson | Missing:
     points, apart = _torn(view, cached.stamp(view))
     share = figures.map_trust(view)
     torn = int(view.ids[points[np.argmax(apart)]])
-    identity = place.number("point", lambda value: view.row_of(value) is not None, fallback=torn, words="point")
+    identity = url_state.number("point", lambda value: view.row_of(value) is not None, fallback=torn, words="point")
     row = view.row_of(identity)
     width = view.snapshot.vectors.shape[1]
     return Lesson(
@@ -48,8 +48,8 @@ def make(view: View) -> Lesson | Missing:
             lessons.map_moral(share),
         ),
         takeaway="Let the map raise the question; let the distances in the full space answer it.",
-        exhibit=lambda told: _point(view, row, torn, told),
-        door=("Open this point on the map", "map", lambda: {"at": identity, "colour": state.COLOURS["trust"]}),
+        demo=lambda told: _point(view, row, torn, told),
+        link=("Open this point on the map", "map", lambda: {"at": identity, "colour": state.COLOURS["trust"]}),
     )
 
 
@@ -66,12 +66,14 @@ def _point(view: View, row: int, torn: int, told: bool) -> None:
     with left:
         lines = [(here, int(other), theme.CONTEXT) for other in np.setdiff1d(near, true)] if told else []
         lines += [(here, int(other), shade[bool(own)]) for other, own in zip(true, same, strict=True)] if told else []
-        lit = [(near, theme.CONTEXT)] + [(true[same == own], shade[own]) for own in (True, False)] if told else []
+        highlighted = (
+            [(near, theme.CONTEXT)] + [(true[same == own], shade[own]) for own in (True, False)] if told else []
+        )
         mini_map(
             view,
             key="lesson-map",
             lines=lines,
-            lit=[*lit, (np.array([here]), theme.OLIVE)],
+            highlighted=[*highlighted, (np.array([here]), theme.OLIVE)],
             rings=[(float(snapshot.xy[here][0]), float(snapshot.xy[here][1]), theme.OLIVE)],
             words=f"Where {view.class_name(here)} lies on the map, with lines to its true neighbours"
             if told
@@ -79,7 +81,7 @@ def _point(view: View, row: int, torn: int, told: bool) -> None:
         )
         with st.container(horizontal=True, gap="small"):
             st.button("Another", key="point-another", icon=":material/casino:", on_click=_another_point, args=(view,))
-            st.button("One torn apart", key="point-torn", on_click=place.go, args=("point", torn))
+            st.button("One torn apart", key="point-torn", on_click=url_state.go, args=("point", torn))
     with right:
         with st.container(horizontal=True, gap="small", vertical_alignment="center", wrap=False):
             gallery(view, snapshot.ids[[here]], key="lesson-point", size=56, borders=["query"])
@@ -96,12 +98,12 @@ def _point(view: View, row: int, torn: int, told: bool) -> None:
             clicked = clicked if clicked is not None else other
         theme.legend([(theme.RIGHT, "same class", ""), (theme.WRONG, "another", "")])
     if clicked is not None:
-        place.go("point", clicked)
+        url_state.go("point", clicked)
         st.rerun()
 
 
 def _another_point(view: View) -> None:
-    place.go("point", int(np.random.default_rng().choice(view.ids)))
+    url_state.go("point", int(np.random.default_rng().choice(view.ids)))
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -39,7 +39,7 @@ def make(view: View) -> Lesson | Missing:
     slices = figures.slices(view)
     count = snapshot.learners
 
-    def exhibit(told: bool) -> None:
+    def demo(told: bool) -> None:
         rungs = [
             ("of all negatives", anywhere, theme.CONTEXT),
             ("of those in its cluster", inside, theme.BLUE),
@@ -68,8 +68,8 @@ def make(view: View) -> Lesson | Missing:
             "" if slices is None else _joined(slices),
         ),
         takeaway=lessons.cluster_moral(times, None if slices is None else slices.gain),
-        exhibit=exhibit,
-        door=("See what each learner looks after", "clusters", dict),
+        demo=demo,
+        link=("See what each learner looks after", "clusters", dict),
     )
 
 

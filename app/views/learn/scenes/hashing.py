@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app import place, theme
+from app import theme, url_state
 from app.view import View
 from app.views.learn import ladder, lessons
 from app.views.learn.lessons import Question
@@ -29,7 +29,7 @@ def make(view: View) -> Lesson | Missing:
     bits = view.snapshot.bits
     code = int(pool_of(view).codes[anchor])
 
-    def exhibit(told: bool) -> None:
+    def demo(told: bool) -> None:
         rungs = [("of all negatives", anywhere, theme.CONTEXT), ("of those in its bucket", near, theme.VERMILION)]
         ladder.ladder(rungs, hidden=() if told else (1,), key="ladder")
         _bucket(view, anchor, code, told)
@@ -55,14 +55,14 @@ def make(view: View) -> Lesson | Missing:
             f"An anchor's bucket holds {theme.count(looked)} of the {theme.count(everybody)} pictures on average.",
         ),
         takeaway=lessons.bucket_moral(near, anywhere),
-        exhibit=exhibit,
-        door=("Open this bucket", "buckets", lambda: {"bucket": code ^ _flipped(view)}),
+        demo=demo,
+        link=("Open this bucket", "buckets", lambda: {"bucket": code ^ _flipped(view)}),
     )
 
 
 def _flipped(view: View) -> int:
     """Which bits of the anchor's code were flipped, as a number."""
-    return place.number("flip", lambda value: 0 <= value < 1 << view.snapshot.bits, fallback=0, words="bits")
+    return url_state.number("flip", lambda value: 0 <= value < 1 << view.snapshot.bits, fallback=0, words="bits")
 
 
 def _bucket(view: View, anchor: int, own: int, told: bool) -> None:
@@ -70,14 +70,14 @@ def _bucket(view: View, anchor: int, own: int, told: bool) -> None:
     codes, sizes = np.unique(pool.codes, return_counts=True)
     visited = bit_strip(code, view.snapshot.bits, dict(zip(codes.tolist(), sizes.tolist(), strict=True)), key="code")
     if visited is not None:
-        place.go("flip", own ^ visited)
+        url_state.go("flip", own ^ visited)
         st.rerun()
     away = (code ^ own).bit_count()
     where = "the anchor's own" if not away else f"{away} bit{'s' if away > 1 else ''} away from the anchor's"
     found = lessons.bucket_of(pool, anchor, code, anchors.own_margin(view))
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
-        theme.quiet(f"Bucket {code:#x}, {where}, holds {theme.count(len(found.row))} negatives.")
+        theme.caption(f"Bucket {code:#x}, {where}, holds {theme.count(len(found.row))} negatives.")
         if away:
-            st.button("Back to its own", key="own-bucket", type="tertiary", on_click=place.go, args=("flip", 0))
+            st.button("Back to its own", key="own-bucket", type="tertiary", on_click=url_state.go, args=("flip", 0))
     with st.container(key="bucket-wall"):
         anchors.show(view, anchor, found, told)

@@ -1,4 +1,4 @@
-"""What a scene of Learn consists of: a story, a question and its true answer, an exhibit, a door to a real page."""
+"""What a scene of Learn consists of: a story, a question and its true answer, an demo, a link to a real page."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ class Lesson:
     value : the true answer to the question
     figure, told : the answer as a large figure, and in words, again with some more
     takeaway : one sentence to keep
-    exhibit : draws the interactive part; it is told whether the answer may be seen
-    door : words on the button to the real page, the page, and how it shall stand there
+    demo : draws the interactive part; it is told whether the answer may be seen
+    link : words on the button to the real page, the page, and how it shall stand there
     """
 
     story: tuple[str, str]
@@ -25,8 +25,8 @@ class Lesson:
     figure: str
     told: tuple[str, str]
     takeaway: str
-    exhibit: Callable[[bool], None]
-    door: tuple[str, str, Callable[[], dict[str, Any]]]
+    demo: Callable[[bool], None]
+    link: tuple[str, str, Callable[[], dict[str, Any]]]
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,8 @@ def make(view: View) -> Lesson | Missing:
             f" {theme.count(late.first)} to {theme.count(late.last)}.",
         ),
         takeaway="A margin is a demand: the larger it is, the more triplets violate it.",
-        exhibit=lambda told: _bench(view, late, own, told),
-        door=(
+        demo=lambda told: _bench(view, late, own, told),
+        link=(
             "Drag it on Mined negatives",
             "negatives",
             lambda: {"show": "Drag the margin"},

@@ -36,10 +36,10 @@ def make(view: View) -> Lesson | Missing:
             f"The run's own loss decides what they cost. {ASKS[view.run.config.training.loss]}",
         ),
         takeaway=lessons.random_moral(float(found.anywhere.mean())),
-        exhibit=lambda told: anchors.show(
+        demo=lambda told: anchors.show(
             view, anchor, lessons.random_batch(pool, anchor, view.run.config.mining, anchors.own_margin(view)), told
         ),
-        door=(
+        link=(
             "Try other miners on this anchor",
             "negatives",
             lambda: {"show": "Miners side by side", "anchor": int(view.ids[anchor])},

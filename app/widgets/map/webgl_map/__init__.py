@@ -35,7 +35,7 @@ from app.widgets.map.webgl_map.buffers import Buffer
 from app.widgets.map.webgl_map.labels import class_labels
 from app.widgets.map.webgl_map.plane import Bounds, Frame, bulk, inside, quantised
 
-MOST_VERTICES = 4000  # of a polygon
+MAX_VERTICES = 4000  # of a polygon
 MISSING = "no-webgl"  # in the session of a browser that cannot draw the map: what it said
 NO_WEBGL = "no WebGL 2"  # what front/scene.js says where there is none
 UNFETCHED = "fetched: "  # begins what it says where the front end did not come
@@ -279,7 +279,7 @@ def _event(pick: str | None, area: dict[str, Any] | None, views: Sequence[MapVie
         return None
     number = shown.index(area["of"])
     layout = views[number].layout
-    polygon = np.array(area["polygon"], np.float64).reshape(-1, 2)[:MOST_VERTICES]
+    polygon = np.array(area["polygon"], np.float64).reshape(-1, 2)[:MAX_VERTICES]
     ids = np.sort(np.asarray(layout.samples.ids)[inside(layout.places, layout.frame.steps(polygon))])
     return MapEvent("area", ids, area["mode"], number, polygon)
 

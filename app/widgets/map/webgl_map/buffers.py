@@ -1,7 +1,7 @@
 """Arrays on their way to the browser. Each is kept under the hash of its content: GET /points/HASH.
 
 An address never means anything else, so a browser may keep what it fetched for ever, and nobody can ask for anything
-that a page has not put here. What was used least recently goes once MOST_BYTES are kept; the next run of a page that
+that a page has not put here. What was used least recently goes once MAX_BYTES are kept; the next run of a page that
 needs it puts it back.
 """
 
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-MOST_BYTES = 256 << 20
+MAX_BYTES = 256 << 20
 
 _kept: OrderedDict[str, bytes] = OrderedDict()
 _lock = Lock()
@@ -33,7 +33,7 @@ class Buffer:
             _kept[self.name] = self.content
             _kept.move_to_end(self.name)
             size = sum(map(len, _kept.values()))
-            while size > MOST_BYTES and len(_kept) > 1:
+            while size > MAX_BYTES and len(_kept) > 1:
                 size -= len(_kept.popitem(last=False)[1])
         return f"points/{self.name}"
 

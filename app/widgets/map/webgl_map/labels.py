@@ -7,7 +7,7 @@ import numpy as np
 from app.names import shortened
 from app.widgets.map.webgl_map.plane import Bounds
 
-MOST = 1200  # names that travel
+MAX_NAMES = 1200  # names that travel
 WIDEST = 24  # columns of a name on the map; a longer one is cut, and whole where the mouse is
 CELLS = 24  # an axis of the part that the map opens on; a cell is about as large as a name
 FARTHEST = 1 << 19  # cells from there; beyond that all count as one
@@ -16,7 +16,7 @@ Label = tuple[str, float, float, str]
 
 
 def class_labels(xy: np.ndarray, labels: np.ndarray, names: Sequence[str], home: Bounds) -> list[Label]:
-    """(name as it is drawn, x, y, whole name) of up to MOST classes, those with the largest crowds first.
+    """(name as it is drawn, x, y, whole name) of up to MAX_NAMES classes, those with the largest crowds first.
 
     A name stands in the cell of a grid that holds most points of its class, at the mean of those: never between two
     crowds, where none of the class is.
@@ -33,7 +33,7 @@ def class_labels(xy: np.ndarray, labels: np.ndarray, names: Sequence[str], home:
     classes = held // (4 * FARTHEST**2)
     largest_first = np.argsort(-sizes, kind="stable")
     _, firsts = np.unique(classes[largest_first], return_index=True)
-    best = largest_first[np.sort(firsts)][:MOST]
+    best = largest_first[np.sort(firsts)][:MAX_NAMES]
     whole = [str(names[classes[k]]) for k in best]
     drawn = shortened(whole, WIDEST)
     return [

@@ -6,7 +6,7 @@ import numpy as np
 
 STEPS = 65535  # of an axis in two bytes
 LEFT_OUT = ((0.005, 1.5), (0.02, 3.0), (0.05, 6.0))  # (share of the points at most, times that the rest grows at least)
-ROOM = 0.25  # of the bulk's extent, on each side, within which points still belong to it
+REACH_SHARE = 0.25  # of the bulk's extent, on each side, within which points still belong to it
 ENOUGH = 50_000  # points from which the core is found
 TINY = 1e-6  # extent of a map that has none
 
@@ -101,7 +101,7 @@ def beyond(xy: np.ndarray, shown: Bounds) -> list[Beyond]:
 def _with_what_is_near(xy: np.ndarray, core: Bounds) -> Bounds:
     """The box of the points in a core and of those near it, those near them, and so on."""
     held = -1
-    while held < (now := np.count_nonzero(inner := core.grown(ROOM).holds(xy))):
+    while held < (now := np.count_nonzero(inner := core.grown(REACH_SHARE).holds(xy))):
         held, core = now, whole(xy[inner])
     return core
 

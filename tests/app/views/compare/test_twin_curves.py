@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from app.views.compare.twin_curves import MEASURES, MOST_STEPS, _curve, _panel, twin_curves
+from app.views.compare.twin_curves import MAX_STEPS, MEASURES, _curve, _panel, twin_curves
 
 
 def test_a_curve_is_thinned_and_its_last_point_stays(tiny_run):
@@ -15,7 +15,7 @@ def test_a_curve_is_thinned_and_its_last_point_stays(tiny_run):
     with (tiny_run.path / "events.jsonl").open("a", encoding="utf-8") as events:
         events.writelines(line.replace('"step": 0', f'"step": {step}') + "\n" for step in range(41, 2000))
     thinned = _curve(tiny_run, measure, "step")
-    assert len(thinned) <= 1.3 * MOST_STEPS and thinned[-1, 0] == 1999 and (np.diff(thinned[:, 0]) > 0).all()
+    assert len(thinned) <= 1.3 * MAX_STEPS and thinned[-1, 0] == 1999 and (np.diff(thinned[:, 0]) > 0).all()
 
 
 def test_a_panel_spans_its_curves_and_says_what_is_not_recorded():

@@ -58,10 +58,10 @@ def test_a_wall_hides_who_violates_the_margin_until_it_is_told(view, drawn):
 
 
 def test_more_pictures_are_smaller_ones_and_too_many_are_counted(view, drawn):
-    for count in (4, 100, wall.MOST + 12):
+    for count in (4, 100, wall.MAX_PICTURES + 12):
         wall.wall(view, 0, negatives(view, count), told=True, key="wall")
     few, many, most = (float(re.search(r"--share:([\d.]+)", html)[1]) for html in drawn)
-    assert few == 0.5 and many == 0.1 and most == pytest.approx(1 / np.sqrt(wall.MOST), abs=1e-3)
+    assert few == 0.5 and many == 0.1 and most == pytest.approx(1 / np.sqrt(wall.MAX_PICTURES), abs=1e-3)
     assert "and 12 more" in drawn[2] and "more</div>" not in drawn[1]
 
 

@@ -188,7 +188,7 @@ def test_a_flipped_bit_opens_the_bucket_next_door(visit, recorded):
 def test_the_door_opens_the_real_page_at_the_same_state(visit, recorded, scene):
     app = visit("learn", scene=scene, split="train", margin="0.35")
     here = {name: at(app, name) for name in ("anchor", "point", "flip") if name in app.query_params}
-    press(app, "door")
+    press(app, "learn-link")
     assert not app.exception
     assert app.selectbox(key="split").value == "train"
     page = {"margin": "Mined negatives", "random": "Mined negatives", "hashing": "Hash buckets", "map": "Map"}

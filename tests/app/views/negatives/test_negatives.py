@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 import torch
 
-from app import kept, selection
+from app import selection, sidecar
 from app.view import View
 from app.views.negatives import replay
 from app.views.negatives.replay import VIOLATING
@@ -191,7 +191,7 @@ def test_verdicts_outlive_the_session(visit, recorded):
 
 
 def test_damaged_verdicts_are_said(visit, recorded):
-    kept.path_of(recorded, "verdicts").write_text('{"3": "nonsense"}')
+    sidecar.path_of(recorded, "verdicts").write_text('{"3": "nonsense"}')
     assert "holds something that is no verdict" in words(suspects(visit("negatives")))
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from app.widgets.map import mini_map as module
-from app.widgets.map.mini_map import MARGIN, MOST_LIT, SIDE, mini_map
+from app.widgets.map.mini_map import MARGIN, MAX_HIGHLIGHTED, SIDE, mini_map
 
 
 def test_the_extremes_of_the_split_lie_a_margin_from_the_edges(view, drawn):
     xy = np.asarray(view.snapshot.xy)[view.rows]
     ends = [view.rows[xy[:, 0].argmin()], view.rows[xy[:, 0].argmax()], view.rows[xy[:, 1].argmax()]]
-    mini_map(view, key="m", lit=[(np.array([row]), "#123456") for row in ends])
+    mini_map(view, key="m", highlighted=[(np.array([row]), "#123456") for row in ends])
     places = [(float(x), float(y)) for x, y in re.findall(r'cx="([-\d.]+)" cy="([-\d.]+)"', drawn[0])]
     near, far = SIDE * MARGIN / (1 + 2 * MARGIN), SIDE * (1 + MARGIN) / (1 + 2 * MARGIN)
     assert places[0][0] == pytest.approx(near, abs=0.1) and places[1][0] == pytest.approx(far, abs=0.1)
@@ -23,7 +23,11 @@ def test_lines_join_their_ends_and_rings_lie_anywhere(view, drawn):
     one, other = view.rows[:2]
     x, y = np.asarray(view.snapshot.xy)[one].tolist()
     mini_map(
-        view, key="m", lit=[(np.array([one, other]), "red")], lines=[(one, other, "blue")], rings=[(x, y, "green")]
+        view,
+        key="m",
+        highlighted=[(np.array([one, other]), "red")],
+        lines=[(one, other, "blue")],
+        rings=[(x, y, "green")],
     )
     dots = re.findall(r'<circle cx="([-\d.]+)" cy="([-\d.]+)"', drawn[0])
     line = re.search(r'x1="([-\d.]+)" y1="([-\d.]+)" x2="([-\d.]+)" y2="([-\d.]+)"', drawn[0]).groups()
@@ -32,8 +36,8 @@ def test_lines_join_their_ends_and_rings_lie_anywhere(view, drawn):
 
 
 def test_no_more_than_can_be_told_apart_are_lit(view, drawn):
-    mini_map(view, key="m", lit=[(np.repeat(view.rows, 100), "red")])
-    assert drawn[0].count("<circle") == MOST_LIT
+    mini_map(view, key="m", highlighted=[(np.repeat(view.rows, 100), "red")])
+    assert drawn[0].count("<circle") == MAX_HIGHLIGHTED
 
 
 def test_the_crowd_is_one_picture_that_covers_the_points(view):

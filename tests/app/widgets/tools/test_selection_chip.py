@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from app import kept, selection
+from app import selection, sidecar
 from tests.app.records import words
 
 SIX, SEVEN = 6, 7  # classes of the test split
@@ -48,7 +48,7 @@ def test_the_chip_counts_the_split_and_what_is_selected_elsewhere(visit, tiny_ru
 
 
 def test_a_named_set_lasts_with_the_run(with_sets, visit, tiny_run):
-    assert list(kept.read(tiny_run, selection.SETS)) == ["six", "both"]
+    assert list(sidecar.read(tiny_run, selection.SETS)) == ["six", "both"]
     app = visit("buckets")
     assert "six · 12" in words(app) and "both · 24" in words(app)
     app.button(key="selection-new-0").click().run()
@@ -77,7 +77,7 @@ def test_two_sets_are_combined_and_counted_before(with_sets, tiny_run):
 
 def test_a_name_is_forgotten(with_sets, tiny_run):
     with_sets.button(key="selection-forget-0").click().run()
-    assert list(kept.read(tiny_run, selection.SETS)) == ["both"]
+    assert list(sidecar.read(tiny_run, selection.SETS)) == ["both"]
 
 
 def test_the_rest_of_the_split_is_selected(visit, tiny_run):
@@ -110,7 +110,7 @@ def test_a_link_to_nothing_says_so_until_something_is_selected(visit, tiny_run, 
 
 @pytest.mark.parametrize("text", ["{", json.dumps({"six": {"ids": "?"}}), json.dumps({"six": 3})])
 def test_damaged_sets_are_said_and_the_rest_works(visit, tiny_run, text):
-    kept.path_of(tiny_run, selection.SETS).write_text(text)
+    sidecar.path_of(tiny_run, selection.SETS).write_text(text)
     app = visit("buckets", sel="class:6")
     assert "remove it" in words(app)
     assert label(app) == "12 / 48"

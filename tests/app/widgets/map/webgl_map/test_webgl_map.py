@@ -151,7 +151,7 @@ def test_the_route_knows_no_address_but_those_handed_out(name):
 
 def test_what_was_used_least_recently_goes_first_and_comes_back_when_asked_for(monkeypatch):
     monkeypatch.setattr(buffers, "_kept", type(buffers._kept)())
-    monkeypatch.setattr(buffers, "MOST_BYTES", 250)
+    monkeypatch.setattr(buffers, "MAX_BYTES", 250)
     old, used, new = (buffers.Buffer(bytes([number]) * 100) for number in range(3))
     for buffer in (old, used, old, used, new):
         address = buffer.address

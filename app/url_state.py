@@ -25,7 +25,7 @@ def number(name: str, possible: Callable[[int], bool], *, fallback: int | None, 
     if value is not None and not possible(value):
         value = None
     if fresh and value is None:
-        theme.trouble(f"The link names the {words} {text}, which is not there; another one is shown.")
+        theme.error_box(f"The link names the {words} {text}, which is not there; another one is shown.")
         address.forget(name)
     elif value is not None and (fresh or address.value(name) is None):
         go(name, value)

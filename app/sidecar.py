@@ -17,7 +17,7 @@ from bon_core.config import InputError
 from bon_core.runs.run import Run
 
 FOLDER = ".kept"
-PATIENCE = 10  # seconds that a change waits for another
+LOCK_TIMEOUT_S = 10  # that a change waits for another
 
 
 def path_of(run: Run, what: str) -> Path:
@@ -56,7 +56,7 @@ def change(run: Run, what: str, update: Callable[[dict[str, Any]], dict[str, Any
         if run.bundled:
             path.parent.mkdir(parents=True, exist_ok=True)
         path.parent.stat()  # the lock would bring the folder of a run back that was deleted
-        with FileLock(path.with_name(f".{path.stem}.lock"), timeout=PATIENCE):
+        with FileLock(path.with_name(f".{path.stem}.lock"), timeout=LOCK_TIMEOUT_S):
             content = update(read(run, what))
             write_text(path, json.dumps(content, ensure_ascii=False, indent=1))
     except Timeout as error:

@@ -11,14 +11,14 @@ def page() -> None:
     import numpy as np
     import streamlit as st
 
-    from app import address, place, selection
+    from app import address, selection, url_state
 
     address.begin()
     if st.button("select"):
         selection.put(np.array([7]), origin="test")
     if st.button("go"):
-        place.go("bucket", 8)
-    stands = place.number("bucket", lambda value: value in range(0, 100, 2), fallback=40, words="bucket")
+        url_state.go("bucket", 8)
+    stands = url_state.number("bucket", lambda value: value in range(0, 100, 2), fallback=40, words="bucket")
     st.html(f"stands at {stands}")
     address.send()
 
