@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -114,9 +114,9 @@ def _app_table(asked: argparse.Namespace) -> list[str]:
     return lines
 
 
-def _medians(taken: list[dict[str, float | None]]) -> dict[str, float]:
+def _medians(taken: Sequence[Mapping[str, float | None]]) -> dict[str, float]:
     """Of each figure, of those runs that have it; not a number if none has."""
-    known = {name: [one[name] for one in taken if one[name] is not None] for name in taken[0]}
+    known = {name: [value for one in taken if (value := one[name]) is not None] for name in taken[0]}
     return {name: statistics.median(values) if values else math.nan for name, values in known.items()}
 
 
@@ -138,7 +138,7 @@ def _app_row(size: int, median: dict[str, float]) -> str:
     return f"| {size:,} | {' | '.join(cells)} |"
 
 
-def _visit(browser, address: str, size: int) -> dict[str, float]:
+def _visit(browser, address: str, size: int) -> dict[str, float | None]:
     """One visitor: to the map, away and back, a look, a lasso, another colour."""
     page = visitor(browser)
     traffic = Traffic(page)
@@ -146,7 +146,7 @@ def _visit(browser, address: str, size: int) -> dict[str, float]:
     page.get_by_role("combobox", name="Run").click()
     page.get_by_role("option", name=f"n{size}", exact=True).click()
     page.locator(".st-key-selection-chip").get_by_text(f"/ {size:,}").first.wait_for()
-    taken = {}
+    taken: dict[str, float | None] = {}
     for name in ("first", "again"):
         page.get_by_role("heading", name="Retrieval").wait_for()
         page.wait_for_function(SETTLED)

@@ -7,6 +7,7 @@ Writes benchmarks/results/look_ahead.md.
 """
 
 import os
+from typing import Any
 
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
@@ -27,7 +28,7 @@ from bon_core.networks.network import build_network
 from bon_core.runs.build_snapshot import measure
 
 STEPS, SEEDS = 1_500, 3
-WORKERS = {  # batches of look-ahead: settings of the loader
+WORKERS: dict[int, dict[str, Any]] = {  # batches of look-ahead: settings of the loader
     0: {"num_workers": 0},
     1: {"num_workers": 1, "prefetch_factor": 1},
     2: {"num_workers": 2, "prefetch_factor": 1},

@@ -9,6 +9,7 @@ row is not run again. `report` writes benchmarks/results/mining_accuracy.md and 
 """
 
 from itertools import product
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -24,20 +25,20 @@ SETS = ("omniglot", "omniglot-rotations", "glyphs", "cars")
 STEPS, SEEDS = 8_000, 3
 BUDGETS = (STEPS, 2 * STEPS)  # all the steps of the baseline, while BoN has half of them
 COMPOSED = {"groups": 1, "mate_ramp": 0.1}  # the study chose it; all miners have it
-EVERYWHERE = {
+EVERYWHERE: dict[str, dict[str, Any]] = {
     "batch-hard": {"miner": "batch-hard"},
     "bon": {"miner": "bon", **COMPOSED},
     "xbm": {"miner": "xbm", "memory": 512},  # the study's choice, too
     "exact": {"miner": "exact", **COMPOSED},
 }
-ON_OMNIGLOT = {
+ON_OMNIGLOT: dict[str, dict[str, Any]] = {
     "semi-hard": {"miner": "semi-hard"},
     "distance-weighted": {"miner": "distance-weighted"},
     "multi-similarity": {"miner": "multi-similarity"},
     "neighbours": {"miner": "neighbours", **COMPOSED},
     "lsh": {"miner": "lsh", **COMPOSED},
 }
-SCHEDULES = {  # name: (what it is, settings)
+SCHEDULES: dict[str, tuple[str, dict[str, Any]]] = {  # name: (what it is, settings)
     "bon-at-once": ("all mates from the start", {"mate_ramp": 0.0}),
     "bon-ramp-0.1": ("even ramp over 0.1 of the steps", {"mate_ramp": 0.1}),
     "bon-ramp-0.3": ("even ramp over 0.3", {"mate_ramp": 0.3}),
@@ -46,7 +47,7 @@ SCHEDULES = {  # name: (what it is, settings)
     "bon-active-0.6": ("controlled: 0.6 active", {"mate_schedule": "active", "active_goal": 0.6}),
     "bon-one-group": ("ramp over 0.1, one seed a batch", {"mate_ramp": 0.1, "groups": 1}),
 }
-MEMORIES = {
+MEMORIES: dict[str, tuple[str, dict[str, Any]]] = {
     "xbm-512": ("the 512 latest, batch-hard", {"memory": 512}),
     "xbm-2048": ("the 2,048 latest, batch-hard", {"memory": 2048}),
     "xbm-semi-hard": ("the 2,048 latest, semi-hard", {"memory": 2048, "in_batch": "semi-hard"}),

@@ -86,8 +86,8 @@ def still() -> dict[str, dict[str, float]]:
     embeddings = Embeddings(STILL)
     vectors = embeddings[torch.arange(STILL)]
     bags = {
-        name: BagOfNegatives(embeddings.labels, dim=EMBEDDING_DIM, hasher=hasher)
-        for name, hasher in (("bon, 128", "autoencoder"), ("lsh, 128", "lsh"))
+        "bon, 128": BagOfNegatives(embeddings.labels, dim=EMBEDDING_DIM),
+        "lsh, 128": BagOfNegatives(embeddings.labels, dim=EMBEDDING_DIM, hasher="lsh"),
     }
     found = {}
     for name, bag in bags.items():

@@ -7,6 +7,7 @@ pictures one after the other), `offset` (n + 1,) and `label` (n,); the first hal
 import io
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -32,7 +33,7 @@ def features(path: Path, cache: Path) -> tuple[np.ndarray, np.ndarray]:
     kept = cache / f"{path.stem}-lite0.npz"
     if not kept.exists():
         images, labels = read(path)
-        network = Frozen()
+        network: Any = Frozen()
         views = [embed(network, view, device="cpu", feature="penultimate") for view in _views(images)]
         cache.mkdir(parents=True, exist_ok=True)
         with whole_file(kept) as temporary:
@@ -52,5 +53,7 @@ def _views(images: np.ndarray) -> list[np.ndarray]:
     side = images.shape[1]
     edge = round(side * (1 - CROP) / 2)
     inner = images[:, edge : side - edge, edge : side - edge]
-    crops = np.stack([np.asarray(Image.fromarray(image).resize((side, side), Image.BICUBIC)) for image in inner])
+    crops = np.stack(
+        [np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)) for image in inner]
+    )
     return [images, images[:, :, ::-1], crops, crops[:, :, ::-1]]

@@ -17,14 +17,14 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.report import machine, write_report
-from bon_core.config import DataConfig, DivisionConfig, MiningConfig, NetworkConfig, RunConfig, TrainingConfig
+from bon_core.config import Backbone, DataConfig, DivisionConfig, MiningConfig, NetworkConfig, RunConfig, TrainingConfig
 from bon_core.datasets import folder, load_images
 from bon_core.runs import store
 
 CLASSES, OF_EACH = 100, 60
 SIDES = (400, 300)  # pixels of a file
 SIZE = 64  # pixels of what the network sees
-BACKBONES = {"conv4": 120, "efficientnet-lite0": 40}  # steps
+BACKBONES: dict[Backbone, int] = {"conv4": 120, "efficientnet-lite0": 40}  # steps
 REPEATS = 3
 BAR = 0.05
 
@@ -37,13 +37,13 @@ def draw(place: Path) -> None:
         pattern = rng.integers(0, 256, (6, 8, 3))
         for number in range(OF_EACH):
             noisy = np.clip(pattern + rng.normal(0, 30, pattern.shape), 0, 255).astype(np.uint8)
-            picture = np.asarray(Image.fromarray(noisy).resize(SIDES, Image.Resampling.BICUBIC), np.int16)
+            smooth = np.asarray(Image.fromarray(noisy).resize(SIDES, Image.Resampling.BICUBIC), np.int16)
             grain = rng.integers(-12, 13, (SIDES[1], SIDES[0], 1))
-            picture = Image.fromarray(np.clip(picture + grain, 0, 255).astype(np.uint8))
+            picture = Image.fromarray(np.clip(smooth + grain, 0, 255).astype(np.uint8))
             picture.save(place / f"{label:03d}" / f"{number:03d}.jpg", quality=90)
 
 
-def train(place: Path, backbone: str, *, stays: bool) -> tuple[float, float]:
+def train(place: Path, backbone: Backbone, *, stays: bool) -> tuple[float, float]:
     """Milliseconds a step, and the share of them that was waited for a batch."""
     from bon_core.training.run_trainer import RunTrainer
 
@@ -75,7 +75,7 @@ def main() -> None:
         draw(place)
         size = sum(file.stat().st_size for file in place.rglob("*.jpg")) / (CLASSES * OF_EACH) / 1000
         for backbone in BACKBONES:
-            found = {stays: [] for stays in (False, True)}
+            found: dict[bool, list] = {stays: [] for stays in (False, True)}
             for _ in range(REPEATS):
                 for stays, taken in found.items():
                     taken.append(train(place, backbone, stays=stays))

@@ -156,8 +156,8 @@ def main() -> None:
             f" Both were compiled before. Trustworthiness and the share of the {K} true neighbours that the map keeps"
             f" are measured on {MEASURED:,} samples.",
             "",
-            "- crowds: " + crowds.__doc__,
-            "- glyphs: " + glyphs.__doc__,
+            f"- crowds: {crowds.__doc__}",
+            f"- glyphs: {glyphs.__doc__}",
             "",
             "## Bars",
             "",

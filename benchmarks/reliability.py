@@ -16,6 +16,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from benchmarks.report import RESULTS, machine, write_report
 
@@ -38,9 +39,9 @@ def measured(part: str) -> dict:
         code = subprocess.run(command, cwd=ROOT, env={**os.environ, "BON_STRESS": "1"}).returncode
         seconds = time.perf_counter() - began
         cases = ElementTree.parse(file.name).getroot().iter("testcase")
-        tests = defaultdict(lambda: {"cases": 0, "failed": 0, "skipped": 0, "figures": []})
+        tests: dict[str, dict[str, Any]] = defaultdict(lambda: {"cases": 0, "failed": 0, "skipped": 0, "figures": []})
         for case in cases:
-            test = tests[case.get("name").partition("[")[0]]
+            test = tests[case.get("name", "").partition("[")[0]]
             test["cases"] += 1
             test["failed"] += case.find("failure") is not None or case.find("error") is not None
             test["skipped"] += case.find("skipped") is not None

@@ -64,7 +64,7 @@ def train(folder: Path, steps: int, keeps: bool, larger: int) -> None:
     from bon_core.training.run_trainer import RunTrainer
 
     if not keeps:
-        loop.freed_memory_kept = nullcontext
+        loop.freed_memory_kept = nullcontext  # type: ignore[assignment]  # which does as well
     os.environ["BON_RUNS"] = str(folder)
     images = load_images(DataConfig()).part("train")
     images = replace(images, images=images.images.repeat(larger, axis=1).repeat(larger, axis=2))
