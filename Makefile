@@ -27,7 +27,7 @@ LOWEST_PINS := import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["p
 test-lowest:
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -c '$(LOWEST_PINS)' | sed 's/>=/==/' > $(LOWEST)/pins.txt
-	grep -E '^(pytest|hypothesis)' requirements-dev.txt >> $(LOWEST)/pins.txt
+	grep -E '^(pytest|hypothesis|efficientnet)' requirements-dev.txt >> $(LOWEST)/pins.txt
 	echo pandas >> $(LOWEST)/pins.txt
 	$(LOWEST)/bin/python -m pip install --quiet -r $(LOWEST)/pins.txt
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -m "not slow" -n 2 tests/bon_core \
