@@ -48,7 +48,7 @@ def train(place: Path, backbone: Backbone, *, stays: bool) -> tuple[float, float
     from bon_core.training.run_trainer import RunTrainer
 
     data = DataConfig(name=str(place), image_size=SIZE)
-    with mock.patch.object(folder, "MOST_MEMORY", 0 if stays else folder.MOST_MEMORY):
+    with mock.patch.object(folder, "MAX_MEMORY", 0 if stays else folder.MAX_MEMORY):
         images = load_images(data).part("train")
     epochs = BACKBONES[backbone] / (len(images) // MiningConfig().batch)
     config = RunConfig(

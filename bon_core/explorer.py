@@ -29,7 +29,7 @@ from bon_core.base.intake import Intake, counted, listed, tell
 from bon_core.base.surroundings import check_room
 from bon_core.config import InputError, check
 from bon_core.datasets.embeddings import EmbeddingSet, check_vectors
-from bon_core.datasets.folder import MOST_MEMORY, open_picture, prepare
+from bon_core.datasets.folder import MAX_MEMORY, open_picture, prepare
 from bon_core.datasets.image_set import TEST, ImageSet
 from bon_core.datasets.labelled import split_codes
 from bon_core.runs import store
@@ -37,7 +37,7 @@ from bon_core.runs.run import Run
 
 HOST, PORT = "localhost", 8501
 LARGEST_PICTURE = 96  # px a side that the views can use
-PATIENCE = 60  # seconds that the app may take to answer, on a busy machine
+TIMEOUT_S = 60  # seconds that the app may take to answer, on a busy machine
 FRAME = 760  # px that a notebook gives the app
 IN_NOTEBOOK = "BON_IN_NOTEBOOK"  # in the environment of an app that a notebook shows: other sites may frame it
 WITH_PARENT = "BON_WITH_PARENT"  # in the environment of an app that ends with the process that started it
@@ -205,7 +205,7 @@ def _running() -> _Server:
 
 
 def _wait_for_answer(server: _Server, words: IO[bytes]) -> None:
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT_S
     while server.process.poll() is None and time.monotonic() < end:
         try:
             urllib.request.urlopen(f"{server.address}/_stcore/health", timeout=1).close()
@@ -330,8 +330,8 @@ def _differ(given: Any) -> bool:
 def _one_by_one(given: Sequence[Any]) -> tuple[np.ndarray, str]:
     """Files, PIL images and arrays as (N, S, S, 3), or (N, S, S) if all are grey, and what was done to them."""
     check(
-        len(given) * LARGEST_PICTURE**2 * 3 <= MOST_MEMORY,
-        f"{len(given):,} images at {LARGEST_PICTURE} px are more than the {MOST_MEMORY / 2**30:g} GiB that are held at"
+        len(given) * LARGEST_PICTURE**2 * 3 <= MAX_MEMORY,
+        f"{len(given):,} images at {LARGEST_PICTURE} px are more than the {MAX_MEMORY / 2**30:g} GiB that are held at"
         " once; leave the images out, or explore a part.",
     )
     found = [_picture_of(one) if _is_path(one) else _shrunk(number, one) for number, one in enumerate(given)]

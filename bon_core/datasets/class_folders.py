@@ -11,7 +11,7 @@ from bon_core.datasets.labelled import PART_NAMES, TEST, TRAIN
 
 Place = tuple[int | None, str]  # part (None: not given) and class of an image
 Folders = dict[str, tuple[str, ...]]  # of each file, from the outermost
-FEW = 12  # folders that are compared with each other
+MAX_COMPARED_FOLDERS = 12  # folders that are compared with each other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ def _alike(inside: Mapping[str, set[str]]) -> list[str]:
         if len(names) > 1:
             groups[frozenset(names)].append(top)
     same = next((sorted(tops) for tops in groups.values() if len(tops) > 1), [])
-    if same or len(inside) > FEW:
+    if same or len(inside) > MAX_COMPARED_FOLDERS:
         return same
     for one, its in inside.items():
         for other, others in inside.items():

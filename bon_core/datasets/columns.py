@@ -17,13 +17,13 @@ WANTED = {
 }
 VECTOR_NAMES = ("vectors", "vector", "embeddings", "embedding", "features", "x")
 SURE_NAMES = VECTOR_NAMES[:2]  # one of these is meant, whatever else there is
-MOST_FIELDS = 24  # further columns that are kept; a menu shows them all
-MOST_VALUES = 100_000  # different values of a field
+MAX_FIELDS = 24  # further columns that are kept; a menu shows them all
+MAX_VALUES = 100_000  # different values of a field
 LONGEST_VALUE = 200  # characters of a field's text
 
 NEITHER = "of neither numbers nor short text"
-TOO_MANY = f"of more than {MOST_VALUES:,} different values"
-BEYOND = f"beyond the first {MOST_FIELDS}"
+TOO_MANY = f"of more than {MAX_VALUES:,} different values"
+BEYOND = f"beyond the first {MAX_FIELDS}"
 
 
 @dataclass(kw_only=True)

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
 IMAGE_SIZE = 64  # pixels, unless asked otherwise
-MOST_IMAGES = 5_000_000
-MOST_MEMORY = 2 << 30  # bytes of all images at their final size; of a folder with more, they stay on disk
-MOST_FILES = 64 << 30  # bytes of all image files in a zip, unpacked
+MAX_IMAGES = 5_000_000
+MAX_MEMORY = 2 << 30  # bytes of all images at their final size; of a folder with more, they stay on disk
+MAX_FILES = 64 << 30  # bytes of all image files in a zip, unpacked
 LOOKED_AT = 256  # images that stay on disk: how many of them say whether all are grey
-MOST_FILE = 512 << 20  # bytes of one image file, unpacked
-MOST_PIXELS = 80_000_000  # of one image as stored; a small file can claim to hold a huge picture
+MAX_FILE = 512 << 20  # bytes of one image file, unpacked
+MAX_PIXELS = 80_000_000  # of one image as stored; a small file can claim to hold a huge picture
 LOOSE = "images outside of class folders"
 
 
@@ -38,7 +38,7 @@ def load(path: str | Path, image_size: int | None = None, class_level: int | Non
     Without train/ and test/ (or val/, or as people call them), half the classes (by a fixed seed) are the test part; so
     they are where most classes are in several parts, as in a set made for classification. A single folder around
     everything is passed through. The set is grey if every image is. The field "file" keeps each image's path. Where all
-    images take more than MOST_MEMORY, they stay on disk as PictureFiles, and a damaged one is noticed when its turn
+    images take more than MAX_MEMORY, they stay on disk as PictureFiles, and a damaged one is noticed when its turn
     comes.
 
     Parameters
@@ -109,7 +109,7 @@ def assemble(
     pooled = _for_classification(places)
     _check_classes(source, places, pooled, intake)
     _check_limits(source, files, size, lasting)
-    stay = len(files) * size * size * 3 > MOST_MEMORY
+    stay = len(files) * size * size * 3 > MAX_MEMORY
     class_names = sorted({class_name for _, class_name in places.values()})
     labels = np.searchsorted(class_names, [places[file.name][1] for file in files])
     parts = [places[file.name][0] for file in files]
@@ -137,7 +137,7 @@ def assemble(
 
 
 def open_picture(stream: IO[bytes]) -> "Image.Image":
-    """The picture in a file of one of FORMATS and of MOST_PIXELS or fewer; its pixels are not read yet.
+    """The picture in a file of one of FORMATS and of MAX_PIXELS or fewer; its pixels are not read yet.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def open_picture(stream: IO[bytes]) -> "Image.Image":
 
     image = Image.open(stream, formats=tuple(FORMATS))
     pixels = image.width * image.height
-    check(pixels <= MOST_PIXELS, f"it has {pixels:,} pixels, more than {MOST_PIXELS:,}")
+    check(pixels <= MAX_PIXELS, f"it has {pixels:,} pixels, more than {MAX_PIXELS:,}")
     return image
 
 
@@ -207,24 +207,24 @@ def _check_classes(path: str | Path, places: Mapping[str, Place], pooled: bool, 
 def _check_limits(path: str | Path, files: list[ImageFile], size: int, lasting: bool) -> None:
     memory = len(files) * size * size * 3
     check(
-        len(files) <= MOST_IMAGES,
-        f"{path} holds {len(files):,} images, but at most {MOST_IMAGES:,} are read; use fewer images.",
+        len(files) <= MAX_IMAGES,
+        f"{path} holds {len(files):,} images, but at most {MAX_IMAGES:,} are read; use fewer images.",
     )
     check(
-        memory <= MOST_MEMORY or lasting,
-        f"{path} holds {len(files):,} images, which at {size} px is more than the {MOST_MEMORY / 2**30:g} GiB that are"
+        memory <= MAX_MEMORY or lasting,
+        f"{path} holds {len(files):,} images, which at {size} px is more than the {MAX_MEMORY / 2**30:g} GiB that are"
         " read from a zip; unpack it and name the folder, whose images may stay on disk.",
     )
     largest = max(files, key=lambda file: file.size)
     check(
-        largest.size <= MOST_FILE,
+        largest.size <= MAX_FILE,
         f"{largest.name} unpacks to {largest.size / 2**20:,.0f} MiB, but an image file may have"
-        f" {MOST_FILE / 2**20:g} MiB; save it smaller.",
+        f" {MAX_FILE / 2**20:g} MiB; save it smaller.",
     )
     total = sum(file.size for file in files)
     check(
-        total <= MOST_FILES or lasting,
-        f"{path} unpacks to {total / 2**30:,.1f} GiB, but at most {MOST_FILES / 2**30:g} GiB are read; use fewer or"
+        total <= MAX_FILES or lasting,
+        f"{path} unpacks to {total / 2**30:,.1f} GiB, but at most {MAX_FILES / 2**30:g} GiB are read; use fewer or"
         " smaller images.",
     )
 

@@ -33,7 +33,7 @@ SHA256 = MappingProxyType(
     }
 )
 CHUNK = 1 << 16  # bytes read at a time
-PATIENCE = 30  # seconds without an answer
+TIMEOUT_S = 30  # seconds without an answer
 
 
 def load(
@@ -119,7 +119,7 @@ def _fetch(url: str, part: Path) -> None:
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        response = urllib.request.urlopen(request, timeout=PATIENCE)
+        response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         if have and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return  # nothing is missing; the checksum tells whether all is well

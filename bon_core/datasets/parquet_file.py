@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-MOST_NUMBERS = 2 << 30  # a small file can hold the same row a billion times
+MAX_NUMBERS = 2 << 30  # a small file can hold the same row a billion times
 LONGEST_TEXT = 10_000  # characters of a label
 OWN_POINTS = {"trust", "bucket", "hardness", "nearest_distance"}  # columns of our export of points, and of Atlas
 INDEX = re.compile(r"__index_level_\d+__")  # the row numbers that pandas adds
@@ -76,8 +76,8 @@ def _check_count(path: Path, metadata: "pq.FileMetaData", names: list[str]) -> N
     columns = [group.column(number) for group in groups for number in range(group.num_columns)]
     count = sum(column.num_values for column in columns if column.path_in_schema.split(".")[0] in names)
     check(
-        count <= MOST_NUMBERS,
-        f"{path} holds {count:,} numbers, but at most {MOST_NUMBERS:,} are read at once; save a part of it.",
+        count <= MAX_NUMBERS,
+        f"{path} holds {count:,} numbers, but at most {MAX_NUMBERS:,} are read at once; save a part of it.",
     )
 
 
@@ -223,7 +223,7 @@ def _fields(file: "pq.ParquetFile", taken: list[str]) -> tuple[dict[str, np.ndar
     fields: dict[str, np.ndarray] = {}
     left_out: dict[str, str] = {}
     for name in (name for name in file.schema_arrow.names if name not in taken and not INDEX.fullmatch(name)):
-        found = usual.BEYOND if len(fields) == usual.MOST_FIELDS else _field(file, name)
+        found = usual.BEYOND if len(fields) == usual.MAX_FIELDS else _field(file, name)
         if isinstance(found, str):
             left_out[name] = found
         else:
@@ -249,7 +249,7 @@ def _field(file: "pq.ParquetFile", name: str) -> np.ndarray | str:
         column = pc.fill_null(column.cast(pa.large_string()), NO_VALUE)
         if len(column) and pc.max(pc.utf8_length(column)).as_py() > usual.LONGEST_VALUE:
             return usual.NEITHER
-    if pc.count_distinct(column).as_py() > usual.MOST_VALUES:
+    if pc.count_distinct(column).as_py() > usual.MAX_VALUES:
         return usual.TOO_MANY
     return column.to_numpy() if numbers else np.array(column.to_pylist(), dtype=np.dtypes.StringDType())
 

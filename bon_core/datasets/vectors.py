@@ -208,9 +208,9 @@ def _why_no_field(array: np.ndarray, columns: Columns) -> str:
     width = array.dtype.itemsize // 4 if array.dtype.kind == "U" else 0
     if array.dtype.kind not in "iufUb" or width > usual.LONGEST_VALUE:
         return usual.NEITHER
-    if len(columns.fields) == usual.MOST_FIELDS:
+    if len(columns.fields) == usual.MAX_FIELDS:
         return usual.BEYOND
-    return usual.TOO_MANY if len(np.unique(array)) > usual.MOST_VALUES else ""
+    return usual.TOO_MANY if len(np.unique(array)) > usual.MAX_VALUES else ""
 
 
 def _from_npy(path: Path) -> Columns:

@@ -12,7 +12,7 @@ from bon_core.base.chunks import row_chunks
 from bon_core.evaluation.distances import squared_to_all
 
 COMPARED = 2**24  # distances held at once
-MOST_MATES = 4096  # of a bucket that an anchor is compared with; of more, a draw
+MAX_MATES = 4096  # of a bucket that an anchor is compared with; of more, a draw
 
 
 class Hardness(NamedTuple):
@@ -63,14 +63,14 @@ def nearest_mates(vectors: np.ndarray, labels: np.ndarray, codes: np.ndarray, k:
     ----------
     vectors : (N, D)
     labels, codes : (N,) integers; samples of one code share a bucket
-    seed : of the draw of `MOST_MATES` out of a bucket that is larger
+    seed : of the draw of `MAX_MATES` out of a bucket that is larger
     """
     picked = np.full((len(vectors), k), -1)
     rng = np.random.default_rng(seed)
     for members in _groups(codes):
         if (labels[members] == labels[members[0]]).all():
             continue
-        mates = members if len(members) <= MOST_MATES else np.sort(rng.choice(members, MOST_MATES, replace=False))
+        mates = members if len(members) <= MAX_MATES else np.sort(rng.choice(members, MAX_MATES, replace=False))
         for rows in _blocks(members, len(mates)):
             away = squared_to_all(vectors[rows], vectors[mates])  # (b, mates)
             away[labels[rows, None] == labels[mates]] = np.inf

@@ -11,7 +11,7 @@ from bon_core.runs.run import Run
 
 X, Y, NEIGHBOURS, IMAGE = "projection_x", "projection_y", "neighbors", "image"
 PICTURE = 64  # px, at most
-MOST_PICTURES = 200_000  # all rows go to the browser at once
+MAX_PICTURES = 200_000  # all rows go to the browser at once
 
 
 def write(run: Run, out: str) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def write(run: Run, out: str) -> dict[str, Any]:
     - projection_x, projection_y: the map
     - neighbors: {"ids": rows of this file, nearest first, "distances": ...}, searched in the full space; Atlas's
       --sample would break them
-    - image: {"bytes": PNG}, where the run has pictures and at most MOST_PICTURES samples
+    - image: {"bytes": PNG}, where the run has pictures and at most MAX_PICTURES samples
 
     Raises
     ------
@@ -36,7 +36,7 @@ def write(run: Run, out: str) -> dict[str, Any]:
     columns = {X: known.pop("x"), Y: known.pop("y"), **known}
     neighbours = lists(np.asarray(shot.neighbours)), lists(shot.neighbour_distances.astype(np.float32))
     ready = {NEIGHBOURS: pa.StructArray.from_arrays(neighbours, names=["ids", "distances"])}
-    images = images_of(run, shot) if len(shot) <= MOST_PICTURES else None
+    images = images_of(run, shot) if len(shot) <= MAX_PICTURES else None
     if images is not None:
         files = [png(cell) for cell in pictures(images, shot.ids, min(images.size, PICTURE))]
         ready[IMAGE] = pa.StructArray.from_arrays([pa.array(files, pa.binary())], names=["bytes"])

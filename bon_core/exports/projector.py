@@ -15,7 +15,7 @@ from bon_core.exports.tables import points
 from bon_core.runs.run import Run
 
 TENSORS, METADATA, SPRITE, CONFIG = "tensors.tsv", "metadata.tsv", "sprite.png", "projector_config.pbtxt"
-MOST_POINTS = 100_000  # the projector reads no more rows
+MAX_POINTS = 100_000  # the projector reads no more rows
 SPRITE_SIDE = 8192  # px of a sprite sheet, as browsers take it
 LEAST_PICTURE = 8  # px; smaller ones show nothing
 
@@ -23,7 +23,7 @@ LEAST_PICTURE = 8  # px; smaller ones show nothing
 def write(run: Run, out: str) -> dict[str, Any]:
     """Write the newest snapshot into the folder `out`, with a sprite of the pictures where there are any.
 
-    Of more than MOST_POINTS samples, that many are drawn by chance, always the same ones.
+    Of more than MAX_POINTS samples, that many are drawn by chance, always the same ones.
 
     Raises
     ------
@@ -33,8 +33,8 @@ def write(run: Run, out: str) -> dict[str, Any]:
     shot = run.snapshot()
     folder = folder_for(out, TENSORS, METADATA, SPRITE, CONFIG)
     rows = np.arange(len(shot))
-    if len(rows) > MOST_POINTS:
-        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
+    if len(rows) > MAX_POINTS:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MAX_POINTS, replace=False))
     images = images_of(run, shot)
     columns = int(np.ceil(np.sqrt(len(rows))))
     size = 0 if images is None else min(images.size, SPRITE_SIDE // columns)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 FILES = "events.out.tfevents.*"
 NOT_CURVES = {"kind", "step", "seconds", "learner", "cluster"}  # numbers that name something, and the clock
-PATIENCE = 2.0  # seconds between two looks at a run at work
+POLL_S = 2.0  # seconds between two looks at a run at work
 
 
 def write(run: Run, out: str, *, follow: bool = False) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def _follow(run: Run, folder: Path) -> int:
             written = events
             if not at_work:
                 return count
-            time.sleep(PATIENCE)
+            time.sleep(POLL_S)
     finally:
         writer.close()
 

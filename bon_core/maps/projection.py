@@ -20,7 +20,7 @@ TRUST_AT = 15  # nearest neighbours that tell how far to trust a map
 NEIGHBOURS, MIN_DIST = 15, 0.1  # UMAP's defaults; it counts a sample as its own first neighbour
 SMALLEST = 16  # samples; below, neighbourhoods are the whole set and principal axes say as much
 REHEARSED = 2000  # samples of the map that says how fast maps are drawn here
-FEW = 10_000  # samples; of more, that many or a tenth are laid out first, as landmarks
+MIN_LANDMARKS = 10_000  # samples; of more, that many or a tenth are laid out first, as landmarks
 RANKED = 2**24  # distances held at once by `trustworthiness`
 
 
@@ -41,7 +41,7 @@ class Shape(NamedTuple):
     min_dist: float = MIN_DIST
 
 
-FINE = Descent(300, 0.7, 2, 10.0)  # of up to FEW samples
+FINE = Descent(300, 0.7, 2, 10.0)  # of up to MIN_LANDMARKS samples
 COARSE = Descent(150, 1.0, 1, 40.0)  # of landmarks: a wide start leaves room, so that fewer negatives will do
 CLOSE = Descent(60, 0.3, 2, 80.0)  # of all samples, from where landmarks place them
 FILM = Descent(60, 0.05, 5, 10.0)  # of maps that follow one another: a third of the drift, and a truer map
@@ -62,8 +62,8 @@ def project(
     up to half a million samples; of more, the search among the landmarks may differ a little.
 
     It starts from the principal axes and so needs fewer epochs than UMAP from its spectral start; see layout.py for how
-    it goes on. Of more than `FEW` samples, some are laid out first; the others take their places among them, and all go
-    on together from there.
+    it goes on. Of more than `MIN_LANDMARKS` samples, some are laid out first; the others take their places among them,
+    and all go on together from there.
 
     Parameters
     ----------
@@ -124,9 +124,9 @@ def layout_work(count: int, *, film: bool = False) -> float:
     """How much work a map of so many samples is, in moves of a sample; with `film`, one of `project_moments`."""
     if film:
         return count * FILM.epochs * (1 + FILM.negatives)
-    if count <= FEW:
+    if count <= MIN_LANDMARKS:
         return count * FINE.epochs * (1 + FINE.negatives)
-    landmarks = max(count // 10, FEW)
+    landmarks = max(count // 10, MIN_LANDMARKS)
     first = count if landmarks == count else landmarks
     return first * COARSE.epochs * (1 + COARSE.negatives) + count * CLOSE.epochs * (1 + CLOSE.negatives)
 
@@ -258,9 +258,9 @@ def _layout(
 ) -> np.ndarray:
     """UMAP's layout (N, 2), by `descent` of few samples; of many, of a random part of them first."""
     count = len(vectors)
-    if count <= FEW:
+    if count <= MIN_LANDMARKS:
         return _umap(table, pca(vectors), descent, shape, progress)
-    landmarks = np.random.default_rng(shape.seed).choice(count, max(count // 10, FEW), replace=False)
+    landmarks = np.random.default_rng(shape.seed).choice(count, max(count // 10, MIN_LANDMARKS), replace=False)
     landmarks.sort()
     own = vectors[landmarks]
     near = build_neighbours(own, min(shape.neighbours, len(own)) - 1)

@@ -26,13 +26,13 @@ from bon_core.runs.snapshot import NARROW, NEIGHBOURS_KEPT, Snapshot, write
 PROTOCOL = "each sample queries all others of its split; Euclidean distance between unit vectors"
 ONE_CLASS = "all samples are of one class, so every neighbour is right and Recall says nothing"
 DISJOINT = "; test and validation classes were not trained on"
-MOST_NEIGHBOURS = 1024  # classes larger than this get no MAP@R and no R-Precision: the table would outgrow memory,
-MOST_ENTRIES = 2**26  # as would one of more entries than these
+MAX_NEIGHBOURS = 1024  # classes larger than this get no MAP@R and no R-Precision: the table would outgrow memory,
+MAX_ENTRIES = 2**26  # as would one of more entries than these
 CLUSTERS_TO_LOOK_AT = 4  # for embeddings that were not trained divided
-MOST_CLUSTERED = 100_000  # samples that k-means goes over again and again, for clusters to look at
-MOST_SLICED = 20_000  # queries of every learner's slice
-MOST_COMPARED = 10**9  # samples x classes; beyond, k-means for NMI would take longer than all else together
-CROWDED, MOST_NAMED = 10, 1000  # so many samples a distinct point, of no more points than these, are said
+MAX_CLUSTERED = 100_000  # samples that k-means goes over again and again, for clusters to look at
+MAX_SLICED = 20_000  # queries of every learner's slice
+MAX_COMPARED = 10**9  # samples x classes; beyond, k-means for NMI would take longer than all else together
+CROWDED, MAX_NAMED = 10, 1000  # so many samples a distinct point, of no more points than these, are said
 
 Progress = Callable[[float, str], None]
 
@@ -71,7 +71,7 @@ def compute_metrics(table: NeighbourTable, labels: np.ndarray) -> dict[str, Any]
 def search(vectors: np.ndarray, labels: np.ndarray, indexes: Path | None = None) -> NeighbourTable:
     """The neighbours among samples of one split: as many as the metrics need, there are, and memory bears."""
     needed = min(RECALL_AT[-1], len(vectors) - 1)
-    bearable = min(MOST_NEIGHBOURS, MOST_ENTRIES // len(vectors))
+    bearable = min(MAX_NEIGHBOURS, MAX_ENTRIES // len(vectors))
     wanted = max(needed, NEIGHBOURS_KEPT, min(neighbours_needed(labels), bearable))
     return build_neighbours(vectors, min(wanted, len(vectors) - 1), folder=indexes)
 
@@ -119,9 +119,9 @@ def hashing_of(bag: Any, positions: np.ndarray, count: int, *, origin: str) -> H
 def fitted_division(vectors: np.ndarray, count: int, *, seed: int) -> Division:
     """K-means clusters for an embedding that was not trained divided; of many samples, some say where they lie."""
     count = min(count, len(vectors))
-    if len(vectors) <= MOST_CLUSTERED:
+    if len(vectors) <= MAX_CLUSTERED:
         return Division(clusters=cluster(vectors, count, seed=seed).labels, count=count, origin="fitted")
-    some = np.sort(np.random.default_rng(seed).choice(len(vectors), MOST_CLUSTERED, replace=False))
+    some = np.sort(np.random.default_rng(seed).choice(len(vectors), MAX_CLUSTERED, replace=False))
     centroids = cluster(vectors[some], count, seed=seed).centroids
     nearest = [squared_distances(vectors[rows], centroids).argmin(axis=1) for rows in row_chunks(len(vectors))]
     return Division(clusters=np.concatenate(nearest), count=count, origin="fitted")
@@ -217,10 +217,10 @@ def _trustworthiness(xy: np.ndarray, vectors: np.ndarray, seed: int) -> float:
 def collapse(vectors: np.ndarray) -> str | None:
     """A sentence about vectors (N, D), unit rows, that are hardly to be told apart; None of ordinary ones."""
     count = len(vectors)
-    points = distinct(vectors, most=min(count // CROWDED, MOST_NAMED) + 1)
+    points = distinct(vectors, most=min(count // CROWDED, MAX_NAMED) + 1)
     if points == 1:
         return f"All {count:,} vectors are one and the same point: neighbours, figures and map say nothing."
-    if points <= min(count // CROWDED, MOST_NAMED):
+    if points <= min(count // CROWDED, MAX_NAMED):
         return f"The {count:,} vectors are only {points:,} distinct points: neighbours among equal ones are arbitrary."
     if (width := spread(vectors)) < NARROW:
         return (
@@ -261,7 +261,7 @@ def _measured_parts(
         table = search(own, of, indexes)
         found = _metrics(table, of)
         said = f"{protocol}; {ONE_CLASS}" if found["classes"] == 1 else protocol
-        affordable = len(rows) * found["classes"] <= MOST_COMPARED
+        affordable = len(rows) * found["classes"] <= MAX_COMPARED
         found |= {"nmi": nmi(own, of, seed=seed) if affordable else None, "protocol": said}
         kept = table.nearest(min(NEIGHBOURS_KEPT, int(sizes.min()) - 1))  # metrics alone need more, which takes memory
         parts.append(_Part(SPLIT_NAMES[code], rows, kept, found, _hardness(table, of)))
@@ -318,7 +318,7 @@ def _slices(
     """
     rows = np.flatnonzero(split == np.unique(split)[-1])
     able = np.flatnonzero(np.bincount(labels[rows])[labels[rows]] > 1)
-    asked = able[some_rows(len(able), seed=seed, most=MOST_SLICED)]
+    asked = able[some_rows(len(able), seed=seed, most=MAX_SLICED)]
 
     def correct_by(piece: np.ndarray) -> np.ndarray:
         nearest, _ = exact_others(piece, asked, 1)

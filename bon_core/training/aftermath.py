@@ -11,7 +11,7 @@ import numpy as np
 from bon_core.config import RunConfig
 from bon_core.evaluation.index import FLAT_LIMIT
 from bon_core.maps.projection import layout_work, rehearsed, usual_pace
-from bon_core.runs.build_snapshot import MOST_COMPARED, MOST_SLICED
+from bon_core.runs.build_snapshot import MAX_COMPARED, MAX_SLICED
 from bon_core.training.evaluator import PREVIEW_SAMPLES, Data, Evaluator
 
 ALWAYS = 1.5  # seconds to read the checkpoint, and to write weights, snapshot and card
@@ -46,10 +46,10 @@ class Aftermath:
         compared = sum(size * min(size, GRAPH if size > FLAT_LIMIT else size) for size in self.sizes) * self.dim
         compared += evaluated**2 * self.values  # without the network
         pairs = zip(self.sizes, self.classes, strict=True)
-        clustered = sum(size * classes * ROUNDS for size, classes in pairs if size * classes <= MOST_COMPARED)
+        clustered = sum(size * classes * ROUNDS for size, classes in pairs if size * classes <= MAX_COMPARED)
         compared += clustered * self.dim + 2 * TRUSTED * self.shown * self.dim
         if self.learners > 1:
-            compared += min(self.sizes[-1], MOST_SLICED) * self.sizes[-1] * self.dim
+            compared += min(self.sizes[-1], MAX_SLICED) * self.sizes[-1] * self.dim
         film = previews * layout_work(min(PREVIEW_SAMPLES, evaluated), film=True)
         drawn = (layout_work(self.shown) + film) * (self.map_pace or usual_pace(comparing))
         return ALWAYS + self.evaluator.embedding * self.shown + comparing * compared + drawn

@@ -475,7 +475,7 @@ def test_mine_names_the_splits_that_there_are(brought, capsys):
 def test_what_was_not_measured_is_said_in_words(runs_folder, tmp_path, monkeypatch, capsys):
     from bon_core.runs import build_snapshot
 
-    monkeypatch.setattr(build_snapshot, "MOST_NEIGHBOURS", 4)
+    monkeypatch.setattr(build_snapshot, "MAX_NEIGHBOURS", 4)
     rows = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
     np.savez(tmp_path / "e.npz", vectors=rows, labels=np.arange(60) // 30)
     assert main(["snapshot", "--embeddings", str(tmp_path / "e.npz"), "--run", "mine"]) == 0

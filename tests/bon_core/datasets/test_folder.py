@@ -129,10 +129,10 @@ def test_damaged_zip_entry_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("limit", "value", "sentence"),
     [
-        ("MOST_IMAGES", 2, "holds 3 images"),
-        ("MOST_MEMORY", 3 * 64 * 64 * 3 - 1, "holds 3 images, which at 64 px .* unpack it"),
-        ("MOST_FILE", 40, "an image file may have"),
-        ("MOST_FILES", 80, "at most .* are read"),
+        ("MAX_IMAGES", 2, "holds 3 images"),
+        ("MAX_MEMORY", 3 * 64 * 64 * 3 - 1, "holds 3 images, which at 64 px .* unpack it"),
+        ("MAX_FILE", 40, "an image file may have"),
+        ("MAX_FILES", 80, "at most .* are read"),
     ],
 )
 def test_limits(tmp_path, monkeypatch, limit, value, sentence):
@@ -148,7 +148,7 @@ def test_images_that_memory_does_not_hold_stay_on_disk_and_are_the_same(tmp_path
     for number, names in enumerate(("a/1.png a/2.png", "b/1.png b/2.png b/3.png", "c/1.png")):
         write(tmp_path / "set", names, colour=(200, 30 * number, 30), mode=mode)
     held = load(tmp_path / "set", 8)
-    monkeypatch.setattr(folder, "MOST_MEMORY", 100)
+    monkeypatch.setattr(folder, "MAX_MEMORY", 100)
     found = load(tmp_path / "set", 8)
     assert isinstance(found.images, PictureFiles) and found.images.shape == held.images.shape
     assert (found.channels, len(found), found.split.tolist()) == (held.channels, 6, held.split.tolist())
@@ -162,7 +162,7 @@ def test_images_that_memory_does_not_hold_stay_on_disk_and_are_the_same(tmp_path
 def test_a_damaged_image_on_disk_is_named_when_its_turn_comes(tmp_path, monkeypatch):
     root = write(tmp_path / "set", "a/1.png a/2.png b/1.png b/2.png")
     (root / "a" / "2.png").write_bytes(b"no picture")
-    monkeypatch.setattr(folder, "MOST_MEMORY", 100)
+    monkeypatch.setattr(folder, "MAX_MEMORY", 100)
     found = load(root, 8)
     assert found.images[np.array([0, 3])].shape == (2, 8, 8, 3)
     with pytest.raises(InputError, match=r"a/2.png cannot be read as an image: it is none of"):
@@ -171,7 +171,7 @@ def test_a_damaged_image_on_disk_is_named_when_its_turn_comes(tmp_path, monkeypa
 
 def test_a_picture_of_too_many_pixels(tmp_path, monkeypatch):
     root = write(tmp_path / "set", "a/1.png a/2.png b/1.png")
-    monkeypatch.setattr(folder, "MOST_PIXELS", 119)
+    monkeypatch.setattr(folder, "MAX_PIXELS", 119)
     with pytest.raises(InputError, match="it has 120 pixels, more than 119"):
         load(root)
 

@@ -98,7 +98,7 @@ def test_a_damaged_picture_is_named(tmp_path):
 def test_large_sets_stay_on_disk(tmp_path, monkeypatch):
     name = saved(tmp_path, {"train": split_of([0, 0, 1]), "test": split_of([2, 2])})
     whole = load_images(DataConfig(name=name)).images
-    monkeypatch.setattr(folder, "MOST_MEMORY", 1000)
+    monkeypatch.setattr(folder, "MAX_MEMORY", 1000)
     lazy = load_images(DataConfig(name=name)).images
     assert not isinstance(lazy, np.ndarray)
     assert (lazy[np.array([3, 0])] == whole[[3, 0]]).all()

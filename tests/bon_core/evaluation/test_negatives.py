@@ -52,6 +52,6 @@ def test_mates_are_the_nearest_of_the_bucket_and_positives_the_nearest_of_the_cl
 def test_of_a_large_bucket_some_are_drawn_by_the_seed(monkeypatch):
     rng = np.random.default_rng(1)
     vectors, labels = rng.standard_normal((200, 3)).astype(np.float32), np.arange(200) % 5
-    monkeypatch.setattr("bon_core.evaluation.negatives.MOST_MATES", 20)
+    monkeypatch.setattr("bon_core.evaluation.negatives.MAX_MATES", 20)
     one, again, other = (nearest_mates(vectors, labels, np.zeros(200, int), 2, seed=seed) for seed in (0, 0, 1))
     assert (one == again).all() and (one != other).any() and len(np.unique(one)) <= 20

@@ -45,7 +45,7 @@ def test_each_row_has_its_own_picture(table, tiny_images):
 def test_too_many_pictures_and_pictures_that_are_gone_are_left_out(tiny, tmp_path, monkeypatch):
     out = str(tmp_path / "tiny.parquet")
     assert atlas.write(tiny, out)["pictures"] == "16 px"
-    monkeypatch.setattr(atlas, "MOST_PICTURES", 95)
+    monkeypatch.setattr(atlas, "MAX_PICTURES", 95)
     assert atlas.write(tiny, out)["pictures"] == "none"
     monkeypatch.undo()
     (tmp_path / "tiny.npz").unlink()

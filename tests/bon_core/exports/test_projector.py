@@ -49,7 +49,7 @@ def test_names_with_tabs_and_quotes_stay_in_their_column(tmp_path):
 
 
 def test_more_points_than_the_projector_reads_are_drawn_by_chance(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(projector, "MOST_POINTS", 30)
+    monkeypatch.setattr(projector, "MAX_POINTS", 30)
     found = projector.write(tiny, str(tmp_path / "out"))
     assert (found["points"], found["of"]) == (30, 96)
     shot, rows = tiny.snapshot(), metadata(tmp_path / "out")

@@ -64,7 +64,7 @@ def test_written_twice_it_is_there_once(tiny, tmp_path):
 
 
 def test_following_shows_new_steps_and_lets_a_resumed_run_live_again(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(tensorboard, "PATIENCE", 0.02)
+    monkeypatch.setattr(tensorboard, "POLL_S", 0.02)
     status = replace(tiny.status(), state="running", **this_process())
     tiny.write_status(status)
     write_events(tiny, losses((0, 0.9), (10, 0.8)))

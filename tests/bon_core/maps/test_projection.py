@@ -127,7 +127,7 @@ def test_progress_reports_epochs_and_can_cancel(mapped):
 @pytest.fixture
 def by_landmarks(monkeypatch):
     """Maps of more than 60 samples begin with 60 landmarks, in blocks of 64."""
-    monkeypatch.setattr("bon_core.maps.projection.FEW", 60)
+    monkeypatch.setattr("bon_core.maps.projection.MIN_LANDMARKS", 60)
     monkeypatch.setattr("bon_core.base.chunks.CHUNK_ROWS", 64)
 
 

@@ -50,8 +50,8 @@ def test_what_would_take_too_long_or_too_much_memory_is_left_out(tmp_path, monke
     split = np.ones(30, np.uint8)
     found = built(tmp_path / "s", embeddings, split).metrics["test"]
     assert None not in (found["nmi"], found["map@r"])
-    monkeypatch.setattr("bon_core.runs.build_snapshot.MOST_COMPARED", 89)
-    monkeypatch.setattr("bon_core.runs.build_snapshot.MOST_ENTRIES", 30 * 8)
+    monkeypatch.setattr("bon_core.runs.build_snapshot.MAX_COMPARED", 89)
+    monkeypatch.setattr("bon_core.runs.build_snapshot.MAX_ENTRIES", 30 * 8)
     monkeypatch.setattr("bon_core.runs.build_snapshot.NEIGHBOURS_KEPT", 8)
     scarce = built(tmp_path / "t", embeddings, split).metrics["test"]
     assert scarce["nmi"] is scarce["map@r"] is scarce["r_precision"] is None
@@ -147,7 +147,7 @@ def test_a_split_of_a_single_pair_is_measured(tmp_path):
 @pytest.mark.parametrize("most", [20_000, 4], ids=["all ask", "four ask"])
 def test_slices_are_judged_one_by_one(tmp_path, monkeypatch, most):
     """The first slice separates the classes, the second is the same for all."""
-    monkeypatch.setattr("bon_core.runs.build_snapshot.MOST_SLICED", most)
+    monkeypatch.setattr("bon_core.runs.build_snapshot.MAX_SLICED", most)
     angles = np.deg2rad([0, 5, 90, 95, 180, 185])
     first = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     vectors = np.concatenate([first, np.tile([1.0, 0.0], (6, 1))], axis=1)
@@ -183,7 +183,7 @@ def test_of_many_samples_some_say_where_the_clusters_lie(monkeypatch):
     vectors = np.eye(3, 8)[true] + 0.1 * rng.standard_normal((500, 8))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     whole = fitted_division(vectors, 3, seed=0)
-    monkeypatch.setattr("bon_core.runs.build_snapshot.MOST_CLUSTERED", 60)
+    monkeypatch.setattr("bon_core.runs.build_snapshot.MAX_CLUSTERED", 60)
     some = fitted_division(vectors, 3, seed=0)
     for found in (whole.clusters, some.clusters):
         assert len(set(zip(true.tolist(), found.tolist(), strict=True))) == 3  # a name for each true cluster
