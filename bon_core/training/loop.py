@@ -22,7 +22,7 @@ from bon_core.networks.embedding import Feature
 from bon_core.training.batch_loader import BatchLoader
 from bon_core.training.budget import Costs
 from bon_core.training.callbacks.callback import Callback, StepOutput, notify
-from bon_core.training.device import check_compiles, device_for, freed_memory_kept, precision_for
+from bon_core.training.device import device_for, freed_memory_kept, precision_for
 from bon_core.training.distributed import ALONE, Ranks
 from bon_core.training.inputs import Sampler, arrays_of, check_embeddings, sampler_of
 from bon_core.training.metric_loss import MetricLoss, MinedPairs
@@ -45,7 +45,6 @@ class Trainer:
     loss : called with embeddings (B, d) and labels (B,), or a MetricLoss
     optimizer : by default AdamW at 0.001, without decay of norms, biases and the loss's own parameters
     callbacks : see `Callback`; called in their order
-
     steps : of the whole training; by default the sampler's
     lr_schedule : gives the share of the learning rate at a step; constant by default
     clip_norm : the gradient's length is cut to it
@@ -75,7 +74,6 @@ class Trainer:
         seed: int = 0,
         device: Device = "auto",
         precision: Precision = "auto",
-        compile: bool = False,
         processes: Ranks = ALONE,
     ):
         self.device = device_for(device)
@@ -84,9 +82,6 @@ class Trainer:
         self.labels = torch.from_numpy(labels).to(self.device)  # (N,)
         self.ids = torch.from_numpy(ids).to(self.device)  # (N,)
         self.network = network.to(self.device)
-        if compile:
-            check_compiles(self.device)
-            network.backbone.compile()
         self.loss = (loss if isinstance(loss, MetricLoss) else MetricLoss(loss)).to(self.device)
         self.sampler: Sampler = sampler_of(sampler, steps, len(labels))
         self.loader = BatchLoader(self.samples, self.device)
@@ -171,7 +166,9 @@ class Trainer:
             embeddings = network(samples, *turn)  # (b, d)
         check_embeddings(embeddings, len(samples))
         embeddings = self.processes.gather(embeddings, len(ids))  # (B, d)
-        self._watch(embeddings)
+        self._finite &= embeddings.detach().isfinite().all()
+        if self.device.type == "cpu" or self.step % CHECK_EVERY == 0:
+            self.check_finite()
         mined = self.loss(embeddings, self.labels[ids], self.ids[ids], phase.learner)
         self.optimizer.zero_grad(set_to_none=True)  # learners that rest have no gradient: Adam leaves them alone
         mined.loss.backward()
@@ -195,11 +192,6 @@ class Trainer:
         if self.augment is None:
             return samples, ahead
         return self.augment(samples, *((share, len(ids)) if self.processes.count > 1 else ())), ahead
-
-    def _watch(self, embeddings: Tensor) -> None:
-        self._finite &= embeddings.detach().isfinite().all()
-        if self.device.type == "cpu" or self.step % CHECK_EVERY == 0:
-            self.check_finite()
 
     def check_finite(self) -> None:
         """Raise InputError if an embedding was not finite at any step so far. On a GPU this waits for it."""

@@ -22,7 +22,7 @@ from bon_core.training.callbacks.status import Status, StopOnRequest
 from bon_core.training.callbacks.step_log import StepLog
 from bon_core.training.callbacks.time_budget import TimeBudget
 from bon_core.training.checkpoint import load_tree, restore
-from bon_core.training.device import device_for
+from bon_core.training.device import check_compiles, device_for
 from bon_core.training.distributed import ALONE, Ranks
 from bon_core.training.loop import Trainer
 from bon_core.training.metric_loss import MetricLoss
@@ -55,6 +55,9 @@ class RunTrainer(Trainer):
         self.config, self.run, self.train_set = config, run, train_set
         device = device_for(settings.device)
         network = build_network(config.network, division, channels=train_set.channels, seed=settings.seed).to(device)
+        if settings.compile:
+            check_compiles(device)
+            network.backbone.compile()
         self.steps_per_epoch = max(1, len(train_set) // mining.batch)
         self.pace = pace = Pace(config, self.steps_per_epoch)
         pace.sampler = DivideAndConquer(
@@ -90,7 +93,6 @@ class RunTrainer(Trainer):
             seed=settings.seed,
             device=settings.device,
             precision=settings.precision,
-            compile=settings.compile,
             processes=processes,
         )
         pace.costs = self.costs
