@@ -70,8 +70,7 @@ def train(path: Path, mining: dict, learners: int, steps: int) -> dict:
     from bon_core.config import DataConfig, DivisionConfig, MiningConfig, RunConfig, TrainingConfig
     from bon_core.datasets import load_data
     from bon_core.runs import store
-    from bon_core.training import evaluator as evaluation
-    from bon_core.training import experiment
+    from bon_core.training import evaluator, experiment
     from bon_core.training.run_trainer import RunTrainer
 
     torch.set_num_threads(2)
@@ -90,8 +89,8 @@ def train(path: Path, mining: dict, learners: int, steps: int) -> dict:
     config = experiment.settled(config, data)
     run = store.create("head", config)
     trainer = RunTrainer(config, train_set, run)
-    trainer.evaluate = evaluation.Evaluator(run, config, data, device="cpu")
-    before = evaluation.untrained(evaluation.evaluated(config, data))
+    trainer.evaluation.evaluate = evaluator.Evaluator(run, config, data, device="cpu")
+    before = evaluator.untrained(evaluator.evaluated(config, data))
     trainer.fit()
     logged, evaluated = run.events("step"), run.events("evaluation")[-1]
     later = logged[len(logged) // 10 :]
@@ -104,7 +103,7 @@ def train(path: Path, mining: dict, learners: int, steps: int) -> dict:
         "before": before["recall@1"],
         "after": evaluated["recall@1"],
         "queries": evaluated["queries"],
-        **peak.told(),
+        **peak.figures(),
     }
 
 
@@ -115,7 +114,7 @@ class Peak:
         self.own = self.start = self._now("RssAnon")
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def told(self) -> dict[str, float]:
+    def figures(self) -> dict[str, float]:
         return {"own_gb": self.own / 2**20, "with_file_gb": self._now("VmHWM") / 2**20}
 
     def _watch(self) -> None:

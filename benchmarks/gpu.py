@@ -16,6 +16,7 @@ import time
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from benchmarks.report import machine, write_report
 from bon_core.config import DivisionConfig, MiningConfig, NetworkConfig, RunConfig, TrainingConfig
 from bon_core.datasets.image_set import TRAIN, ImageSet
 from bon_core.runs import store
+from bon_core.training.loop import Trainer
 from bon_core.training.run_trainer import RunTrainer
 
 CLASSES, IMAGES_A_CLASS = 1000, 20
@@ -55,11 +57,11 @@ class Watched:
 
     def __init__(self, trainer: RunTrainer):
         self.trainer, self.on_gpu = trainer, trainer.device.type == "cuda"
-        self.spans: list[tuple[float | torch.cuda.Event, float | torch.cuda.Event]] = []
+        self.spans: list[tuple[Any, Any]] = []
         self.marks: list[tuple[int, float]] = []
-        for name in ("compose", "update"):
+        for name in ("sample", "update"):
             setattr(trainer.sampler.samplers, name, self._timed(getattr(trainer.sampler.samplers, name)))
-        trainer.show = self._mark
+        trainer.status.show = self._mark
 
     def _timed(self, work):
         def timed(*given):
@@ -77,10 +79,10 @@ class Watched:
         event.record()
         return event
 
-    def _mark(self, step: int, figures: dict[str, float]) -> None:
+    def _mark(self, trainer: Trainer) -> None:
         if self.on_gpu:
             torch.cuda.synchronize()
-        self.marks.append((step, time.perf_counter()))
+        self.marks.append((trainer.step, time.perf_counter()))
         if self.marks[-1][1] - self.marks[min(2, len(self.marks) - 1)][1] > SECONDS:  # the first two warm up
             self.trainer.run.request_stop()
 
@@ -91,7 +93,7 @@ class Watched:
         return float(np.median(steps)), 2 * float(np.mean(spent))  # compose and update take turns
 
 
-def measure(images: ImageSet, backbone: str, batch: int, way: dict, device: str) -> tuple[float, float]:
+def measure(images: ImageSet, backbone: Any, batch: int, way: Any, device: Any) -> tuple[float, float]:
     config = RunConfig(
         network=NetworkConfig(backbone=backbone),
         mining=MiningConfig(classes=batch // 4, in_batch="batch-hard"),

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import photographs, results_table
-from bon_core.config import DataConfig, DivisionConfig, MiningConfig, NetworkConfig
+from bon_core.config import DataConfig, DivisionConfig, Loss, MiningConfig, NetworkConfig
 from bon_core.datasets import load_images
 from bon_core.datasets.embeddings import EmbeddingSet
 from bon_core.division import DivideAndConquer, Partition
@@ -61,7 +61,7 @@ class Trial:
     method: str  # its name in tables
     mining: dict[str, Any] = field(default_factory=dict)  # fields of MiningConfig
     division: dict[str, Any] = field(default_factory=dict)  # fields of DivisionConfig; undivided unless it says so
-    loss: str = "triplet"
+    loss: Loss = "triplet"
     dim: int = DIM
     steps: int = 10_000
     seed: int = 0
@@ -96,14 +96,18 @@ def data_of(trial: Trial, sources: dict[str, Path]) -> TrialData:
     return _photographs(trial, sources[trial.data])
 
 
+Trained = tuple[EmbeddingNetwork, DivideAndConquer]
+
+
 class Notes(Callback):
     """What a trial writes down: the curve of recall, and how hard the batches were."""
 
-    def __init__(self, trial: Trial, data: TrialData, mining: MiningConfig, watch: Watch | None):
+    def __init__(self, trial: Trial, data: TrialData, mining: MiningConfig, watch: Watch | None, trained: Trained):
+        self.network, self.sampler = trained
         self.data, self.mining, self.watch = data, mining, watch
         self.looks = {round(share * trial.steps) for share in LOOKS}
         self.curve: list[dict[str, Any]] = []
-        self.active: list[dict[str, float]] = []
+        self.active: list[dict[str, Any]] = []
         self.seconds = self.mining_seconds = self.clustering_seconds = 0.0
 
     def on_clustering_end(self, trainer: Trainer, partition: Partition, seconds: float) -> None:
@@ -117,13 +121,13 @@ class Notes(Callback):
             trainer.sampler.observe(active)
         if trainer.step in self.looks or trainer.is_over:
             self.curve.append({"step": trainer.step, "seconds": self.seconds})
-            self.curve[-1] |= _measured(trainer.network, self.data, LOOK_CLASSES)
+            self.curve[-1] |= _measured(self.network, self.data, LOOK_CLASSES)
             if not trainer.is_over:
-                miner = trainer.sampler.samplers.joint.miner
+                miner = self.sampler.samplers.joint.miner
                 self.curve[-1]["stats"] = miner.stats()
                 if self.watch is not None:
-                    self.curve[-1] |= self.watch(trainer.network, self.data, miner, self.mining)
-                trainer.network.train()
+                    self.curve[-1] |= self.watch(self.network, self.data, miner, self.mining)
+                self.network.train()
 
 
 def run(trial: Trial, sources: dict[str, Path], watch: Watch | None = None) -> dict[str, Any]:
@@ -140,7 +144,7 @@ def run(trial: Trial, sources: dict[str, Path], watch: Watch | None = None) -> d
     sampler = DivideAndConquer(
         data.labels, network.head, steps=trial.steps, mining=mining, division=division, seed=trial.seed
     )
-    notes = Notes(trial, data, mining, watch)
+    notes = Notes(trial, data, mining, watch, (network, sampler))
     trainer = Trainer(
         network,
         (data.samples, data.labels),

@@ -67,6 +67,7 @@ class ClusterSamplers:
             mate_share=min(mate_share, source.mate_limit),
         )
         drawn = source.miner.last
+        assert drawn is not None
         return Batch(source.members[drawn.ids], drawn.roles, drawn.buckets)
 
     def update(self, cluster: int | None, ids: Tensor, embeddings: Tensor) -> None:

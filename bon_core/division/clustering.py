@@ -96,8 +96,8 @@ def match(previous: np.ndarray, current: np.ndarray, num_clusters: int, num_prev
     _check_labels(current, num_clusters)
     heirs = slices(num_clusters, num_previous)
     overlap = np.zeros((num_clusters, num_clusters), dtype=np.int64)  # [current, name]
-    for number, names in enumerate(heirs):
-        overlap[:, names] = np.bincount(current[previous == number], minlength=num_clusters)[:, None]
+    for number, heir in enumerate(heirs):
+        overlap[:, heir] = np.bincount(current[previous == number], minlength=num_clusters)[:, None]
     rows, columns = linear_sum_assignment(-overlap)
     names = np.empty(num_clusters, dtype=np.int64)
     names[rows] = columns
@@ -143,7 +143,7 @@ def _trained(vectors: np.ndarray, num_clusters: int, seed: int, start: np.ndarra
         check_input_data_for_NaNs=False,
     )
     kmeans.train(vectors, init_centroids=start)
-    return kmeans.centroids
+    return np.asarray(kmeans.centroids)
 
 
 def _settled(vectors: np.ndarray, means: np.ndarray) -> Clustering:

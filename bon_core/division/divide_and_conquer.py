@@ -277,7 +277,7 @@ class DivideAndConquer:
             self._ahead = Batch(**{name: tensor.to(self.device) for name, tensor in ahead.items()})
             rows = self._ahead.ids
             check(
-                rows.ndim == 1 and len(rows) > 0 and rows.min() >= 0 and rows.max() < count,
+                rows.ndim == 1 and len(rows) > 0 and int(rows.min()) >= 0 and int(rows.max()) < count,
                 "the batch that it has sampled ahead is of other samples",
             )
         self.clustering = None

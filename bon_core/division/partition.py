@@ -68,9 +68,11 @@ def partition(
     before : the division before, whose names live on if `matched`
     """
     previous = before if matched else None
-    warm = previous is not None and len(previous.centroids) == num_clusters  # twice as many need a start of their own
+    start = None  # twice as many clusters need a start of their own
+    if previous is not None and len(previous.centroids) == num_clusters:
+        start = previous.labels
     if processes is None or processes.first:
-        raw = cluster(features, num_clusters, seed=seed, previous=previous.labels if warm else None)
+        raw = cluster(features, num_clusters, seed=seed, previous=start)
     else:  # as much room
         centroids = np.empty((num_clusters, features.shape[1]), np.float32)
         raw = Clustering(np.empty(len(features), np.int64), centroids, math.nan)

@@ -18,6 +18,7 @@ class BatchMiner(Protocol):
     """Composes batches, and learns from the embeddings these got. See `BagOfNegatives` for each method."""
 
     last: BatchLayout | None
+    dim: int
 
     def compose(
         self,

@@ -10,10 +10,10 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bon_core.base.files import scratch
-from bon_core.networks.network import EmbeddingNetwork
+from bon_core.config import InputError
 
 Feature = Literal["embedding", "penultimate"]
 
@@ -36,7 +36,7 @@ def batch_of(samples: np.ndarray | Tensor, device: torch.device | str) -> Tensor
 
 
 def embed(
-    network: EmbeddingNetwork,
+    network: nn.Module,
     samples: np.ndarray,
     *,
     device: torch.device | str,
@@ -61,7 +61,14 @@ def embed(
     (N, D) or (N, F) float32
     """
     batch = batch or (8192 if samples.ndim == 2 else 64 if torch.device(device).type == "cpu" else 1024)
-    compute = network if feature == "embedding" else network.features
+    compute: Callable[[Tensor], Tensor] | None = network
+    if feature == "penultimate":
+        compute = getattr(network, "features", None)
+    if compute is None:
+        raise InputError(
+            f"A {type(network).__name__} has no method features(samples), which gives the layer below the head;"
+            " add one, or cluster the embedding."
+        )
     was_training = network.training
     network.eval()
     found: np.ndarray | None = None

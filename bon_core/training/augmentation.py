@@ -1,5 +1,7 @@
 """Augmentation on the device, by kornia."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +17,9 @@ class Augmentation(nn.Module):
         from kornia import augmentation as ka
 
         if channels == 1:
-            steps = [ka.RandomAffine(degrees=8.0, translate=(0.06, 0.06), scale=(0.9, 1.1), shear=4.0, p=1.0)]
+            steps: list[nn.Module] = [
+                ka.RandomAffine(degrees=8.0, translate=(0.06, 0.06), scale=(0.9, 1.1), shear=4.0, p=1.0)
+            ]
         else:
             steps = [
                 ka.RandomAffine(degrees=8.0, translate=(0.08, 0.08), scale=(0.85, 1.15), p=1.0),
@@ -31,6 +35,7 @@ class Augmentation(nn.Module):
         Draws from the global generator, for all rows of the batch: an image looks the same whoever computes it.
         """
         share, whole = share or slice(None), whole or len(images)
+        step: Any
         for step in self.steps:
             drawn = step.forward_parameters(torch.Size((whole, *images.shape[1:])))
             for name, values in drawn.items():

@@ -60,6 +60,7 @@ class BatchLoader:
         else:
             if self._prefetched is None or not np.array_equal(self._prefetched[0], positions.cpu().numpy()):
                 self.prefetch(positions)
+            assert self._prefetched is not None
             found, self._prefetched = self._prefetched[1].result(), None
         batch = batch_of(found, self.device)
         self.data_time += time.perf_counter() - started

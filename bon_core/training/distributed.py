@@ -94,7 +94,8 @@ class Ranks:
             return network
         for module in network.modules():  # whose tensors stay where optimizer and checkpoint know them
             if isinstance(module, nn.Dropout):
-                module.__class__, module.ranks = SharedDropout, self
+                module.__class__ = SharedDropout
+                object.__setattr__(module, "ranks", self)
             elif isinstance(module, nn.BatchNorm2d) and not module.weight.is_cuda:
                 module.__class__ = SharedBatchNorm
         if next(network.parameters()).is_cuda:
@@ -200,10 +201,10 @@ def joined(device: Device) -> Iterator[Ranks]:
         os.sched_setaffinity(0, cores_of(int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]), there))
     on_gpu = device_for(device).type == "cuda"
     if on_gpu:
-        gpu, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        gpu, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         check(
-            gpu < there,
-            f"Process {gpu + 1} of this machine finds only {there} GPU(s); start as many processes as there are"
+            gpu < gpus,
+            f"Process {gpu + 1} of this machine finds only {gpus} GPU(s); start as many processes as there are"
             " GPUs, or use --device cpu.",
         )
         torch.cuda.set_device(gpu)
@@ -242,7 +243,7 @@ def checksum(state: Any) -> int:
     while waiting:
         value = waiting.pop()
         if isinstance(value, Tensor):
-            found = crc32(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy(), found)
+            found = crc32(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data, found)
         elif isinstance(value, (dict, list, tuple)):
             waiting.extend(value.values() if isinstance(value, dict) else value)
     return found
@@ -268,10 +269,12 @@ class SharedBatchNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(input)
         output, mean, variance, count = _Shared.apply(input, self.weight, self.bias, self.eps)
+        assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
+        momentum = 0.0 if self.momentum is None else self.momentum
         with torch.no_grad():
             self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+            self.running_mean.lerp_(mean, momentum)
+            self.running_var.lerp_(variance * (count / (count - 1)), momentum)
         return output
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from bon_core.base import paths
 from bon_core.base.files import sweep, whole_file
 from bon_core.base.intake import counted, tell
-from bon_core.config import IMAGE_BACKBONES, VECTOR_BACKBONES, InputError, RunConfig, check
+from bon_core.config import IMAGE_BACKBONES, VECTOR_BACKBONES, Device, InputError, RunConfig, check
 from bon_core.datasets import VectorSet, load_data
 from bon_core.datasets.embeddings import EmbeddingSet
 from bon_core.datasets.image_set import TRAIN
@@ -95,7 +95,7 @@ def resume(name: str, *, queue: bool = False, spent: float = 0.0) -> dict[str, A
         return _resume(name, ranks, queue=queue, clock=Clock(spent)) if ranks.first else _train_along(name, ranks)
 
 
-def snapshot(name: str, *, device: str = "auto") -> dict[str, Any]:
+def snapshot(name: str, *, device: Device = "auto") -> dict[str, Any]:
     """Take the snapshot of a trained run at the step of its checkpoint."""
     run = store.open_run(name)
     with run.claimed():
@@ -307,7 +307,7 @@ def _fail(run: Run, reason: str, **details: str) -> None:
         _end(run, "failed", reason, **details)
 
 
-def _take_snapshot(run: Run, images: Data, *, device: str, seconds: float | None = None) -> dict[str, Any]:
+def _take_snapshot(run: Run, images: Data, *, device: Device, seconds: float | None = None) -> dict[str, Any]:
     """Embed, measure and map; `seconds` is how long that may take."""
     from bon_core.networks.embedding import embed
     from bon_core.training.device import device_for

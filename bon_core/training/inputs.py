@@ -22,13 +22,26 @@ UNDIVIDED = Phase("joint", 1)
 class Sampler(Protocol):
     """What the trainer asks of a sampler; see `DivideAndConquer` for each."""
 
-    steps: int
-    learners: int
-    phase: Phase
-    needs_embeddings: bool
-    clusters_features: bool
-    batch: Batch | None
-    is_ahead: bool
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def learners(self) -> int: ...
+
+    @property
+    def phase(self) -> Phase: ...
+
+    @property
+    def needs_embeddings(self) -> bool: ...
+
+    @property
+    def clusters_features(self) -> bool: ...
+
+    @property
+    def batch(self) -> Batch | None: ...
+
+    @property
+    def is_ahead(self) -> bool: ...
 
     def refresh(self, embeddings: np.ndarray, features: np.ndarray | None, *, processes: Any) -> Partition | None: ...
 
@@ -144,7 +157,8 @@ def sampler_of(sampler: Any, steps: int | None, samples: int) -> Sampler:
             f"A {type(sampler).__name__} gives no batches; put a miner into MinedBatchSampler(miner, batches=...), or"
             " give a DivideAndConquer."
         )
-    check(steps is not None and steps >= 1, f"A training of {steps} steps is not possible; give steps=1 or more.")
+    if steps is None or steps < 1:
+        raise InputError(f"A training of {steps} steps is not possible; give steps=1 or more.")
     return UndividedSampler(sampler, steps, samples)
 
 

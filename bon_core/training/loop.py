@@ -63,7 +63,7 @@ class Trainer:
         network: nn.Module,
         samples: LabelledSet | tuple[Any, Any],
         sampler: Any,
-        loss: nn.Module | Callable[..., Tensor],
+        loss: Callable[..., Tensor],
         optimizer: torch.optim.Optimizer | None = None,
         callbacks: Iterable[Callback] = (),
         *,

@@ -7,7 +7,7 @@ own width.
 Legend: B batch, d width of the embedding that the loss sees, M embeddings remembered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -49,10 +49,13 @@ class MetricLoss(nn.Module):
     widths : with a memory, the width d of the whole embedding, then of each learner's slice: each has its own memory
     """
 
+    loss: Callable[..., Tensor]
+    miner: Callable[..., tuple[Tensor, ...]] | None
+
     def __init__(
         self,
-        loss: Loss | nn.Module,
-        in_batch: InBatchMiner | nn.Module | None = None,
+        loss: Loss | Callable[..., Tensor],
+        in_batch: InBatchMiner | Callable[..., tuple[Tensor, ...]] | None = None,
         margin: float = 0.2,
         *,
         memory: int = 0,
@@ -70,7 +73,8 @@ class MetricLoss(nn.Module):
     @property
     def beta(self) -> Tensor | None:
         """() the boundary of the margin loss as it is now; None with another loss."""
-        return self.loss.beta.detach().mean() if isinstance(getattr(self.loss, "beta", None), Tensor) else None
+        beta = getattr(self.loss, "beta", None)
+        return beta.detach().mean() if isinstance(beta, Tensor) else None
 
     def forward(self, embeddings: Tensor, labels: Tensor, ids: Tensor, learner: int | None = None) -> MinedPairs:
         """embeddings (B, d) unit rows; labels and ids (B,) int64; `learner` says whose slice this is, None: whole."""
@@ -81,6 +85,7 @@ class MetricLoss(nn.Module):
                 chosen = _all_pairs(labels)
             return self._mined(loss, embeddings, chosen, embeddings, ids)
         memory = self.memories[0 if learner is None else 1 + learner]
+        assert isinstance(memory, Memory) and self.miner is not None
         slots = memory.add(embeddings, labels, ids)
         remembered = memory.embeddings[: memory.filled], memory.labels[: memory.filled]
         chosen = without_oneself(self.miner(embeddings, labels, *remembered), slots)
@@ -121,6 +126,10 @@ class Memory(nn.Module):
     PML's own CrossBatchMemory keeps its position in the ring out of its state and tells nobody what it chose: no
     resume, no audit.
     """
+
+    embeddings: Tensor
+    labels: Tensor
+    ids: Tensor
 
     def __init__(self, size: int, width: int):
         super().__init__()

@@ -12,7 +12,8 @@ def parameter_groups(network: nn.Module, loss: nn.Module | None = None, *, weigh
     Decay pulls towards zero. The scale of a norm, a bias and the boundary beta of the margin loss have no reason to
     be there.
     """
-    decays, free = [], []
+    decays: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
     for parameter in network.parameters():
         if parameter.requires_grad:
             (decays if parameter.ndim > 1 else free).append(parameter)

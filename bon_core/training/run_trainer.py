@@ -7,7 +7,7 @@ from bon_core.config import InputError, RunConfig, check
 from bon_core.datasets.image_set import ImageSet
 from bon_core.datasets.vector_set import VectorSet
 from bon_core.division import DivideAndConquer
-from bon_core.networks import build_network
+from bon_core.networks import EmbeddingNetwork, build_network
 from bon_core.runs.audit import AuditLog
 from bon_core.runs.events import EventLog
 from bon_core.runs.run import Run
@@ -49,6 +49,9 @@ class RunTrainer(Trainer):
     InputError
         If backbone, device or settings do not fit the data.
     """
+
+    sampler: DivideAndConquer
+    network: EmbeddingNetwork
 
     def __init__(self, config: RunConfig, train_set: ImageSet | VectorSet, run: Run, processes: Ranks = ALONE):
         settings, mining, division = config.training, config.mining, config.division

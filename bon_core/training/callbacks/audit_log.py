@@ -19,6 +19,7 @@ class AuditRecorder(Callback):
         if output.step % self.every or not trainer.processes.first:
             return
         mined, batch = output.mined, trainer.sampler.batch
+        assert batch is not None  # a step was done
         self.log.add(
             output.step,
             {
