@@ -47,7 +47,7 @@ class Job:
 
     @property
     def verb(self) -> str:
-        """What it was told to do: train or snapshot."""
+        """What it was asked to do: train or snapshot."""
         return self.command[3] if len(self.command) > 3 else ""  # python -m bon_core VERB
 
     @property
@@ -179,8 +179,8 @@ def _spawn(name: str, command: Sequence[str]) -> Job:
     except psutil.NoSuchProcess:
         started = time.time()
     job = Job(name, child.pid, started, ordered, tuple(command))
-    told = {"process": child.pid, "started": started, "ordered": ordered, "command": command}
-    write_text(_folder() / f"{name}.json", json.dumps(told))
+    caption = {"process": child.pid, "started": started, "ordered": ordered, "command": command}
+    write_text(_folder() / f"{name}.json", json.dumps(caption))
     return job
 
 

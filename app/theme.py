@@ -247,7 +247,7 @@ def pair(names: tuple[str, str], shorts: tuple[str, str], pictures: list[str | N
 
 
 def caption(text: str, *, hover: str = "") -> None:
-    """A remark that may be overlooked, and what is told under the mouse."""
+    """A remark that may be overlooked, and what is shown under the mouse."""
     title = f' title="{html.escape(hover)}"' if hover else ""
     st.html(f'<div class="caption"{title}>{html.escape(text)}</div>')
 

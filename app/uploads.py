@@ -120,7 +120,7 @@ class TrainingPart(NamedTuple):
     kind: str  # "images" or "vectors"
     samples: int
     classes: int
-    told: str = ""  # what was read and what was passed over
+    intake: str = ""  # what was read and what was passed over
 
 
 def training_part(data: str, class_level: int | None = None) -> TrainingPart:
@@ -128,7 +128,7 @@ def training_part(data: str, class_level: int | None = None) -> TrainingPart:
     found = load_data(DataConfig(name=data, class_level=class_level))
     labels = found.labels[found.split == TRAIN]
     kind = "vectors" if isinstance(found, VectorSet) else "images"
-    return TrainingPart(kind, len(labels), int((np.bincount(labels) >= 2).sum()), found.told.sentence())
+    return TrainingPart(kind, len(labels), int((np.bincount(labels) >= 2).sum()), found.report.sentence())
 
 
 def _images(source: str, class_level: int | None = None) -> Brought:
@@ -141,7 +141,7 @@ def _images(source: str, class_level: int | None = None) -> Brought:
         len(images),
         len(np.unique(images.labels)),
         images.size,
-        details=images.told.details(),
+        details=images.report.details(),
         class_level=class_level,
     )
 
@@ -159,5 +159,5 @@ def _vectors(path: Path) -> Brought:
         len(np.unique(found.labels)),
         found.vectors.shape[1],
         why_not,
-        found.told.details(),
+        found.report.details(),
     )

@@ -25,7 +25,7 @@ import numpy as np
 from bon_core.base import paths
 from bon_core.base.extras import require
 from bon_core.base.files import path_of, reason_of
-from bon_core.base.intake import Intake, counted, listed, tell
+from bon_core.base.intake import Intake, counted, listed, print_report
 from bon_core.base.surroundings import check_room
 from bon_core.config import InputError, check
 from bon_core.datasets.embeddings import EmbeddingSet, check_vectors
@@ -121,13 +121,13 @@ def explore(
     count = len(found)
     parts = np.full(count, TEST, dtype=np.uint8) if split is None else _codes(split, count)
     pictures, note = (None, "") if images is None else _pictures(images, found)
-    intake = found.told.noting(note)
+    intake = found.report.noting(note)
     found = replace(found, intake=intake)
     digest = _digest(found, parts, pictures)
     run = _known_run(name or f"arrays-{digest[:8]}", digest)
     if run is None:
         run = _new_run(name or f"arrays-{digest[:8]}", found, parts, pictures, digest)
-    tell(intake)
+    print_report(intake)
     server = _running()
     opened = Explorer(run.name, f"{server.address}/map?run={quote(run.name)}", server)
     if browser or (browser is None and _has_display() and not _in_notebook()):

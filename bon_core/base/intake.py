@@ -42,7 +42,7 @@ class Intake:
         return f"passed over: {found}" if found else ""
 
 
-def tell(intake: Intake) -> None:
+def print_report(intake: Intake) -> None:
     """Say it on standard error, as standard output is for results."""
     print(intake.sentence(), file=sys.stderr)
 

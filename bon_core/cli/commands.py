@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bon_core.base.files import opened, whole_file
-from bon_core.base.intake import tell
+from bon_core.base.intake import print_report
 from bon_core.config import Device, check
 from bon_core.datasets import load_data, load_vectors
 from bon_core.datasets.embeddings import EmbeddingSet
@@ -47,7 +47,7 @@ def evaluate(name: str, *, data: str | None, device: Device) -> dict[str, Any]:
     images = _images_for(run, data)
     part = images.part(held_out(run.config) if data is None else "test")
     found = measure(_embedding_set(run, part, device))
-    tell(images.told)
+    print_report(images.report)
     return {"run": name, "data": images.name, "split": SPLIT_NAMES[part.split[0]], **found}
 
 
@@ -86,7 +86,7 @@ def embed(name: str, *, data: str | None, out: str, device: Device) -> dict[str,
             np.savez_compressed(temporary, vectors=embeddings.vectors, **columns)
     else:
         write_table(path, columns | {"vector": embeddings.vectors})
-    tell(images.told)
+    print_report(images.report)
     return {
         "run": name,
         "data": images.name,
@@ -101,7 +101,7 @@ def snapshot_embeddings(name: str, file: str) -> dict[str, Any]:
     path = store.new_path(name)  # refuse a bad name before the file is read
     embeddings, split = load_vectors(file)
     shot = run_of_embeddings(path, embeddings, split, data=Path(file).name)
-    tell(embeddings.told)
+    print_report(embeddings.report)
     return {
         "run": name,
         "samples": len(embeddings),

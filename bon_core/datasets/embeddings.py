@@ -104,7 +104,7 @@ class EmbeddingSet:
         )
 
     @property
-    def told(self) -> Intake:
+    def report(self) -> Intake:
         """What was read, at least how many embeddings."""
         return self.intake or Intake(took=counted(len(self), "embeddings"))
 

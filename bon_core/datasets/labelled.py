@@ -53,7 +53,7 @@ class LabelledSet:
         return len(self.samples)
 
     @property
-    def told(self) -> Intake:
+    def report(self) -> Intake:
         """What was read, at least how many samples of how many classes."""
         took = f"{counted(len(self), self.UNIT)} of {counted(len(np.unique(self.labels)), 'classes')}"
         return self.intake or Intake(took=took)

@@ -17,7 +17,7 @@ import numpy as np
 
 from bon_core.base import paths
 from bon_core.base.files import sweep, whole_file
-from bon_core.base.intake import counted, tell
+from bon_core.base.intake import counted, print_report
 from bon_core.config import IMAGE_BACKBONES, VECTOR_BACKBONES, Device, InputError, RunConfig, check
 from bon_core.datasets import VectorSet, load_data
 from bon_core.datasets.embeddings import EmbeddingSet
@@ -75,7 +75,7 @@ def train(
                 images.part(part)  # both must be there before a run is
             check_measurable(images.labels, images.split)  # not after all the work
             _check_batch(config, images.part("train"))
-        tell(images.told)
+        print_report(images.report)
         run = store.create(name, config, command=command)
         with run.claimed():
             return _train(run, config, images, ranks, queue=queue, clock=clock)
@@ -125,7 +125,7 @@ def _explained(data: Data) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(f"{error} {data.told.details()}".strip()) from error
+        raise InputError(f"{error} {data.report.details()}".strip()) from error
 
 
 def _check_batch(config: RunConfig, train_set: Data) -> None:
@@ -353,7 +353,7 @@ def _take_snapshot(run: Run, images: Data, *, device: Device, seconds: float | N
             "epoch": trainer.step / trainer.steps_per_epoch,
             "origin": "trained",
             "data": images.name,
-            "intake": images.told.sentence(),
+            "intake": images.report.sentence(),
             "baseline": _baseline(run, evaluated(config, images)),
             "drawn_from": len(images) if len(shown) < len(images) else None,
         },

@@ -33,7 +33,7 @@ def test_vectors_that_cannot_be_trained_on_may_be_explored(tmp_path):
 def test_what_there_is_to_train_on_is_counted(kind, small_file, vectors_file):
     found = uploads.training_part(str(small_file if kind == "images" else vectors_file))
     assert found[:3] == ((kind, 240, 24) if kind == "images" else (kind, 180, 18))
-    assert found.told.startswith("Took 360 ")
+    assert found.intake.startswith("Took 360 ")
 
 
 def test_a_folder_of_images_is_counted(tmp_path):

@@ -46,7 +46,7 @@ def test_twelve_miners_stand_side_by_side(page, server, recorded):
     lines.first.wait_for()
     assert lines.count() == 12
     exact = lines.filter(has_text="the hardest there is")
-    assert "0" in exact.locator(".told b").first.inner_text()
+    assert "0" in exact.locator(".caption b").first.inner_text()
     address = page.url
     exact.get_by_role("button").first.click()  # its choice becomes the anchor
     page.wait_for_url(lambda url: url != address and "anchor=" in url)

@@ -36,7 +36,7 @@ CSS = """
 .readings {position: absolute; inset: 0 0 38px 40px; display: flex; pointer-events: none}
 .reading {position: relative; pointer-events: auto}
 .reading:hover {background: linear-gradient(currentColor, currentColor) center / 1px 100% no-repeat}
-.reading:hover::after {content: attr(data-told); position: absolute; z-index: 1; top: 18px; left: calc(50% + 8px);
+.reading:hover::after {content: attr(data-caption); position: absolute; z-index: 1; top: 18px; left: calc(50% + 8px);
   white-space: pre; font: 12px/1.5 var(--st-font); padding: 6px 9px; border-radius: 6px; pointer-events: none;
   background: var(--st-background-color); border: 1px solid var(--st-border-color)}
 .reading.left:hover::after {left: auto; right: calc(50% + 8px)}
@@ -103,7 +103,7 @@ def _panels(_steps: list[dict], _warnings: list[dict], _apart: list[int], stamp:
     }
     names = [name for name, curve in curves.items() if len(curve)]
     end = max(step["step"] for step in _steps)
-    told = [(event["step"], f"step {theme.count(event['step'])}: {event['text']}") for event in _warnings]
+    caption = [(event["step"], f"step {theme.count(event['step'])}: {event['text']}") for event in _warnings]
     panels = ""
     for name in names:
         title, meaning, shade = PANELS[name]
@@ -119,7 +119,7 @@ def _panels(_steps: list[dict], _warnings: list[dict], _apart: list[int], stamp:
             title="training step" if name == names[-1] else "",
             height=PANEL,
             level=COLLAPSE if name == "entropy_share" else None,
-            upright=told,
+            upright=caption,
             spans=[(_apart[0], _apart[-1], theme.CONTEXT)] if _apart else [],
         )
         newest = f"{_written(name, curves[name][-1, 1])} at the last step"
@@ -136,9 +136,9 @@ def _readings(steps: list[dict], warnings: list[dict], names: list[str], end: in
     for step, start, stop in zip(shown, ends[:-1], ends[1:], strict=True):
         lines = [f"{PANELS[name][0]}  {_written(name, step[name])}" for name in names if step.get(name) is not None]
         lines += [f"Warning: {event['text']}" for event in warnings if start <= event["step"] <= stop]
-        told = "&#10;".join(map(text, (f"step {theme.count(step['step'])}", *lines)))
+        caption = "&#10;".join(map(text, (f"step {theme.count(step['step'])}", *lines)))
         side, width = " left" if start > end / 2 else "", 100 * (stop - start) / max(end, 1)
-        strips += f'<i class="reading{side}" style="width:{width:.3f}%" data-told="{told}"></i>'
+        strips += f'<i class="reading{side}" style="width:{width:.3f}%" data-caption="{caption}"></i>'
     return strips
 
 

@@ -53,9 +53,9 @@ def class_map(
     ]
     for k in range(clusters):
         for p in np.flatnonzero(counts[:, k]).tolist():
-            told = text(f"{names[p]} in {word} {k}: {counted(counts[p, k], 'samples')}, {shares[p, k]:.0%}")
+            caption = text(f"{names[p]} in {word} {k}: {counted(counts[p, k], 'samples')}, {shares[p, k]:.0%}")
             cells.append(
-                f'<button type="button" data-pick="{classes[p]}:{k}" title="{told}" aria-label="{told}"'
+                f'<button type="button" data-pick="{classes[p]}:{k}" title="{caption}" aria-label="{caption}"'
                 f' style="grid-area:{k + 1}/{p + 2};--share:{6 + 94 * shares[p, k]:.0f}%"></button>'
             )
     if many <= NAMED:

@@ -81,11 +81,11 @@ def _cards(view: View, word: str, clusterings: list[dict[str, np.ndarray]]) -> N
     newcomers = view.split == "train" and len(clusterings) > 1
     cards = []
     for number, telling in enumerate(found):
-        told = [f"{theme.percent(sizes[number] / max(len(clusters), 1), 0)} of the {view.split} split"]
+        caption = [f"{theme.percent(sizes[number] / max(len(clusters), 1), 0)} of the {view.split} split"]
         if slices is not None and number < len(slices.alone):
-            told.append(f"its slice alone: Recall@1 {theme.percent(slices.alone[number])} ({slices.split})")
+            caption.append(f"its slice alone: Recall@1 {theme.percent(slices.alone[number])} ({slices.split})")
         if len(view.selected):
-            told.append(f"{theme.count(selected[number])} of the selection")
+            caption.append(f"{theme.count(selected[number])} of the selection")
         strips = {"centre": telling.centre, "border to the others": telling.border}
         if newcomers:
             strips["newcomers of the last clustering"] = telling.newcomers
@@ -94,7 +94,7 @@ def _cards(view: View, word: str, clusterings: list[dict[str, np.ndarray]]) -> N
                 name=f"{word.capitalize()} {number}",
                 size=int(sizes[number]),
                 share=float(sizes[number] / max(len(clusters), 1)),
-                told=" · ".join(told),
+                caption=" · ".join(caption),
                 strips={name: view.ids[rows] for name, rows in strips.items()},
             )
         )
@@ -320,7 +320,7 @@ def _division(view: View, slices: Slices) -> None:
             key="recall-matrix",
             domain=_range(values),
             words=lambda value: theme.percent(value),
-            told=lambda row, column, value: f"{row} on {column}: Recall@1 {value}",
+            caption=lambda row, column, value: f"{row} on {column}: Recall@1 {value}",
             best=np.vstack([apart == np.nanmax(np.where(np.isnan(apart), -1, apart), axis=0), together < 0]),
         )
     with right:
@@ -339,7 +339,7 @@ def _division(view: View, slices: Slices) -> None:
             key="slice-correlation",
             domain=(0, 1),
             words=lambda value: f"{value:.2f}",
-            told=lambda row, column, value: f"{row} and {column}: correlation {value}",
+            caption=lambda row, column, value: f"{row} and {column}: correlation {value}",
         )
 
 

@@ -30,7 +30,7 @@ def heat_matrix(
     key: str,
     domain: tuple[float, float],
     words: Callable[[float], str],
-    told: Callable[[str, str, str], str],
+    caption: Callable[[str, str, str], str],
     best: np.ndarray | None = None,
 ) -> None:
     """Draw it.
@@ -41,7 +41,7 @@ def heat_matrix(
     rows : R names, each with a CSS colour or ""
     domain : the values at the two ends of the ramp
     words : a value as it is written in its cell
-    told : row, column and written value as a sentence, shown on hover
+    caption : row, column and written value as a sentence, shown on hover
     best : (R, C) bool, cells to be emphasised
     """
     low, high = domain
@@ -58,7 +58,7 @@ def heat_matrix(
             ink = "#fff" if share > WHITE_FROM else "#000"
             mark = " best" if best is not None and best[i, j] else ""
             style = f"background:{SHADES[min(int(share * STEPS), STEPS - 1)]};color:{ink}"
-            title = text(told(row, column, words(value)))
+            title = text(caption(row, column, words(value)))
             cells.append(f'<span class="cell{mark}" style="{style}" title="{title}">{text(words(value))}</span>')
     grid = f"grid-template-columns:max-content repeat({len(columns)},minmax(3.1rem,1fr))"
     board(f'<div class="matrix" tabindex="0" style="{grid}">{"".join(cells)}</div>', key=key, css=CSS)

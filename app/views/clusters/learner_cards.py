@@ -28,7 +28,7 @@ class Card:
     name: str
     size: int
     share: float
-    told: str
+    caption: str
     strips: dict[str, Sequence[int]]
 
 
@@ -49,7 +49,7 @@ def learner_cards(view: View, cards: Sequence[Card], *, key: str) -> tuple[str, 
             f'<span class="name">{text(card.name)}</span>'
             f'<button type="button" class="go" data-pick="cluster:{number}">Select all {card.size:,}</button></div>'
             f'<div class="share"><i style="width:{100 * card.share:.1f}%"></i></div>'
-            f'<div class="dim">{text(card.told)}</div>{strips}</div>'
+            f'<div class="dim">{text(card.caption)}</div>{strips}</div>'
         )
     picked = board(f'<div class="cards" style="{sheet.style}">{"".join(drawn)}</div>', key=key, css=CSS)
     return word_and_number(picked)

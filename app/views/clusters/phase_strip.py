@@ -19,10 +19,10 @@ CSS = """
 .phases .ticks {position: relative; height: 12px}
 .phases .ticks i {position: absolute; top: 2px; width: 0; height: 0; transform: translateX(-50%);
   border: 5px solid transparent; border-bottom: 7px solid var(--st-text-color); border-top: 0; opacity: .75}
-.phases .told {display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 6px 18px;
+.phases .caption {display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 6px 18px;
   margin-top: 4px}
-.phases .told b {display: block; font-weight: 620}
-.phases .told b i {display: inline-block; width: 9px; height: 9px; border-radius: 50%; margin-right: 6px}
+.phases .caption b {display: block; font-weight: 620}
+.phases .caption b i {display: inline-block; width: 9px; height: 9px; border-radius: 50%; margin-right: 6px}
 """
 
 
@@ -37,7 +37,7 @@ def phase_strip(phases: Sequence[Phase], clusterings: Sequence[int], *, key: str
     ticks = "".join(
         f'<i style="left:{100 * step / whole:.2f}%" title="divided anew at step {step:,}"></i>' for step in clusterings
     )
-    told = "".join(
+    caption = "".join(
         f'<div><b><i style="background:{PHASES[name]}"></i>{text(NAMES[name][0])}</b>'
         f'<span class="dim">{text(NAMES[name][1])} {text(_steps(phases, name))}</span></div>'
         for name in dict.fromkeys(phase.name for phase in phases)
@@ -46,7 +46,7 @@ def phase_strip(phases: Sequence[Phase], clusterings: Sequence[int], *, key: str
     marked = f"▲ k-means divided the data: {times}, on the embedding as it was then." if clusterings else ""
     board(
         f'<div class="phases"><div class="bar">{bar}</div><div class="ticks">{ticks}</div>'
-        f'<div class="dim">{marked}</div><div class="told">{told}</div></div>',
+        f'<div class="dim">{marked}</div><div class="caption">{caption}</div></div>',
         key=key,
         css=CSS,
     )

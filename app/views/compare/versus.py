@@ -1,4 +1,4 @@
-"""Two things told apart: figures side by side, how often what stayed, dots on a rail from the one to the other."""
+"""Two things caption apart: figures side by side, how often what stayed, dots on a rail from the one to the other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -25,12 +25,12 @@ CSS = """
 
 @dataclass(frozen=True)
 class Corner:
-    """How many samples one learner looks after, which share of all, what is told of it, and ids that are typical."""
+    """How many samples one learner looks after, which share of all, what is said of it, and ids that are typical."""
 
     name: str
     size: int
     share: float
-    told: str
+    caption: str
     ids: Sequence[int]
 
 
@@ -49,7 +49,7 @@ def corners(view: View, learners: Sequence[Corner], *, key: str) -> tuple[str, i
             f'<span class="name">{text(learner.name)}</span>'
             f"{select}{learner.size:,}</button></div>"
             f'<div class="share"><i style="width:{100 * learner.share:.1f}%"></i></div>'
-            f'<div class="dim">{text(learner.told)}</div></div><div class="strip">{faces}</div></div>'
+            f'<div class="dim">{text(learner.caption)}</div></div><div class="strip">{faces}</div></div>'
         )
     picked = board(f'<div class="corners" style="{sheet.style}">{"".join(lines)}</div>', key=key, css=CSS)
     return word_and_number(picked)

@@ -138,7 +138,7 @@ def _scene(lesson: Lesson, key: str, presenting: bool) -> None:
     with words:
         if not (presenting and revealed(key)):
             st.html(f'<p class="story">{" ".join(lesson.story[:much])}</p>')
-        predict(lesson.question, lesson.value, key=key, figure=lesson.figure, told=" ".join(lesson.told[:much]))
+        predict(lesson.question, lesson.value, key=key, figure=lesson.figure, caption=" ".join(lesson.caption[:much]))
         if revealed(key):
             st.html(f'<p class="takeaway">{lesson.takeaway}</p>')
         ask_or_show(key, presenting=presenting)

@@ -14,7 +14,7 @@ from bon_core.config import MiningConfig
 DISTANCES = 4_000_000  # held at once
 MIN_SAMPLES = 20  # anchors or points from which means are taken, however large the data
 CANDIDATES = 24  # anchors that are tried as the typical one
-CLEAR = 1.2  # times as many, from where on it is told as more
+CLEAR = 1.2  # times as many, from where on it is said to be more
 NOTABLE = 0.01  # of Recall@1, from where on slices are said to add to each other
 
 

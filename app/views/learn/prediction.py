@@ -15,18 +15,18 @@ def revealed(key: str) -> bool:
     return key in _answers()
 
 
-def predict(question: Question, value: float, *, key: str, figure: str, told: str) -> None:
+def predict(question: Question, value: float, *, key: str, figure: str, caption: str) -> None:
     """Draw the question, or its answer when there is a prediction.
 
     Parameters
     ----------
     value : the true one
     key : of the question; a new key asks anew
-    figure, told : the answer as a large figure and as a sentence
+    figure, caption : the answer as a large figure and as a sentence
     """
     st.html(f'<p class="ask">{html.escape(question.words)}</p>')
     if revealed(key):
-        _answer(question, question.right(value), _answers()[key], figure, told)
+        _answer(question, question.right(value), _answers()[key], figure, caption)
         return
     for number, words in enumerate(question.choices):
         st.button(
@@ -58,7 +58,7 @@ def ask_or_show(key: str, *, presenting: bool) -> None:
     )
 
 
-def _answer(question: Question, right: int, said: int, figure: str, told: str) -> None:
+def _answer(question: Question, right: int, said: int, figure: str, caption: str) -> None:
     lines = []
     for number, words in enumerate(question.choices):
         if number in (right, said):
@@ -68,7 +68,7 @@ def _answer(question: Question, right: int, said: int, figure: str, told: str) -
     st.html(
         f'<div class="answer" role="status"><ul>{"".join(lines)}</ul>'
         f'<div class="value">{html.escape(figure.replace(" %", NARROW))}</div>'
-        f"<p>{html.escape(told.replace(' %', NARROW))}</p></div>"
+        f"<p>{html.escape(caption.replace(' %', NARROW))}</p></div>"
     )
 
 

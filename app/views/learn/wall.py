@@ -29,12 +29,12 @@ CSS = """
 """
 
 
-def wall(view: View, anchor: int, found: Negatives, *, told: bool, key: str) -> int | None:
+def wall(view: View, anchor: int, found: Negatives, *, revealed: bool, key: str) -> int | None:
     """Draw it; rows are positions among the view's rows. Returns the id of a negative that was just clicked, or None.
 
-    told : light those that teach, nearest first; else all are alike, in the order given
+    revealed : light those that teach, nearest first; else all are alike, in the order given
     """
-    order = found.distance.argsort(kind="stable") if told else range(len(found.row))
+    order = found.distance.argsort(kind="stable") if revealed else range(len(found.row))
     places = [int(place) for place in order][:MAX_PICTURES]
     ids = {place: int(view.ids[found.row[place]]) for place in places}
     ends = (int(view.ids[anchor]), int(view.ids[found.positive]))
@@ -43,8 +43,8 @@ def wall(view: View, anchor: int, found: Negatives, *, told: bool, key: str) -> 
     for place in places:
         name = view.class_name(view.rows[found.row[place]])
         violates = bool(found.violates[place])
-        kind = ("lit" if violates else "beyond") if told else ""
-        words = f"{name} · at {found.distance[place]:.2f}{', violates the margin' if told and violates else ''}"
+        kind = ("lit" if violates else "beyond") if revealed else ""
+        words = f"{name} · at {found.distance[place]:.2f}{', violates the margin' if revealed and violates else ''}"
         face = sheet.face(ids[place], pick=str(ids[place]), title=words)
         faces.append(face.replace('class="', f'class="{kind} ', 1))
     name = view.short_name(view.rows[anchor])

@@ -213,7 +213,7 @@ def _table(made: dict[str, Snapshot], chosen: Recipe, view: View) -> None:
         for kind, cells in ((" head", ("map", "map trust", "trustworthiness")), *lines)
         for cell in cells
     )
-    board(f'<div class="maps">{rows}</div>', key="maps-told", css=CSS)
+    board(f'<div class="maps">{rows}</div>', key="maps-caption", css=CSS)
 
 
 def _colouring(each: np.ndarray) -> Colouring:

@@ -23,12 +23,12 @@ def show(view: View) -> None:
         if len(selection.ids()):
             theme.caption("Nothing of the selection was trained on, so these are the pairs of the whole training.")
         among[:] = True
-    told = mined["d_ap"][among], mined["d_an"][among]
+    caption = mined["d_ap"][among], mined["d_an"][among]
     pairs = class_pairs_of(
         np.asarray(view.snapshot.labels)[view.rows].astype(np.int64),
         mined["anchor"][among],
         mined["negative"][among],
-        np.nan_to_num(told[0] - told[1]),
+        np.nan_to_num(caption[0] - caption[1]),
         top=PAIRS,
     )
     if not pairs:
@@ -40,7 +40,7 @@ def show(view: View) -> None:
             (theme.count(among.sum()), "negatives mined", "one for each anchor of a recorded batch"),
             (theme.count(len(np.unique(mined["step"][among]))), "recorded steps", ""),
             (
-                theme.percent(triplets.violating_share(*told, own), 0),
+                theme.percent(triplets.violating_share(*caption, own), 0),
                 "violated the margin",
                 f"share of these triplets whose negative was nearer than the positive + {own:g} when it was mined",
             ),
@@ -51,7 +51,7 @@ def show(view: View) -> None:
         "Pairs of classes by how often one was mined as a negative of the other, either way; pictured is the hardest"
         " case, anchor first. Click a pair to select both classes, and to see what else was mined against them."
     )
-    picked = class_pairs(view, pairs, key="most-mined", told="{count:,} times")
+    picked = class_pairs(view, pairs, key="most-mined", caption="{count:,} times")
     if picked is not None and picked < len(pairs):
         both = (pairs[picked].one, pairs[picked].other)
         names = " and ".join(view.short(label) for label in both)

@@ -38,7 +38,7 @@ CSS = """
 .gap h4 {font-size: 13px; font-weight: 620; margin: 9px 0 1px}
 .gap h4 span {font-weight: 400}
 .gap .name {font-weight: 620}
-.gap .told {font-size: 12px; line-height: 1.3}
+.gap .caption {font-size: 12px; line-height: 1.3}
 .gap .head {font-size: 12px; line-height: 1.3; align-items: end}
 .gap .label {display: none}
 .gap .track {position: relative; height: 32px; background: var(--st-secondary-background-color); border-radius: 6px}
@@ -88,14 +88,14 @@ def rank_gap(
         f"<div>gap: negatives harder than the choice{_scale(top)}</div></div>"
     ]
     for heading, miners in GROUPS.items():
-        name, told = heading.format(**numbers).split(" · ")
-        lines.append(f'<h4>{text(name)}<span class="dim"> · {text(told)}</span></h4>')
+        name, caption = heading.format(**numbers).split(" · ")
+        lines.append(f'<h4>{text(name)}<span class="dim"> · {text(caption)}</span></h4>')
         for miner, words in miners.items():
             draws, others = here[miner], elsewhere[miner]
             face = sheet.face(ids[miner], pick=str(ids[miner])) if miner in ids else '<span class="word">none</span>'
             lines.append(
                 f'<div class="line"><div><span class="name">{text(miner)}</span><br>'
-                f'<span class="told dim">{text(words.format(**numbers))}</span></div>{face}{_now(draws)}'
+                f'<span class="caption dim">{text(words.format(**numbers))}</span></div>{face}{_now(draws)}'
                 f"{_median(draws, 'median, this anchor')}{_median(others, f'median, {anchors} anchors')}"
                 f"{_track(draws, top, SHADES.get(miner, theme.CONTEXT))}</div>"
             )
@@ -108,13 +108,13 @@ def _now(draws: Draws) -> str:
     words = "–"
     if draws.rows[0] >= 0:
         words = f'<b>{theme.count(draws.ranks[0] - 1)}</b><br><span class="dim">d {draws.distances[0]:.2f}</span>'
-    return f'<div class="told"><span class="label dim">this draw</span>{words}</div>'
+    return f'<div class="caption"><span class="label dim">this draw</span>{words}</div>'
 
 
 def _median(draws: Draws, label: str) -> str:
     gap = "–" if math.isnan(draws.gap) else theme.count(draws.gap)
     none = f'<br><span class="dim">none in {theme.percent(draws.none, 0)}</span>' if draws.none else ""
-    return f'<div class="told"><span class="label dim">{label}</span><b>{gap}</b>{none}</div>'
+    return f'<div class="caption"><span class="label dim">{label}</span><b>{gap}</b>{none}</div>'
 
 
 def _track(draws: Draws, top: float, shade: str) -> str:

@@ -165,13 +165,13 @@ def _which_anchors(view: View, step: dict[str, np.ndarray], kinds: np.ndarray) -
 
 def _triplet(step: dict[str, np.ndarray], kinds: np.ndarray, row: int) -> Triplet:
     there = np.flatnonzero(step["id"] == step["negative"][row])
-    told = "out of the memory" if step["negative"][row] >= 0 else ""
+    caption = "out of the memory" if step["negative"][row] >= 0 else ""
     if len(there):
-        told = ROLES[step["role"][there[0]]]
+        caption = ROLES[step["role"][there[0]]]
         bucket = int(step["bucket"][there[0]])
         same = bucket >= 0 and bucket == step["bucket"][row]
-        told += f" in {bucket:#x}" if bucket >= 0 else ""
-        told = f"{told}, the anchor's bucket" if same else told
+        caption += f" in {bucket:#x}" if bucket >= 0 else ""
+        caption = f"{caption}, the anchor's bucket" if same else caption
     return Triplet(
         anchor=int(step["id"][row]),
         positive=int(step["positive"][row]),
@@ -179,7 +179,7 @@ def _triplet(step: dict[str, np.ndarray], kinds: np.ndarray, row: int) -> Triple
         d_ap=float(step["d_ap"][row]),
         d_an=float(step["d_an"][row]),
         kind=str(kinds[row]),
-        told=told,
+        caption=caption,
     )
 
 

@@ -168,16 +168,16 @@ def _label(view: View, row: int) -> int:
 def _evidence(view: View, found: Suspicion, row: int, label: str, other: str) -> str:
     near = np.asarray(view.snapshot.labels)[np.asarray(view.snapshot.neighbours[view.rows[row]])]
     votes = [int((near == number).sum()) for number in (found.suspected[row], _label(view, row))]
-    told = (
+    caption = (
         f"Above, the nearest of each class. Of its {len(near)} nearest neighbours {votes[0]} are {other} and"
         f" {votes[1]} are {label}."
     )
     if found.met[row]:
-        told += (
+        caption += (
             f" In training it met {other} in {theme.count(found.met[row])} recorded triplets, and in"
             f" {theme.count(found.harder[row])} of them the two were nearer than the anchor to its own class."
         )
-    return told
+    return caption
 
 
 def _buttons(run: Run, verdicts: Verdicts, ids: np.ndarray, at: int) -> None:

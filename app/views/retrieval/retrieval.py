@@ -268,7 +268,7 @@ def _confusions(view: View) -> None:
         "How many samples of the two classes have their nearest neighbour in the other class, either way; pictured is"
         " the worst case. Click a pair to select both classes."
     )
-    place_of_pair = class_pairs(view, pairs, key="confusions", told="{count:,} of {samples:,}")
+    place_of_pair = class_pairs(view, pairs, key="confusions", caption="{count:,} of {samples:,}")
     if place_of_pair is not None and place_of_pair < len(pairs):
         pair = pairs[place_of_pair]
         both = np.isin(np.asarray(view.snapshot.labels)[view.rows], (pair.one, pair.other))

@@ -51,18 +51,18 @@ def main() -> None:
         if "correct" in recorded:
             _turns(view, recorded, int(np.flatnonzero(steps == moment)[0]))
     with wide:
-        told = film(
+        event = film(
             _film(view, recorded),
             key="film",
             moment=moment,
             selected=np.flatnonzero(np.isin(recorded["ids"], selection.ids())),
             followed=followed,
         )
-    if told.picked is not None:
-        selection.put(told.picked, mode=told.how, origin="the film")
+    if event.picked is not None:
+        selection.put(event.picked, mode=event.how, origin="the film")
         st.rerun()
-    if told.moment is not None:
-        url_state.go(MOMENT, told.moment)
+    if event.moment is not None:
+        url_state.go(MOMENT, event.moment)
         st.rerun()
     if len(selection.ids()):
         links.follow(but="timeline")

@@ -291,7 +291,7 @@ def _brought(data: str, level: int | None) -> TrainingPart | None:
         theme.error_box(str(error))
         return None
     if data not in NAMED_SETS:
-        theme.caption(found.told)
+        theme.caption(found.intake)
     return found
 
 

@@ -19,10 +19,10 @@ CSS = """
 """
 
 
-def class_pairs(view: View, pairs: Sequence[Confusion], *, key: str, told: str) -> int | None:
+def class_pairs(view: View, pairs: Sequence[Confusion], *, key: str, caption: str) -> int | None:
     """Draw the pairs, whose positions count the view's rows. Returns the place of the pair just clicked, or None.
 
-    told : how a pair's count is said, such as "{count:,} times"; {samples:,} is how many the two classes have
+    caption : how a pair's count is said, such as "{count:,} times"; {samples:,} is how many the two classes have
     """
     ids = [int(view.ids[row]) for pair in pairs for row in (pair.query, pair.found)]
     sheet = Sheet(view, ids, size=42)
@@ -31,7 +31,7 @@ def class_pairs(view: View, pairs: Sequence[Confusion], *, key: str, told: str) 
         f"{sheet.face(ids[2 * place]) + sheet.face(ids[2 * place + 1]) if sheet.sprite else ''}"
         f'<span class="words"><span class="name"><bdi>{text(view.short(pair.one, NAME))}</bdi></span>'
         f'<span class="name">↔ <bdi>{text(view.short(pair.other, NAME))}</bdi></span>'
-        f'<span class="dim">{text(told.format(count=pair.count, samples=pair.samples))}</span></span></button>'
+        f'<span class="dim">{text(caption.format(count=pair.count, samples=pair.samples))}</span></span></button>'
         for place, pair in enumerate(pairs)
     ]
     picked = board(f'<div class="pairs" style="{sheet.style}">{"".join(cards)}</div>', key=key, css=CSS)

@@ -32,14 +32,14 @@ CSS = """
 
 
 def distance_plot(
-    d_ap: np.ndarray, d_an: np.ndarray, margin: float, *, key: str, told: bool = True, height: str = "36vh"
+    d_ap: np.ndarray, d_an: np.ndarray, margin: float, *, key: str, revealed: bool = True, height: str = "36vh"
 ) -> None:
     """Draw it.
 
     Parameters
     ----------
     d_ap, d_an : (n,) distances to positive and negative; triplets with a missing one are left out
-    told : colour the triplets by kind; False leaves it to the eye to see who lies below the line
+    revealed : colour the triplets by kind; False leaves it to the eye to see who lies below the line
     height : of the field, as CSS
     """
     known = np.flatnonzero(~(np.isnan(d_ap) | np.isnan(d_an)))
@@ -50,17 +50,19 @@ def distance_plot(
     x, y = (np.round(100 * distances[shown] / reach, 1) for distances in (d_ap, d_an))
     edge = 100 * margin / reach
     paths = [
-        _dots(x[among], y[among], *MARKS[kind if told else EASY]) for kind in MARKS if (among := kinds == kind).any()
+        _dots(x[among], y[among], *MARKS[kind if revealed else EASY])
+        for kind in MARKS
+        if (among := kinds == kind).any()
     ]
     diagonal = f'<path d="M0 100L100 0" stroke="{theme.CONTEXT}" stroke-width="1.5" stroke-dasharray="5 5"/>'
     line = f'<path d="M0 {100 - edge:.1f}L100 {-edge:.1f}" stroke="{theme.BLUE}" stroke-width="2.5"/>'
     words = f"Distances to positive and negative of {len(known):,} mined triplets, with the line of margin {margin:.2f}"
     board(
-        f'<div class="distances" style="--height:{height}"><div class="kinds">{_kinds(told)}</div>'
+        f'<div class="distances" style="--height:{height}"><div class="kinds">{_kinds(revealed)}</div>'
         '<div class="y">d(a, n), to the negative</div>'
         f'<div class="scale up">{_labels(reach, "bottom")}</div>'
         f'<div class="field"><svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="{words}">'
-        f"{''.join(paths)}{diagonal if told else ''}{line}</svg></div>"
+        f"{''.join(paths)}{diagonal if revealed else ''}{line}</svg></div>"
         f'<div class="scale" style="grid-column:3">{_labels(reach, "left")}</div>'
         '<div class="x">d(a, p), to the positive</div></div>',
         key=key,
@@ -80,11 +82,11 @@ def _labels(reach: float, side: str) -> str:
     return "".join(f'<span style="{side}:{100 * value / reach:.2f}%">{value:.1f}</span>' for value in values)
 
 
-def _kinds(told: bool) -> str:
-    """What the colours mean; before that is told, an empty line of the same height."""
+def _kinds(revealed: bool) -> str:
+    """What the colours mean; before that is revealed, an empty line of the same height."""
     words = {EASY: "beyond the margin", SEMI_HARD: "within the margin", HARD: "nearer than the positive"}
+    hidden = "" if revealed else " style=visibility:hidden"
     return "".join(
-        f'<span{"" if told else " style=visibility:hidden"}><i style="background:{MARKS[kind][0]}"></i><b>{kind}</b>'
-        f" {meaning}</span>"
+        f'<span{hidden}><i style="background:{MARKS[kind][0]}"></i><b>{kind}</b> {meaning}</span>'
         for kind, meaning in words.items()
     )

@@ -51,9 +51,11 @@ def histogram(
     for number, (count, start, end) in enumerate(zip(counts.tolist(), edges[:-1], edges[1:], strict=True)):
         bright = number in highlighted or (above is not None and (start + end) / 2 > above)
         shade = theme.VERMILION if bright else theme.BLUE
-        told = text(words[number] if words else f"{start:.2f} to {end:.2f}: {theme.count(count)}")
+        caption = text(words[number] if words else f"{start:.2f} to {end:.2f}: {theme.count(count)}")
         bar = f'<i style="height:{100 * count / highest:.1f}%;background:{shade}"></i>' if count else ""
-        bars.append(f'<button type="button" data-pick="{number}" title="{told}" aria-label="{told}">{bar}</button>')
+        bars.append(
+            f'<button type="button" data-pick="{number}" title="{caption}" aria-label="{caption}">{bar}</button>'
+        )
     scale = "".join(
         f'<span style="left:{100 * (tick - low) / (high - low):.1f}%">{tick:g}</span>'
         for tick in ticks

@@ -86,11 +86,13 @@ def plot(
     drawn += [f'<path class="level" d="M0 {at(left, level)[1]}H{SIDE}"/>'] if level is not None else []
     drawn += [
         f'<path d="M{at(place, low)[0]} 0V{SIDE}" stroke="{theme.VERMILION}" stroke-width="1.6">'
-        f"<title>{text(told)}</title></path>"
-        for place, told in upright
+        f"<title>{text(caption)}</title></path>"
+        for place, caption in upright
     ]
-    labels = "".join(f'<small class="y" style="top:{100 * top / SIDE:.1f}%">{told}</small>' for top, told in grid)
-    labels += "".join(f'<small class="x" style="left:{100 * far / SIDE:.1f}%">{told}</small>' for far, told in across)
+    labels = "".join(f'<small class="y" style="top:{100 * top / SIDE:.1f}%">{caption}</small>' for top, caption in grid)
+    labels += "".join(
+        f'<small class="x" style="left:{100 * far / SIDE:.1f}%">{caption}</small>' for far, caption in across
+    )
     labels += f'<small class="title">{text(title)}</small>' if title else ""
     return (
         f'<div class="plot{" titled" if title else ""}" style="--plot:{height}px">{labels}'
@@ -134,8 +136,8 @@ def _line(line: Line, at: Callable[[float, float], tuple[float, float]], written
     marked = thinned([*zip(places, line.points.tolist(), strict=True)], MAX_MARKS // 2)
     kind = "dot" if len(places) <= MAX_MARKS else "hover"  # of a long line the marks are felt, not seen
     for (x, y), (place, value) in marked if kind == "hover" else zip(places, line.points.tolist(), strict=True):
-        told = text(f"{line.name}: {written(value)} at {place:,.10g}")
-        drawn += f'<path class="{kind}" d="M{x} {y}h.01" stroke="{line.shade}"><title>{told}</title></path>'
+        caption = text(f"{line.name}: {written(value)} at {place:,.10g}")
+        drawn += f'<path class="{kind}" d="M{x} {y}h.01" stroke="{line.shade}"><title>{caption}</title></path>'
     return drawn
 
 

@@ -19,7 +19,7 @@ CSS = """
   align-items: center;
   padding: 6px 8px; border: 1px solid rgba(128,128,128,.18); border-radius: 8px}
 .triplet .tag {font-weight: 620; border-bottom: 3px solid}
-.triplet .told {font-size: 12px; line-height: 1.4}
+.triplet .caption {font-size: 12px; line-height: 1.4}
 .axis {position: relative; height: 46px; margin: 0 4px}
 .axis .rail {position: absolute; left: 0; right: 0; top: 22px; border-top: 1px solid rgba(128,128,128,.45)}
 .axis .margin {position: absolute; top: 15px; height: 15px; background: rgba(128,128,128,.25); border-radius: 2px}
@@ -35,7 +35,7 @@ CSS = """
 
 @dataclass(frozen=True)
 class Triplet:
-    """Ids (-1: none was chosen), distances, and what is told about them."""
+    """Ids (-1: none was chosen), distances, and what is said about them."""
 
     anchor: int
     positive: int
@@ -43,7 +43,7 @@ class Triplet:
     d_ap: float
     d_an: float
     kind: str  # easy, semi-hard, hard
-    told: str  # e.g. "bucket mate of 0x3f"
+    caption: str  # e.g. "bucket mate of 0x3f"
 
 
 def triplets(view: View, rows: Sequence[Triplet], *, margin: float, key: str) -> int | None:
@@ -53,9 +53,9 @@ def triplets(view: View, rows: Sequence[Triplet], *, margin: float, key: str) ->
     lines = [
         f'<div class="triplet">{_face(sheet, row.anchor, "anchor")}{_face(sheet, row.positive, "positive", POSITIVE)}'
         f"{_axis(row, margin, 1.06 * reach)}{_face(sheet, row.negative, 'negative', NEGATIVE)}"
-        f'<div class="told">'
+        f'<div class="caption">'
         f'<span class="tag" style="border-color:{SHADES.get(row.kind, "transparent")}">{text(row.kind or "–")}</span>'
-        f'<br><span class="dim">{text(row.told)}</span></div></div>'
+        f'<br><span class="dim">{text(row.caption)}</span></div></div>'
         for row in rows
     ]
     picked = board(f'<div class="triplets" style="{sheet.style}">{"".join(lines)}</div>', key=key, css=CSS)

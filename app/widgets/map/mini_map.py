@@ -35,7 +35,7 @@ def mini_map(
     rings: Sequence[tuple[float, float, str]] = (),
     words: str = "",
 ) -> None:
-    """Draw it. What lies outside the part that maps open on is told by arrows.
+    """Draw it. What lies outside the part that maps open on is shown by arrows.
 
     Parameters
     ----------
@@ -59,10 +59,10 @@ def mini_map(
         parts.append(
             f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{colour}" stroke-width="1.2" stroke-opacity=".8"/>'
         )
-    told = [(one, "currentColor", one.words) for one in far]
+    arrows = [(one, "currentColor", one.words) for one in far]
     for rows, colour in highlighted:
         outside = beyond(np.asarray(xy[rows]).reshape(-1, 2), home)
-        told += [(one, colour, f"{one.words}, among those highlighted") for one in outside]
+        arrows += [(one, colour, f"{one.words}, among those highlighted") for one in outside]
         radius = 3.6 if len(rows) < 60 else 2.4 if len(rows) < 400 else 1.6
         for row in rows[:MAX_HIGHLIGHTED]:
             x, y = at(xy[row])
@@ -70,7 +70,7 @@ def mini_map(
     for x, y, colour in rings:
         cx, cy = at(np.array([x, y]))
         parts.append(f'<circle class="ring" cx="{cx}" cy="{cy}" r="8" style="stroke:{colour}"/>')
-    parts += _arrows(told)
+    parts += _arrows(arrows)
     label = words or f"Small map of the {view.split} split"
     board(
         f'<svg class="mini" viewBox="0 0 {SIDE} {SIDE}" role="img" aria-label="{text(label)}">{"".join(parts)}</svg>',
@@ -79,11 +79,11 @@ def mini_map(
     )
 
 
-def _arrows(told: Sequence[tuple[Beyond, str, str]]) -> list[str]:
+def _arrows(arrows: Sequence[tuple[Beyond, str, str]]) -> list[str]:
     """A text at the border for each (where, CSS colour, words on hover); two on one side stand in two lines."""
     lines: dict[tuple[int, int], int] = {}
     parts = []
-    for one, colour, words in told:
+    for one, colour, words in arrows:
         line = lines[one.across, one.up] = lines.get((one.across, one.up), -1) + 1
         x = {-1: EDGE, 0: SIDE / 2, 1: SIDE - EDGE}[one.across]
         y = {1: EDGE + 10 + LINE * line, 0: SIDE / 2 + LINE * line, -1: SIDE - EDGE - LINE * line}[one.up]

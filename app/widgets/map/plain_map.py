@@ -212,14 +212,14 @@ def _params(zoom: bool) -> list[Spec]:
 
 def _told(address: str | None) -> list[Spec]:
     """What is worked out in the browser for the tooltip, so that it need not travel."""
-    told = [{"calculate": "'0x' + format(datum.code, 'x')", "as": "bucket"}]
-    return [*told, {"calculate": f"'{address}' + datum.id + '.png'", "as": "image"}] if address else told
+    fields = [{"calculate": "'0x' + format(datum.code, 'x')", "as": "bucket"}]
+    return [*fields, {"calculate": f"'{address}' + datum.id + '.png'", "as": "image"}] if address else fields
 
 
 def _tooltip(address: str | None) -> list[Spec]:
-    told: list[Spec] = [{"field": "image", "type": "nominal"}] if address else []
-    told += [{"field": name, "type": "nominal"} for name in ("class", "bucket", "cluster")]
-    return [*told, {"field": "trust", "type": "quantitative", "format": ".0%", "title": "map trust"}]
+    fields: list[Spec] = [{"field": "image", "type": "nominal"}] if address else []
+    fields += [{"field": name, "type": "nominal"} for name in ("class", "bucket", "cluster")]
+    return [*fields, {"field": "trust", "type": "quantitative", "format": ".0%", "title": "map trust"}]
 
 
 def _colours(colour: Colouring) -> Spec:

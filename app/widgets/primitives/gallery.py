@@ -132,9 +132,9 @@ def gallery_head(title: str, ids: np.ndarray, *, origin: str, key: str, words: s
     key : of the button
     words : what the captions mean, or the like
     """
-    told = f"**{title}** · {theme.count(len(ids))}" + (f" · :gray[{words}]" if words else "")
+    heading = f"**{title}** · {theme.count(len(ids))}" + (f" · :gray[{words}]" if words else "")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(told, width="stretch")
+        st.markdown(heading, width="stretch")
         st.button(
             "Select",
             key=key,

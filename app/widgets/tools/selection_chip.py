@@ -72,10 +72,10 @@ def _what_is_selected(view: View, other: int, gone: int) -> None:
         theme.caption("Nothing is selected. Draw on the map, or choose a bucket, a class, a learner or a set below.")
         return
     theme.caption(chosen.origin)
-    told = [f"{theme.count(len(view.selected))} in the {view.split} split"]
-    told += [f"{theme.count(other)} in other splits"] if other else []
-    told += [f"{theme.count(gone)} not in this snapshot"] if gone else []
-    theme.caption(f"{counted(len(chosen.ids), 'samples')}: {', '.join(told)}.")
+    parts = [f"{theme.count(len(view.selected))} in the {view.split} split"]
+    parts += [f"{theme.count(other)} in other splits"] if other else []
+    parts += [f"{theme.count(gone)} not in this snapshot"] if gone else []
+    theme.caption(f"{counted(len(chosen.ids), 'samples')}: {', '.join(parts)}.")
     with st.container(horizontal=True, gap="small"):
         if st.button("Invert", key="selection-invert", help="Select the rest of the split instead"):
             _change(lambda: selection.put(np.setdiff1d(view.ids, chosen.ids), origin=f"not ({chosen.origin})"))

@@ -51,10 +51,10 @@ def chosen(view: View) -> int:
     return view.row_of(url_state.number("anchor", possible, fallback=int(view.ids[fallback]), words="anchor"))
 
 
-def show(view: View, anchor: int, found: Negatives, told: bool) -> None:
+def show(view: View, anchor: int, found: Negatives, revealed: bool) -> None:
     """Draw an anchor, by its row, among negatives; a click on one makes it the anchor."""
     with st.container(horizontal=True, gap="medium", vertical_alignment="center", key="wall-line"):
-        if told:
+        if revealed:
             theme.legend(
                 [
                     (theme.VERMILION, "violates the margin", theme.count(found.violates.sum())),
@@ -64,7 +64,7 @@ def show(view: View, anchor: int, found: Negatives, told: bool) -> None:
         else:
             theme.caption("Which of them violate the margin?")
         st.button("Another anchor", key="another", icon=":material/casino:", on_click=_another, args=(view,))
-    picked = wall.wall(view, anchor, found, told=told, key="wall")
+    picked = wall.wall(view, anchor, found, revealed=revealed, key="wall")
     if picked is not None:
         url_state.go("anchor", picked)
         st.rerun()

@@ -43,17 +43,17 @@ def make(view: View) -> Lesson | Missing:
         ),
         value=share,
         figure=theme.percent(share, 0),
-        told=(
+        caption=(
             f"on average over the {theme.count(len(view.rows))} pictures of the split: {share * count:.1f} of {count}.",
             lessons.map_moral(share),
         ),
         takeaway="Let the map raise the question; let the distances in the full space answer it.",
-        demo=lambda told: _point(view, row, torn, told),
+        demo=lambda revealed: _point(view, row, torn, revealed),
         link=("Open this point on the map", "map", lambda: {"at": identity, "colour": state.COLOURS["trust"]}),
     )
 
 
-def _point(view: View, row: int, torn: int, told: bool) -> None:
+def _point(view: View, row: int, torn: int, revealed: bool) -> None:
     snapshot, here = view.snapshot, int(view.rows[row])
     labels = np.asarray(snapshot.labels)
     count = figures.trust_at(view)
@@ -64,10 +64,12 @@ def _point(view: View, row: int, torn: int, told: bool) -> None:
     same = labels[true] == labels[here]
     left, right = st.columns([1.35, 1], gap="medium")
     with left:
-        lines = [(here, int(other), theme.CONTEXT) for other in np.setdiff1d(near, true)] if told else []
-        lines += [(here, int(other), shade[bool(own)]) for other, own in zip(true, same, strict=True)] if told else []
+        lines = [(here, int(other), theme.CONTEXT) for other in np.setdiff1d(near, true)] if revealed else []
+        lines += (
+            [(here, int(other), shade[bool(own)]) for other, own in zip(true, same, strict=True)] if revealed else []
+        )
         highlighted = (
-            [(near, theme.CONTEXT)] + [(true[same == own], shade[own]) for own in (True, False)] if told else []
+            [(near, theme.CONTEXT)] + [(true[same == own], shade[own]) for own in (True, False)] if revealed else []
         )
         mini_map(
             view,
@@ -76,7 +78,7 @@ def _point(view: View, row: int, torn: int, told: bool) -> None:
             highlighted=[*highlighted, (np.array([here]), theme.OLIVE)],
             rings=[(float(snapshot.xy[here][0]), float(snapshot.xy[here][1]), theme.OLIVE)],
             words=f"Where {view.class_name(here)} lies on the map, with lines to its true neighbours"
-            if told
+            if revealed
             else f"Where {view.class_name(here)} lies on the map",
         )
         with st.container(horizontal=True, gap="small"):
@@ -91,7 +93,7 @@ def _point(view: View, row: int, torn: int, told: bool) -> None:
             )
         borders = ["right" if own else "wrong" for own in same]
         clicked = gallery(view, snapshot.ids[true], key="lesson-true", borders=borders, size=FACE)
-        if told:
+        if revealed:
             st.html(f"<b>Nearest on the map</b>, {agree} of them true")
             borders = ["right" if own else "wrong" for own in labels[near] == labels[here]]
             other = gallery(view, snapshot.ids[near], key="lesson-near", borders=borders, size=FACE)

@@ -39,14 +39,14 @@ def make(view: View) -> Lesson | Missing:
     slices = figures.slices(view)
     count = snapshot.learners
 
-    def demo(told: bool) -> None:
+    def demo(revealed: bool) -> None:
         rungs = [
             ("of all negatives", anywhere, theme.CONTEXT),
             ("of those in its cluster", inside, theme.BLUE),
             ("of those in its bucket", bucket, theme.VERMILION),
         ]
-        ladder.ladder(rungs, hidden=() if told else (1,), key="ladder")
-        _learners(view, slices, told)
+        ladder.ladder(rungs, hidden=() if revealed else (1,), key="ladder")
+        _learners(view, slices, revealed)
 
     return Lesson(
         story=(
@@ -62,7 +62,7 @@ def make(view: View) -> Lesson | Missing:
         ),
         value=times,
         figure=theme.percent(inside),
-        told=(
+        caption=(
             f"{f'{times:.1f} times as many' if np.isfinite(times) else 'where elsewhere none do'}, on average over"
             f" {theme.count((~np.isnan(found.cluster)).sum())} anchors.",
             "" if slices is None else _joined(slices),
@@ -81,13 +81,13 @@ def _joined(found: Slices) -> str:
     )
 
 
-def _learners(view: View, found: Slices | None, told: bool) -> None:
+def _learners(view: View, found: Slices | None, revealed: bool) -> None:
     sizes = np.bincount(np.asarray(view.snapshot.clusters)[view.rows], minlength=view.snapshot.learners)
     parts = []
     for number, telling in enumerate(_exemplars(view, cached.stamp(view))):
         share = float(sizes[number] / max(sizes.sum(), 1))
         words = f"{theme.percent(share, 0)} of the split"
-        if told and found is not None and number < len(found.alone):
+        if revealed and found is not None and number < len(found.alone):
             words = f"alone {theme.percent(found.alone[number])} Recall@1"
         parts.append(Corner(f"Learner {number}", int(sizes[number]), share, words, view.ids[telling.centre]))
     picked = corners(view, parts, key="corners")

@@ -29,10 +29,10 @@ def make(view: View) -> Lesson | Missing:
     bits = view.snapshot.bits
     code = int(pool_of(view).codes[anchor])
 
-    def demo(told: bool) -> None:
+    def demo(revealed: bool) -> None:
         rungs = [("of all negatives", anywhere, theme.CONTEXT), ("of those in its bucket", near, theme.VERMILION)]
-        ladder.ladder(rungs, hidden=() if told else (1,), key="ladder")
-        _bucket(view, anchor, code, told)
+        ladder.ladder(rungs, hidden=() if revealed else (1,), key="ladder")
+        _bucket(view, anchor, code, revealed)
 
     return Lesson(
         story=(
@@ -50,7 +50,7 @@ def make(view: View) -> Lesson | Missing:
         ),
         value=near,
         figure=theme.percent(near),
-        told=(
+        caption=(
             f"on average over {theme.count((~np.isnan(found.bucket)).sum())} anchors.",
             f"An anchor's bucket holds {theme.count(looked)} of the {theme.count(everybody)} pictures on average.",
         ),
@@ -65,7 +65,7 @@ def _flipped(view: View) -> int:
     return url_state.number("flip", lambda value: 0 <= value < 1 << view.snapshot.bits, fallback=0, words="bits")
 
 
-def _bucket(view: View, anchor: int, own: int, told: bool) -> None:
+def _bucket(view: View, anchor: int, own: int, revealed: bool) -> None:
     pool, code = pool_of(view), own ^ _flipped(view)
     codes, sizes = np.unique(pool.codes, return_counts=True)
     visited = bit_strip(code, view.snapshot.bits, dict(zip(codes.tolist(), sizes.tolist(), strict=True)), key="code")
@@ -80,4 +80,4 @@ def _bucket(view: View, anchor: int, own: int, told: bool) -> None:
         if away:
             st.button("Back to its own", key="own-bucket", type="tertiary", on_click=url_state.go, args=("flip", 0))
     with st.container(key="bucket-wall"):
-        anchors.show(view, anchor, found, told)
+        anchors.show(view, anchor, found, revealed)

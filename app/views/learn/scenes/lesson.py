@@ -13,9 +13,9 @@ class Lesson:
 
     story : what one must know to predict, and some more, which a speaker says instead
     value : the true answer to the question
-    figure, told : the answer as a large figure, and in words, again with some more
+    figure, caption : the answer as a large figure, and in words, again with some more
     takeaway : one sentence to keep
-    demo : draws the interactive part; it is told whether the answer may be seen
+    demo : draws the interactive part; it is called with whether the answer may be seen
     link : words on the button to the real page, the page, and how it shall stand there
     """
 
@@ -23,7 +23,7 @@ class Lesson:
     question: Question
     value: float
     figure: str
-    told: tuple[str, str]
+    caption: tuple[str, str]
     takeaway: str
     demo: Callable[[bool], None]
     link: tuple[str, str, Callable[[], dict[str, Any]]]

@@ -42,13 +42,13 @@ def make(view: View) -> Lesson | Missing:
         question=question,
         value=value,
         figure=figure,
-        told=(
+        caption=(
             first,
             f"With twice the margin it would be {theme.percent(doubled, 0)}.{_least(late)} The steps are"
             f" {theme.count(late.first)} to {theme.count(late.last)}.",
         ),
         takeaway="A margin is a demand: the larger it is, the more triplets violate it.",
-        demo=lambda told: _bench(view, late, own, told),
+        demo=lambda revealed: _bench(view, late, own, revealed),
         link=(
             "Drag it on Mined negatives",
             "negatives",
@@ -97,7 +97,7 @@ def _least(late: Late) -> str:
 
 
 @st.fragment
-def _bench(view: View, late: Late, own: float, told: bool) -> None:
+def _bench(view: View, late: Late, own: float, revealed: bool) -> None:
     """One triplet with its pictures, and all of them as dots, under a margin that is dragged."""
     control = address.control("margin", own, read=float, among=lambda margin: 0 <= margin <= 1)
     margin = st.slider("Drag the margin", 0.0, 1.0, step=0.01, **control)
@@ -105,15 +105,15 @@ def _bench(view: View, late: Late, own: float, told: bool) -> None:
     if one is not None:
         with st.container(key="one-triplet"):
             triplets(view, [_judged(one, margin)], margin=margin, key="one-triplet-board")
-    share = theme.percent(violating_share(late.d_ap, late.d_an, margin), 0) if told else "How many"
+    share = theme.percent(violating_share(late.d_ap, late.d_an, margin), 0) if revealed else "How many"
     st.html(f'<div class="reading"><b>{share}</b> of the triplets violate a margin of {margin:.2f}</div>')
-    distance_plot(late.d_ap, late.d_an, margin, key="lesson-distances", told=told, height="30vh")
+    distance_plot(late.d_ap, late.d_an, margin, key="lesson-distances", revealed=revealed, height="30vh")
 
 
 def _judged(one: Triplet, margin: float) -> Triplet:
     kind = str(kinds_of(np.array([one.d_ap]), np.array([one.d_an]), margin)[0])
-    told = "beyond the margin" if kind == EASY else "violates the margin"
-    return Triplet(one.anchor, one.positive, one.negative, one.d_ap, one.d_an, kind, told)
+    caption = "beyond the margin" if kind == EASY else "violates the margin"
+    return Triplet(one.anchor, one.positive, one.negative, one.d_ap, one.d_an, kind, caption)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

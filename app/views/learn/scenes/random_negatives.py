@@ -30,14 +30,14 @@ def make(view: View) -> Lesson | Missing:
         ),
         value=alive,
         figure=f"{alive:.1f} of {theme.count(negatives)}",
-        told=(
+        caption=(
             f"on average over {theme.count(len(found.anchor))} anchors; for {theme.percent(none, 0)} of them none is"
             " to be expected.",
             f"The run's own loss decides what they cost. {ASKS[view.run.config.training.loss]}",
         ),
         takeaway=lessons.random_moral(float(found.anywhere.mean())),
-        demo=lambda told: anchors.show(
-            view, anchor, lessons.random_batch(pool, anchor, view.run.config.mining, anchors.own_margin(view)), told
+        demo=lambda revealed: anchors.show(
+            view, anchor, lessons.random_batch(pool, anchor, view.run.config.mining, anchors.own_margin(view)), revealed
         ),
         link=(
             "Try other miners on this anchor",

@@ -82,10 +82,10 @@ def film(
         "followed": [(places.tolist(), name) for places, name in followed],
         "moment": moment,
     }
-    told = _film(key=key, data=data, on_moment_change=_nothing, on_picked_change=_nothing, height="content")
-    picked = told.picked
+    sent = _film(key=key, data=data, on_moment_change=_nothing, on_picked_change=_nothing, height="content")
+    picked = sent.picked
     return Told(
-        moment=None if told.moment is None else int(told.moment),
+        moment=None if sent.moment is None else int(sent.moment),
         picked=None if picked is None else np.array(picked["ids"], np.int64),
         how="new" if picked is None else str(picked["how"]),
     )

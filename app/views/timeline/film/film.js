@@ -161,7 +161,7 @@ class Film {
   go(step) {
     this.pause(false);
     this.seek(step);
-    clearTimeout(this.later); // a key held down is one way, told at its end
+    clearTimeout(this.later); // a key held down is one way, said at its end
     this.later = setTimeout(() => this.settle(), 250);
   }
 
@@ -211,11 +211,11 @@ class Film {
     if (value !== null) cells.push(cell(`${(100 * value).toFixed(1)} %`, "held-out Recall@1"));
     const phase = phases.findLast(([from]) => from <= this.step);
     if (phase) cells.push(cell(`<i style="background:${phase[4]}"></i>${phase[2]}`, phase[3].replace(/^.*: /, "")));
-    const told = cells.join("");
-    if (this.said !== told) {
-      this.said = told;
-      this.part(".told").setAttribute("aria-live", this.playing ? "off" : "polite");
-      this.part(".told").innerHTML = told;
+    const html = cells.join("");
+    if (this.caption !== html) {
+      this.caption = html;
+      this.part(".caption").setAttribute("aria-live", this.playing ? "off" : "polite");
+      this.part(".caption").innerHTML = html;
     }
   }
 
@@ -387,9 +387,9 @@ class Film {
       const [x, y] = [this.now[2 * point], this.now[2 * point + 1]].map((place) => (place < 0 ? -1 : place > 1 ? 1 : 0));
       if (x || y) counts.set(`${x} ${y}`, (counts.get(`${x} ${y}`) ?? 0) + 1);
     }
-    const told = JSON.stringify([...counts].sort());
-    if (told === this.farTold) return;
-    this.farTold = told;
+    const shown = JSON.stringify([...counts].sort());
+    if (shown === this.farShown) return;
+    this.farShown = shown;
     this.part(".far").replaceChildren(...[...counts].map(([side, count]) => {
       const [x, y] = side.split(" ").map(Number);
       const button = document.createElement("button");

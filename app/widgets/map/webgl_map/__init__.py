@@ -212,13 +212,13 @@ def available() -> bool:
 
 def why_not() -> str:
     """Why the plain map is drawn, in a sentence."""
-    told = st.session_state.get(MISSING, "")
-    if told.startswith(UNFETCHED):
+    missing = st.session_state.get(MISSING, "")
+    if missing.startswith(UNFETCHED):
         return (
-            f"The map's program could not be fetched ({told.removeprefix(UNFETCHED)}), so this is the plain map, with"
-            " boxes and no lasso. A proxy must pass on all addresses; then reload the page."
+            f"The map's program could not be fetched ({missing.removeprefix(UNFETCHED)}), so this is the plain map,"
+            " with boxes and no lasso. A proxy must pass on all addresses; then reload the page."
         )
-    reason = f" ({told})" if told and told != NO_WEBGL else ""
+    reason = f" ({missing})" if missing and missing != NO_WEBGL else ""
     return f"This browser offers no WebGL 2{reason}, so this is the plain map, with boxes and no lasso."
 
 
@@ -263,10 +263,10 @@ def _look_data(look: Look, order: np.ndarray) -> dict[str, Any]:
 
 def _hear(key: str, views: Sequence[MapView]) -> None:
     """Runs before the script does, with the views as they were drawn last."""
-    told = st.session_state[key]
-    if told.get("missing"):
-        st.session_state[MISSING] = str(told["missing"])
-    st.session_state[key + EVENT] = _event(told.get("pick"), told.get("area"), views)
+    sent = st.session_state[key]
+    if sent.get("missing"):
+        st.session_state[MISSING] = str(sent["missing"])
+    st.session_state[key + EVENT] = _event(sent.get("pick"), sent.get("area"), views)
 
 
 def _event(pick: str | None, area: dict[str, Any] | None, views: Sequence[MapView]) -> MapEvent | None:

@@ -36,7 +36,7 @@ def draw(views, **changed):
 
 
 @pytest.fixture
-def told(monkeypatch) -> SimpleNamespace:
+def component(monkeypatch) -> SimpleNamespace:
     heard = SimpleNamespace()
 
     def webgl_map(drawn, look, **options):
@@ -47,25 +47,25 @@ def told(monkeypatch) -> SimpleNamespace:
     return heard
 
 
-def test_both_views_share_their_samples_and_keep_their_own_places(views, told):
+def test_both_views_share_their_samples_and_keep_their_own_places(views, component):
     draw(views)
-    one, other = (view.layout for view in told.drawn)
+    one, other = (view.layout for view in component.drawn)
     assert one.samples is other.samples and one.samples.ids.tolist() == views[0].ids.tolist()
     for layout, view in ((one, views[0]), (other, views[1])):
         assert np.array_equal(layout.xy, view.snapshot.xy[view.rows])
-    assert [view.title for view in told.drawn] == ["before", "after"]
-    assert np.flatnonzero(told.look.marked).tolist() == [0, 1, 2]
+    assert [view.title for view in component.drawn] == ["before", "after"]
+    assert np.flatnonzero(component.look.marked).tolist() == [0, 1, 2]
 
 
-def test_lines_are_of_each_view_and_none_leads_out(views, told):
+def test_lines_are_of_each_view_and_none_leads_out(views, component):
     ids = views[0].ids.tolist()
     draw(
         views, lines=([(ids[4], ids[1], "right")], [(ids[4], ids[9], "wrong"), (ids[4], 10**9, "wrong")]), focus=ids[4]
     )
-    assert [list(view.lines) for view in told.drawn] == [[(4, 1, "right")], [(4, 9, "wrong")]]
-    assert [view.ring for view in told.drawn] == [4, 4]
+    assert [list(view.lines) for view in component.drawn] == [[(4, 1, "right")], [(4, 9, "wrong")]]
+    assert [view.ring for view in component.drawn] == [4, 4]
     draw(views, focus=-5)
-    assert [view.ring for view in told.drawn] == [None, None]
+    assert [view.ring for view in component.drawn] == [None, None]
 
 
 def test_without_webgl_there_are_two_plain_maps_and_either_answers(views, monkeypatch):
@@ -80,9 +80,9 @@ def test_without_webgl_there_are_two_plain_maps_and_either_answers(views, monkey
     assert draw(views) is None
 
 
-def test_a_map_that_was_moved_is_drawn_where_it_is_now(views, told):
+def test_a_map_that_was_moved_is_drawn_where_it_is_now(views, component):
     class Moved(Snapshot):
         xy = np.asarray(views[1].snapshot.xy) + 100
 
     draw((views[0], replace(views[1], snapshot=Moved(views[1].snapshot.path, views[1].snapshot.meta))))
-    assert told.drawn[1].layout.xy.min() > 50
+    assert component.drawn[1].layout.xy.min() > 50

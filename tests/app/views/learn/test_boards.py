@@ -48,8 +48,8 @@ def negatives(view: View, count: int) -> Negatives:
 
 
 def test_a_wall_hides_who_violates_the_margin_until_it_is_told(view, drawn):
-    wall.wall(view, 0, negatives(view, 10), told=False, key="wall")
-    wall.wall(view, 0, negatives(view, 10), told=True, key="wall")
+    wall.wall(view, 0, negatives(view, 10), revealed=False, key="wall")
+    wall.wall(view, 0, negatives(view, 10), revealed=True, key="wall")
     asked, told = drawn
     assert "lit" not in asked.split('class="wall"')[1] and "violates the margin" not in asked
     kinds = re.findall(r'class="(lit|beyond) ', told)
@@ -59,14 +59,14 @@ def test_a_wall_hides_who_violates_the_margin_until_it_is_told(view, drawn):
 
 def test_more_pictures_are_smaller_ones_and_too_many_are_counted(view, drawn):
     for count in (4, 100, wall.MAX_PICTURES + 12):
-        wall.wall(view, 0, negatives(view, count), told=True, key="wall")
+        wall.wall(view, 0, negatives(view, count), revealed=True, key="wall")
     few, many, most = (float(re.search(r"--share:([\d.]+)", html)[1]) for html in drawn)
     assert few == 0.5 and many == 0.1 and most == pytest.approx(1 / np.sqrt(wall.MAX_PICTURES), abs=1e-3)
     assert "and 12 more" in drawn[2] and "more</div>" not in drawn[1]
 
 
 def test_an_empty_bucket_leaves_anchor_and_positive(view, drawn):
-    wall.wall(view, 0, Negatives(1, 0.5, *np.empty((3, 0))), told=True, key="wall")
+    wall.wall(view, 0, Negatives(1, 0.5, *np.empty((3, 0))), revealed=True, key="wall")
     assert "anchor" in drawn[0] and "positive" in drawn[0]
 
 

@@ -23,7 +23,7 @@ def test_every_known_triplet_is_a_dot_where_its_distances_are(drawn):
 def test_kinds_have_a_path_each_unless_they_are_not_told(drawn):
     d_ap, d_an = np.array([0.5, 0.5, 0.5]), np.array([0.9, 0.6, 0.4])  # easy, semi-hard, hard at margin 0.2
     distance_plot(d_ap, d_an, 0.2, key="d")
-    distance_plot(d_ap, d_an, 0.2, key="d", told=False)
+    distance_plot(d_ap, d_an, 0.2, key="d", revealed=False)
     shades = [set(re.findall(r'h0" stroke="(#\w+)"', html)) for html in drawn]
     assert len(shades[0]) == 3 and dots(drawn[0]) == dots(drawn[1]) == 3
     assert "stroke-dasharray" in drawn[0] and "stroke-dasharray" not in drawn[1]

@@ -48,13 +48,13 @@ export class Arrows {
 
   place(button, view, { across, up, count, angle, points }) {
     const { camera, left, top } = view;
-    const told = count.toLocaleString("en");
+    const text = count.toLocaleString("en");
     const sides = [up > 0 ? "above" : up < 0 ? "below" : "", across > 0 ? "right" : across < 0 ? "left" : ""];
-    const title = `${told} ${count === 1 ? "sample lies" : "samples lie"} outside, ${sides.filter(Boolean).join(" and ")}: go there`;
+    const title = `${text} ${count === 1 ? "sample lies" : "samples lie"} outside, ${sides.filter(Boolean).join(" and ")}: go there`;
     if (button.title !== title) {
       button.title = title;
       button.setAttribute("aria-label", title);
-      button.lastChild.textContent = told;
+      button.lastChild.textContent = text;
     }
     button.dataset.count = count;
     button.firstChild.style.transform = `rotate(${angle}deg)`;

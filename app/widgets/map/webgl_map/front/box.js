@@ -6,25 +6,25 @@ import { Grid } from "./search.js";
 export const cameras = new Map(); // by key and coordinates: where a page was left
 
 export class MapBox {
-  constructor(told, places, key) {
+  constructor(data, places, key) {
     this.key = key;
-    this.low = told.low;
-    this.span = told.span;
-    this.unit = told.unit; // a place counts in span / unit from low
+    this.low = data.low;
+    this.span = data.span;
+    this.unit = data.unit; // a place counts in span / unit from low
     this.places = places;
-    this.outer = outside(told.home.map((corner) => this.steps(corner)), told.unit, places);
-    this.camera = new Camera(told.home, this.extent(told.home));
+    this.outer = outside(data.home.map((corner) => this.steps(corner)), data.unit, places);
+    this.camera = new Camera(data.home, this.extent(data.home));
     if (cameras.has(key)) this.camera.like(cameras.get(key));
     this.names = [];
     this.faces = [];
     this.left = this.top = 0;
   }
 
-  tell(told) {
-    this.told = told;
-    this.title = told.title;
-    this.lines = told.lines;
-    this.ring = told.ring;
+  update(data) {
+    this.data = data;
+    this.title = data.title;
+    this.lines = data.lines;
+    this.ring = data.ring;
   }
 
   get grid() {

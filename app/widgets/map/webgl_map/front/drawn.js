@@ -113,10 +113,10 @@ export class DrawnMap {
 
   setViews(data, places) {
     const before = this.views;
-    this.views = data.views.map((told, v) => {
-      const key = `${v} ${told.xy}`;
-      const view = before[v]?.key === key ? before[v] : new MapBox(told, places[v], key);
-      view.tell(told);
+    this.views = data.views.map((box, v) => {
+      const key = `${v} ${box.xy}`;
+      const view = before[v]?.key === key ? before[v] : new MapBox(box, places[v], key);
+      view.update(box);
       return view;
     });
     if (!this.views.includes(this.active)) [this.active] = this.views;

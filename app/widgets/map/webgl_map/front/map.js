@@ -271,7 +271,7 @@ class PointMap extends DrawnMap {
     }
     this.setMask(found);
     this.tell(`${this.marked} samples selected`);
-    this.send("area", { of: draft.view.told.xy, mode: draft.mode, polygon });
+    this.send("area", { of: draft.view.data.xy, mode: draft.mode, polygon });
     setTimeout(() => this.redraw()); // once the message is on its way
   }
 

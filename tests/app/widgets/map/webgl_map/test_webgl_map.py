@@ -29,21 +29,21 @@ def layouts(samples):
 
 @pytest.fixture
 def browser(monkeypatch):
-    """Stands in for the browser: `sent` is what it was told last; `tells` lets it answer, as a click does."""
-    told = SimpleNamespace(sent=None, hear=None)
+    """Stands in for the browser: `sent` is what it was given last; `tells` lets it answer, as a click does."""
+    seen = SimpleNamespace(sent=None, hear=None)
 
     def component(*, data, on_area_change, **_):
-        told.sent, told.hear = json.loads(json.dumps(data)), on_area_change
+        seen.sent, seen.hear = json.loads(json.dumps(data)), on_area_change
 
     def tells(**answer):
         monkeypatch.setattr(module.st, "session_state", session := {"m": answer})
-        told.hear()
+        seen.hear()
         return session
 
     monkeypatch.setattr(module, "_component", component)
     monkeypatch.setattr(module.st, "session_state", {})
-    told.tells = tells
-    return told
+    seen.tells = tells
+    return seen
 
 
 def fetched(address: str, kind: str = "") -> np.ndarray | list:
