@@ -15,7 +15,7 @@ After the browser's Back and Forward the address is right, and what is remembere
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -103,12 +103,30 @@ def show(name: str, value: object) -> None:
         st.query_params[name] = _text(value)  # a part of the page alone is drawn again, and nobody sends at its end
 
 
+@overload
+def control(
+    name: str, default: str, *, among: Callable[[str], bool], words: str = "", key: str | None = None
+) -> dict[str, Any]: ...
+
+
+@overload
 def control(
     name: str,
     default: T,
     *,
     among: Callable[[T], bool],
-    read: Callable[[str], T] = str,
+    read: Callable[[str], T],
+    words: str = "",
+    key: str | None = None,
+) -> dict[str, Any]: ...
+
+
+def control(
+    name: str,
+    default: Any,
+    *,
+    among: Callable[[Any], bool],
+    read: Callable[[str], Any] = str,
     words: str = "",
     key: str | None = None,
 ) -> dict[str, Any]:

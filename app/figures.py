@@ -100,8 +100,12 @@ def slices(view: View) -> Slices | None:
     found = view.snapshot.meta.get("division")
     if not found:
         return None
-    arrays = (np.array(found[name], np.float64) for name in ("slice_recall", "matrix", "correlation"))
-    return Slices(*arrays, float(found["whole"]), SPLIT_NAMES[int(np.asarray(view.snapshot.split).max())])
+    alone, matrix, correlation = (
+        np.array(found[name], np.float64) for name in ("slice_recall", "matrix", "correlation")
+    )
+    return Slices(
+        alone, matrix, correlation, float(found["whole"]), SPLIT_NAMES[int(np.asarray(view.snapshot.split).max())]
+    )
 
 
 def gain_words(found: Slices) -> str:

@@ -12,10 +12,11 @@ from bon_core.explorer import WITH_PARENT
 def end_with_parent() -> None:
     """Watch the process that started this one, if it asked for that in the environment, and end after it."""
     parent = psutil.Process().parent() if os.environ.get(WITH_PARENT) else None
+    if parent is None:
+        return
 
     def watch() -> None:
         parent.wait()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    if parent is not None:
-        Thread(target=watch, name="end with parent", daemon=True).start()
+    Thread(target=watch, name="end with parent", daemon=True).start()

@@ -74,7 +74,7 @@ def picture(view: View, identity: int) -> np.ndarray | None:
     """One image as it is shown, (H, H) or (H, H, 3) uint8, or None."""
     images = image_set(view.run)
     row = None if images is None else _row_of(images).get(int(identity))
-    return None if row is None else _shown(images, images.images[row], _is_dark())
+    return None if images is None or row is None else _shown(images, images.images[row], _is_dark())
 
 
 def data_address(image: np.ndarray, *, size: int | None = None) -> str:

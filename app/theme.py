@@ -189,7 +189,7 @@ def class_level(key: str, **control: Any) -> int | None:
     return st.segmented_control(
         "Class folder",
         [1, 2, 3],
-        format_func={1: "first", 2: "second", 3: "third"}.get,
+        format_func={1: "first", 2: "second", 3: "third"}.__getitem__,
         key=key,
         **control,
         help="--class-level: which folder of an image's path names its class. Without a choice the first, below"

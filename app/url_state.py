@@ -5,12 +5,21 @@ browser's Back and Forward return to the places of their addresses.
 """
 
 from collections.abc import Callable
+from typing import overload
 
 import streamlit as st
 
 from app import address, selection, theme
 
 MARK = "place-"  # in the session, before the name: the selection at which it was chosen
+
+
+@overload
+def number(name: str, possible: Callable[[int], bool], *, fallback: int, words: str) -> int: ...
+
+
+@overload
+def number(name: str, possible: Callable[[int], bool], *, fallback: int | None, words: str) -> int | None: ...
 
 
 def number(name: str, possible: Callable[[int], bool], *, fallback: int | None, words: str) -> int | None:

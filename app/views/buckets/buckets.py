@@ -129,7 +129,7 @@ def _pick(view: View, table: BucketTable) -> int:
         by = st.segmented_control(
             "Order",
             list(ORDERS),
-            format_func=ORDERS.get,
+            format_func=ORDERS.__getitem__,
             required=True,
             label_visibility="collapsed",
             **address.control(

@@ -47,7 +47,7 @@ def ribbons(flows: np.ndarray, names: Sequence[str], *, key: str) -> tuple[int, 
             high = flows[i, j] * scale
             words = f"{names[i]} → {names[j]}: {counted(int(flows[i, j]), 'samples')}"
             paths.append(
-                f'<path data-pick="{i}:{j}" fill="{theme.hue(i)}" d="{_ribbon(left[i], right[j], high)}">'
+                f'<path data-pick="{i}:{j}" fill="{theme.hue(i)}" d="{_ribbon(float(left[i]), float(right[j]), high)}">'
                 f"<title>{text(words)}</title></path>"
             )
             left[i] += high

@@ -130,9 +130,9 @@ def compare(one: Side, other: Side, *, k: int) -> Comparison:
     same = one.classes[first] == other.classes[second]
     ids, first, second = ids[same], first[same], second[same]
     classes = one.classes[first]
-    near = tuple(_numbered(side.neighbours[rows], ids) for side, rows in ((one, first), (other, second)))
-    right = tuple(_right(numbers, classes) for numbers in near)
-    return Comparison(ids, (first, second), right, _kept(*near, k=k))
+    before, after = (_numbered(side.neighbours[rows], ids) for side, rows in ((one, first), (other, second)))
+    right = _right(before, classes), _right(after, classes)
+    return Comparison(ids, (first, second), right, _kept(before, after, k=k))
 
 
 def class_changes(classes: np.ndarray, right: tuple[np.ndarray, np.ndarray]) -> list[ClassChange]:

@@ -112,8 +112,8 @@ def _headline(pair: Pair) -> None:
     ]
     known = [side[~np.isnan(side)] for side in pair.found.right]
     if not comparable and all(map(len, known)):
-        recall = tuple(float(side.mean()) for side in known)
-        lines.insert(0, Line("Recall@1 in common", "Among samples and neighbours that both know", recall))
+        before, after = (float(side.mean()) for side in known)
+        lines.insert(0, Line("Recall@1 in common", "Among samples and neighbours that both know", (before, after)))
     versus(pair.names, lines, key="headline")
     if len(pair.found.ids):
         _chance(pair)
@@ -266,8 +266,8 @@ def _by_change(pair: Pair) -> Colouring:
 
 
 def _lines(view: View, focus: int | None) -> list[tuple[int, int, LineKind]]:
-    row = view.snapshot.position_of.get(focus)
-    if row is None:
+    row = None if focus is None else view.snapshot.position_of.get(focus)
+    if focus is None or row is None:
         return []
     ids, labels = np.asarray(view.snapshot.ids), np.asarray(view.snapshot.labels)
     near = np.asarray(view.snapshot.neighbours[row])[:K]
@@ -304,11 +304,11 @@ def _movers(pair: Pair) -> None:
     alike = len(set(stayed)) == 1
     words = f"each shares {stayed[0]} of its nearest" if alike else f"how many of the {K} nearest are shared"
     _gallery(pair, "Moved most", moved, None if alike else stayed, "movers", words)
-    for right, title in ((True, "Turned right"), (False, "Turned wrong")):
-        places = np.intersect1d(found.turned(right=right), pair.among)
-        places = places[np.argsort(pair.harder[places] if right else -pair.harder[places], kind="stable")]
+    for now_right, title in ((True, "Turned right"), (False, "Turned wrong")):
+        places = np.intersect1d(found.turned(right=now_right), pair.among)
+        places = places[np.argsort(pair.harder[places] if now_right else -pair.harder[places], kind="stable")]
         captions = [f"{pair.harder[p]:+.2f}" for p in places]
-        _gallery(pair, title, places, captions, f"turned-{right}", "and by how much their hardness changed")
+        _gallery(pair, title, places, captions, f"turned-{now_right}", "and by how much their hardness changed")
 
 
 def _gallery(pair: Pair, title: str, places: np.ndarray, captions: list[str] | None, key: str, words: str) -> None:

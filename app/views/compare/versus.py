@@ -118,8 +118,9 @@ def rails(view: View, changes: Sequence[tuple[ClassChange, int]], *, key: str) -
 
 
 def _gain(line: Line) -> str:
-    if not line.compared or None in line.values:
+    before, after = line.values
+    if not line.compared or before is None or after is None:
         return "–"
-    points = 100 * (line.values[1] - line.values[0])
+    points = 100 * (after - before)
     kind = "up" if points >= STILL else "down" if points <= -STILL else ""
     return f'<em class="{kind}">{points:+.1f}</em>'

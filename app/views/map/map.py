@@ -83,10 +83,11 @@ def _focus(view: View) -> int | None:
     text = address.value(FOCUS)
     if text is None:
         return None
-    row = view.snapshot.position_of.get(address.whole(text))
+    identity = address.whole(text)
+    row = None if identity is None else view.snapshot.position_of.get(identity)
     if row is not None and state.SPLIT_NAMES[int(view.snapshot.split[row])] == view.split:
         address.show(FOCUS, text)
-        return int(text)
+        return identity
     address.forget(FOCUS)
     theme.error_box(f"Sample {text} is not in the {view.split} split of {view.run.name}, so it is not opened.")
     return None

@@ -152,7 +152,7 @@ def _read(view: View, recipe: Recipe) -> Redrawn | None:
 @st.cache_data(max_entries=16, show_spinner=False)
 def _digest(_snapshot: Snapshot, stamp: tuple) -> str:
     """Differs from one embedding to the next."""
-    return blake2b(np.ascontiguousarray(_snapshot.vectors), digest_size=16).hexdigest()
+    return blake2b(np.ascontiguousarray(_snapshot.vectors).data, digest_size=16).hexdigest()
 
 
 def _neighbours(view: View) -> NeighbourTable:

@@ -23,7 +23,12 @@ CSS = """
 
 
 def bag(
-    view: View, step: Mapping[str, np.ndarray], groups: Sequence[Group], remembered: Sequence[int] = (), *, key: str
+    view: View,
+    step: Mapping[str, np.ndarray],
+    groups: Sequence[Group],
+    remembered: Sequence[int] | np.ndarray = (),
+    *,
+    key: str,
 ) -> int | None:
     """Draw a recorded batch; a stripe before each class tells its role. Returns the id just clicked, or None.
 

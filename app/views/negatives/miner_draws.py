@@ -16,13 +16,18 @@ import torch
 from torch import Tensor
 
 from app.views.negatives.draws import Draws
-from bon_core.config import InBatchMiner, MiningConfig
+from bon_core.config import BatchMinerName, InBatchMiner, MiningConfig
 from bon_core.evaluation.distances import squared_to_all
 from bon_core.mining import BagOfNegatives, Uniform, make_batch_miner
-from bon_core.training.metric_loss import MetricLoss
+from bon_core.training.metric_loss import Memory, MetricLoss
 
 IN_BATCH: tuple[InBatchMiner, ...] = ("semi-hard", "multi-similarity", "batch-hard")  # that choose without chance
-ACROSS = {"LSH batch": "lsh", "class neighbours": "neighbours", "exact batch": "exact", "BoN batch": "bon"}
+ACROSS: dict[str, BatchMinerName] = {
+    "LSH batch": "lsh",
+    "class neighbours": "neighbours",
+    "exact batch": "exact",
+    "BoN batch": "bon",
+}
 DISTANCES = 4_000_000  # held at once
 
 
@@ -100,8 +105,8 @@ class Miners:
         batch = self._batch(self._uniform, anchors)
         yield "uniform", self._first_negative(batch, anchors)
         yield "distance-weighted", self._drawn(batch, anchors)
-        for name, metric_loss in self._in_batch.items():
-            yield name, self._chosen(metric_loss, batch, anchors)
+        for in_batch, metric_loss in self._in_batch.items():
+            yield in_batch, self._chosen(metric_loss, batch, anchors)
         others = torch.randint(len(self._label), (self.memory - mining.batch,))
         yield "XBM", self._chosen(self._over_memory, torch.cat((others, batch)), anchors)
         for name, batch_miner in self._across.items():
@@ -127,6 +132,7 @@ class Miners:
         """
         rest = batch[~torch.isin(batch, anchors)]
         memory = metric_loss.memories[0]
+        assert isinstance(memory, Memory)
         memory.seen = 0
         memory.add(self._vectors[rest], self._label[rest], rest)
         return metric_loss(self._vectors[anchors], self._label[anchors], anchors).negative
@@ -166,12 +172,13 @@ class Miners:
                 batch_miner.generator.manual_seed(begin + number)
             yield
 
-    def _made(self, kind: str, hasher: Hasher) -> BagOfNegatives | Uniform:
+    def _made(self, kind: BatchMinerName, hasher: Hasher) -> BagOfNegatives | Uniform:
         """A batch miner that has just seen all samples, their codes those of the snapshot's hasher."""
         mining = replace(self.mining, miner=kind, bits=hasher.projection.shape[1])
         made = make_batch_miner(mining, self._label, dim=self._vectors.shape[1])
+        assert isinstance(made, BagOfNegatives | Uniform)
         everybody = torch.arange(len(self._label))
-        if kind != "bon":
+        if kind != "bon" or not isinstance(made, BagOfNegatives):
             made.update(everybody, self._vectors, seeds=torch.ones(len(everybody), dtype=torch.bool))
             return made
         learnt = {"weight": hasher.projection.T, "mean": hasher.mean}

@@ -5,6 +5,7 @@ Verdicts are kept with the run, by sample.
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import streamlit as st
@@ -56,9 +57,14 @@ class Verdicts:
     @classmethod
     def of(cls, run: Run) -> "Verdicts":
         """Those kept with the run; raises InputError if their file is damaged."""
-        known = {address.whole(str(key)): str(value) for key, value in sidecar.read(run, FILE).items()}
-        if None in known or not set(known.values()) <= set(SHADES):
-            raise InputError(f"{sidecar.path_of(run, FILE)} holds something that is no verdict; repair or remove it.")
+        known = {}
+        for key, value in sidecar.read(run, FILE).items():
+            identity, verdict = address.whole(str(key)), str(value)
+            if identity is None or verdict not in SHADES:
+                raise InputError(
+                    f"{sidecar.path_of(run, FILE)} holds something that is no verdict; repair or remove it."
+                )
+            known[identity] = verdict
         return cls(known)
 
 
@@ -200,12 +206,12 @@ def _buttons(run: Run, verdicts: Verdicts, ids: np.ndarray, at: int) -> None:
         except InputError as error:
             st.toast(str(error), icon=":material/warning:")
         else:
-            if back in ids:
+            if back is not None and back in ids:
                 url_state.go("suspect", back)
 
     with st.container(horizontal=True, gap="small"):
         for key, verdict in VERDICTS.items():
-            kind = "primary" if verdicts.said.get(here) == verdict else "secondary"
+            kind: Literal["primary", "secondary"] = "primary" if verdicts.said.get(here) == verdict else "secondary"
             words = verdict.capitalize()
             st.button(words, key=f"verdict-{key}", shortcut=key, type=kind, on_click=judge, args=(verdict,))
     with st.container(horizontal=True, gap="small"):
@@ -230,7 +236,7 @@ def _ranked(view: View, found: Suspicion, listed: np.ndarray, at: int, verdicts:
         label, other = view.class_name(view.rows[row]), view.snapshot.class_names[found.suspected[row]]
         shorts = [view.short(number, NAME) for number in (_label(view, row), found.suspected[row])]
         face = sheet.face(identity) if sheet.sprite else ""  # without pictures the names stand beside it anyway
-        said = verdicts.said.get(identity)
+        said = verdicts.said.get(identity, "")
         words = f"{first + number + 1}. labelled {label}, perhaps {other}" + (f": {said}" if said else "")
         here, shade = "here" if first + number == at else "", SHADES.get(said, "rgba(128,128,128,.22)")
         cards.append(

@@ -59,7 +59,7 @@ def _model(view: View) -> None:
         )
     if chosen is not None:
         if len(chosen) > 1:
-            selection.put(chosen, origin="box on the map", rule=view.box_rule(chosen))
+            selection.put(chosen.ids, origin="box on the map", rule=view.box_rule(chosen.ids))
         address.forget("at")
         if len(chosen) == 1:
             address.choose("at", chosen[0])
@@ -217,9 +217,9 @@ def _bring() -> None:
             _offer(_look_at(source, level) if file is None else _look_at_upload(file, level))
     except InputError as error:
         theme.error_box(str(error))
-    for job in jobs.waiting():
-        if job.verb == "snapshot" and not job.alive:
-            starting.show(job)  # it did not start: here is why
+    for waiting in jobs.waiting():
+        if waiting.verb == "snapshot" and not waiting.alive:
+            starting.show(waiting)  # it did not start: here is why
     name = st.session_state.get(EXPLORED)
     job = jobs.known().get(name) if name else None
     if job is not None and job.alive:

@@ -67,6 +67,7 @@ def follow(run: Run, status: Status) -> None:
         recall = _recall(evaluations, steps).replace("panel", "panel wide", 1)
         board(f'<div class="curves">{recall}{halves}</div>', key="live-curves", css=CSS + PLOT)
     if right is not None:
+        assert preview is not None  # or there would be no right half
         with right:
             _live_map(preview)
     board(f'<div class="curves">{_mining(steps)}</div>', key="live-mining", css=CSS + PLOT)

@@ -67,7 +67,7 @@ def _chosen(states: dict[str, Status], waiting: list[str]) -> str:
     key = f"runs-{'-'.join(names)}"[:200]
     if st.session_state.get(key) != first:
         st.session_state[key] = first
-    return st.pills(
+    chosen = st.pills(
         "Runs",
         names,
         required=True,
@@ -77,6 +77,8 @@ def _chosen(states: dict[str, Status], waiting: list[str]) -> str:
         args=(key,),
         label_visibility="collapsed",
     )
+    assert chosen is not None  # the session holds one of them
+    return chosen
 
 
 def _watch_chosen(key: str) -> None:

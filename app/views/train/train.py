@@ -118,7 +118,7 @@ def _take_over(config: RunConfig | None) -> None:
             if setting.name == "minutes" and value is None:
                 continue
             if setting.name == "groups":
-                usual = min(usual, config.mining.classes)  # as the command works it out
+                usual = min(default_of(MiningConfig, "groups"), config.mining.classes)  # as the command works it out
             if setting.name == "class_level":
                 address.choose("train-level", value)
             elif setting.name in KINDS:
@@ -247,9 +247,9 @@ def _doubling() -> bool:
     return st.toggle(setting_of(DivisionConfig, "doubling").label, **control)
 
 
-def _length(data: str, brought: TrainingPart | None, minutes: float, more: dict[str, object]) -> dict[str, object]:
+def _length(data: str, brought: TrainingPart | None, minutes: float, more: dict[str, Any]) -> dict[str, object]:
     """The option that says how long to train, and a sentence on what fits into that."""
-    budget = {"--minutes": f"{minutes:g}"}
+    budget: dict[str, object] = {"--minutes": f"{minutes:g}"}
     if brought is None:
         theme.caption("How long an epoch takes is known once the data is.")
         return budget

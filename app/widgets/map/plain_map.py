@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from app import pictures, theme
+from app.selection import Mode
 from app.view import View
 from app.widgets.map.colouring import Colouring
 from app.widgets.map.far import arrows
@@ -34,7 +35,7 @@ LINES = {  # kind: colour, dash
 }
 BARE = {"grid": False, "domain": False, "labels": False, "ticks": False, "title": None}
 MARGIN = 0.02  # around the points
-MODES = {"New": "new", "Add": "add", "Subtract": "subtract"}
+MODES: dict[str, Mode] = {"New": "new", "Add": "add", "Subtract": "subtract"}
 
 Spec = dict[str, Any]  # of Vega-Lite, or a part of one
 
@@ -247,7 +248,7 @@ def _table(view: View, places: np.ndarray, numbers: np.ndarray) -> pd.DataFrame:
 
 def _density(xy: np.ndarray, home: Bounds) -> pd.DataFrame:
     """How many points lie in each cell of `home` that holds any."""
-    counts, x, y = np.histogram2d(*xy.T, bins=CELLS, range=np.stack([home.low, home.high], axis=1))
+    counts, x, y = np.histogram2d(xy[:, 0], xy[:, 1], bins=CELLS, range=list(zip(home.low, home.high, strict=True)))
     i, j = np.nonzero(counts)
     return pd.DataFrame({"x": x[i], "x2": x[i + 1], "y": y[j], "y2": y[j + 1], "points": counts[i, j]})
 
@@ -279,20 +280,22 @@ def _place(view: View, identity: int | None) -> pd.DataFrame:
     return pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1]})
 
 
-def _news(view: View, chosen: dict, key: str, mode: str) -> MapEvent | None:
+def _news(view: View, chosen: dict, key: str, mode: Mode) -> MapEvent | None:
     """What has changed in the chart's selections since the last run of the script."""
     seen = st.session_state.setdefault(f"{key}-seen", {})
-    now = {"pick": chosen.get("pick") or [], "box": chosen.get("box") or {}}
+    points: list[dict] = chosen.get("pick") or []
+    box: dict[str, Sequence[float]] = chosen.get("box") or {}
+    now = {"pick": points, "box": box}
     changed = [name for name in now if now[name] and now[name] != seen.get(name)]
     st.session_state[f"{key}-seen"] = now
     if not changed:
         return None
     if changed[0] == "pick":
-        picked = [int(point["id"]) for point in now["pick"] if point.get("id") is not None]
+        picked = [int(point["id"]) for point in points if point.get("id") is not None]
         return MapEvent("pick", np.array(picked[:1], np.int64)) if picked else None
-    (left, right), (low, high) = (sorted(now["box"].get(axis, (-np.inf, np.inf))) for axis in "xy")
+    (left, right), (low, high) = (sorted(box.get(axis, (-np.inf, np.inf))) for axis in "xy")
     corners = np.array([[left, low], [right, low], [right, high], [left, high]])
-    return MapEvent("area", np.sort(view.ids[within(_xy(view), now["box"])]), mode, polygon=corners)
+    return MapEvent("area", np.sort(view.ids[within(_xy(view), box)]), mode, polygon=corners)
 
 
 def _xy(view: View) -> np.ndarray:

@@ -55,8 +55,19 @@ def point_map(
     if not available():
         from app.widgets.map.plain_map import plain_map  # pandas, which few visitors need here
 
-        shared = {"lines": lines, "focus": focus, "height": height, "dimmed": dimmed, "select": select, "zoom": zoom}
-        return plain_map(view, colour, marked, key=f"{key}-plain", words=words, **shared)
+        return plain_map(
+            view,
+            colour,
+            marked,
+            key=f"{key}-plain",
+            lines=lines,
+            focus=focus,
+            height=height,
+            dimmed=dimmed,
+            select=select,
+            zoom=zoom,
+            words=words,
+        )
     layout = layout_of(view)
     look = Look(
         shades=colour.shade_numbers,

@@ -1,6 +1,7 @@
 """The selection in the header: how many of the split, and inside it what they are, named sets and their algebra."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -91,8 +92,10 @@ def _columns(view: View, ids: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _name(view: View) -> None:
-    row = {"horizontal": True, "vertical_alignment": "bottom", "gap": "small"}
-    with st.form("selection-names", border=False, clear_on_submit=True), st.container(**row):
+    with (
+        st.form("selection-names", border=False, clear_on_submit=True),
+        st.container(horizontal=True, vertical_alignment="bottom", gap="small"),
+    ):
         name = st.text_input("Keep it with the run, as", max_chars=40, placeholder="look-alikes of O").strip()
         kept = st.form_submit_button("Keep", disabled=not len(selection.ids()))
     if kept and name:
@@ -106,9 +109,7 @@ def _set_row(view: View, number: int, found: Selection) -> None:
         for mode, sign in SIGNS.items():
             rule = found.rule if mode == "new" else ""
             if st.button(sign, key=f"selection-{mode}-{number}", help=WORDS[mode]):
-                _change(
-                    lambda mode=mode, rule=rule: selection.put(found.ids, mode=mode, origin=found.origin, rule=rule)
-                )
+                _change(partial(selection.put, found.ids, mode=mode, origin=found.origin, rule=rule))
         if st.button("", icon=":material/delete:", key=f"selection-forget-{number}", help="Forget this name"):
             _change(lambda: selection.forget(view.run, found.origin))
 
@@ -124,7 +125,7 @@ def _algebra(sets: dict[str, Selection]) -> None:
             "Operation",
             OPERATIONS,
             default="intersect",
-            format_func=SIGNS.get,
+            format_func=SIGNS.__getitem__,
             required=True,
             key="algebra-mode",
             label_visibility="collapsed",

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -20,7 +21,7 @@ def take_away(columns: Callable[[], Columns], *, name: str, key: str, disabled: 
     for kind, (label, mime) in KINDS.items():
         st.download_button(
             label,
-            data=lambda kind=kind: as_bytes(columns(), kind),
+            data=partial(_made, columns, kind),
             file_name=f"{name}.{kind}",
             mime=mime,
             icon=":material/download:",
@@ -29,6 +30,10 @@ def take_away(columns: Callable[[], Columns], *, name: str, key: str, disabled: 
             disabled=disabled,
             on_click="ignore",
         )
+
+
+def _made(columns: Callable[[], Columns], kind: str) -> bytes:
+    return as_bytes(columns(), kind)
 
 
 def as_bytes(columns: Columns, kind: str) -> bytes:

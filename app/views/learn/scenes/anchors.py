@@ -48,7 +48,9 @@ def chosen(view: View) -> int:
         row = view.row_of(identity)
         return row is not None and bool(pool.size[pool.label[row]] > 1)
 
-    return view.row_of(url_state.number("anchor", possible, fallback=int(view.ids[fallback]), words="anchor"))
+    row = view.row_of(url_state.number("anchor", possible, fallback=int(view.ids[fallback]), words="anchor"))
+    assert row is not None
+    return row
 
 
 def show(view: View, anchor: int, found: Negatives, revealed: bool) -> None:
@@ -84,4 +86,6 @@ def _study(_view: View, stamp: tuple, margin: float) -> Study | None:
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def _typical(_view: View, stamp: tuple, margin: float) -> int:
-    return lessons.typical(_study(_view, stamp, margin), pool_of(_view), _view.run.config.mining, margin)
+    found = _study(_view, stamp, margin)
+    assert found is not None
+    return lessons.typical(found, pool_of(_view), _view.run.config.mining, margin)

@@ -29,6 +29,7 @@ def make(view: View) -> Lesson | Missing:
     torn = int(view.ids[points[np.argmax(apart)]])
     identity = url_state.number("point", lambda value: view.row_of(value) is not None, fallback=torn, words="point")
     row = view.row_of(identity)
+    assert row is not None
     width = view.snapshot.vectors.shape[1]
     return Lesson(
         story=(

@@ -123,5 +123,5 @@ def _one_triplet(path: Path, stamp: tuple, step: int, margin: float) -> Triplet 
     row = lessons.telling_triplet(log["d_ap"], log["d_an"], margin)
     if row < 0:
         return None
-    ids = (int(log[name][row]) for name in ("id", "positive", "negative"))
-    return Triplet(*ids, float(log["d_ap"][row]), float(log["d_an"][row]), "", "")
+    anchor, positive, negative = (int(log[name][row]) for name in ("id", "positive", "negative"))
+    return Triplet(anchor, positive, negative, float(log["d_ap"][row]), float(log["d_an"][row]), "", "")

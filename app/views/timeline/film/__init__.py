@@ -12,13 +12,13 @@ import numpy as np
 import streamlit as st
 
 from app import theme
+from app.selection import Mode
 from app.widgets.map.webgl_map.plane import bulk, quantised
 
 HERE = Path(__file__).resolve().parent
 
-_film = st.components.v2.component(
-    "film", **{kind: (HERE / f"film.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
-)
+_html, _css, _js = ((HERE / f"film.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
+_film = st.components.v2.component("film", html=_html, css=_css, js=_js)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Told:
 
     moment: int | None  # the step at which the film came to rest
     picked: np.ndarray | None  # (n,) int64 ids just clicked or boxed
-    how: str  # "new", "add" or "subtract"
+    how: Mode  # never "intersect"
 
 
 def film(
@@ -87,7 +87,7 @@ def film(
     return Told(
         moment=None if sent.moment is None else int(sent.moment),
         picked=None if picked is None else np.array(picked["ids"], np.int64),
-        how="new" if picked is None else str(picked["how"]),
+        how="new" if picked is None else picked["how"],
     )
 
 

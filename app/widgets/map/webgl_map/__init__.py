@@ -249,7 +249,11 @@ def _view_data(view: MapView) -> dict[str, Any]:
 
 def _look_data(look: Look, order: np.ndarray) -> dict[str, Any]:
     shades = (np.asarray(look.shades)[order] % 256).astype(np.uint8)  # palettes longer than that repeat their hues
-    marked = b"" if look.marked is None or not look.marked.any() else np.packbits(look.marked[order], bitorder="little")
+    marked = (
+        b""
+        if look.marked is None or not look.marked.any()
+        else np.packbits(look.marked[order], bitorder="little").tobytes()
+    )
     return {
         "shades": Buffer(shades.tobytes()).address,
         "palette": list(look.palette)[:256],

@@ -62,8 +62,8 @@ def whole(xy: np.ndarray) -> Bounds:
     """What holds all of the points (n, 2); the unit square if there are none."""
     if not len(xy):
         return Bounds((0.0, 0.0), (1.0, 1.0))
-    columns = xy.T  # axis by axis: a hundred times as fast as along rows of two
-    return Bounds(*(tuple(float(end(values)) for values in columns) for end in (np.min, np.max)))
+    x, y = xy.T  # axis by axis: a hundred times as fast as along rows of two
+    return Bounds((float(np.min(x)), float(np.min(y))), (float(np.max(x)), float(np.max(y))))
 
 
 def bulk(xy: np.ndarray) -> Bounds:
@@ -101,7 +101,7 @@ def beyond(xy: np.ndarray, shown: Bounds) -> list[Beyond]:
 def _with_what_is_near(xy: np.ndarray, core: Bounds) -> Bounds:
     """The box of the points in a core and of those near it, those near them, and so on."""
     held = -1
-    while held < (now := np.count_nonzero(inner := core.grown(REACH_SHARE).holds(xy))):
+    while held < (now := int(np.count_nonzero(inner := core.grown(REACH_SHARE).holds(xy)))):
         held, core = now, whole(xy[inner])
     return core
 
