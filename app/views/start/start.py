@@ -125,6 +125,9 @@ def _hard_pairs(view: View) -> None:
     if not pairs:
         return
     st.markdown("**What it confuses most**")
+    if view.snapshot.collapse:
+        theme.caption("Nearly all samples lie at one place, so which classes are confused is left to chance.")
+        return
     for number, pair in enumerate(pairs):
         _pair_row(view, number, pair)
 

@@ -7,6 +7,7 @@ import numpy as np
 from app import theme
 from app.widgets.primitives.board import board, text
 
+MAX_DIGITS = 20  # of all ticks: more would touch each other in a narrow column
 CSS = """
 .histogram {display: flex; align-items: flex-end; gap: 1px; border-bottom: 1px solid rgba(128,128,128,.4)}
 .histogram button {flex: 1; height: 100%; display: flex; align-items: flex-end}
@@ -56,6 +57,9 @@ def histogram(
         bars.append(
             f'<button type="button" data-pick="{number}" title="{caption}" aria-label="{caption}">{bar}</button>'
         )
+    if len(ticks) > 2 and sum(len(f"{tick:g}") for tick in ticks) > MAX_DIGITS:
+        apart = 2 * (ticks[1] - ticks[0])
+        ticks = [tick for tick in ticks if abs(tick / apart - round(tick / apart)) < 1e-6]  # 0 stays
     scale = "".join(
         f'<span style="left:{100 * (tick - low) / (high - low):.1f}%">{tick:g}</span>'
         for tick in ticks

@@ -1,5 +1,6 @@
 """A visit to the first page."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -45,6 +46,16 @@ def test_looking_at_a_confused_pair_selects_both_classes(visit, tiny_run):
     snapshot = tiny_run.snapshot()
     assert len(np.unique(np.asarray(snapshot.labels)[snapshot.positions(chosen)])) == 2
     assert len(chosen) == 24
+
+
+def test_a_collapsed_model_confuses_nothing_in_particular(visit, tiny_run):
+    path = tiny_run.snapshot_path(40) / "meta.json"
+    meta = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**meta, "collapse": "All samples lie at one place."}), encoding="utf-8")
+    app = visit("start")
+    assert "All samples lie at one place" in app.warning[0].value
+    assert "left to chance" in bodies(app)
+    assert not any(button.key.startswith("look-") for button in app.button if button.key)
 
 
 def test_a_path_to_nothing_is_answered_in_a_sentence(visit, tiny_run):

@@ -36,3 +36,11 @@ def test_ticks_outside_are_left_out_and_stand_where_their_value_is(monkeypatch):
 def test_a_click_is_answered_with_the_bin(monkeypatch):
     assert drawn(monkeypatch, [1, 2], ticks=[], picked="1")[1] == 1
     assert drawn(monkeypatch, [0, 0], ticks=[])[1] is None
+
+
+def test_long_ticks_are_named_at_every_second_place_and_zero_stays(monkeypatch):
+    named = {}
+    for ticks in ([-0.5, 0, 0.5], [-0.0025, 0, 0.0025, 0.005, 0.0075]):
+        html, _ = drawn(monkeypatch, [5, 6], ticks=ticks)
+        named[len(ticks)] = re.findall(r">(-?[\d.]+)</span>", html)
+    assert named == {3: ["-0.5", "0", "0.5"], 5: ["0", "0.005"]}
