@@ -1,19 +1,30 @@
 """Loads what the first pages need while the browser is still busy with its shell, so that nobody waits for it."""
 
+from functools import cache
 from importlib import import_module
-from threading import Thread
+from threading import Thread, Timer
 
 from app import pictures
 from bon_core.config import InputError
 from bon_core.runs import store
 
 FIRST = ("pandas", "pyarrow", "PIL.Image", "PIL.PngImagePlugin", "bon_core.mining.codes")  # for the first map
+MINERS_AFTER_S = 1.5
 LATER = ("scipy.special",)  # for what Compare weighs
 
 
 def begin() -> None:
     """Start loading in the background; once for the server."""
     Thread(target=_load, name="warm-up", daemon=True).start()
+
+
+@cache
+def miners_soon() -> None:
+    """Load the library's miners once the page that was opened is drawn: the next click may want them, and PyTorch takes
+    seconds. Once for the server."""
+    timer = Timer(MINERS_AFTER_S, import_module, ["app.views.negatives.miner_draws"])
+    timer.daemon = True
+    timer.start()
 
 
 def _load() -> None:

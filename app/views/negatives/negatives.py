@@ -1,8 +1,9 @@
 """Mined negatives: what training put next to each anchor, what other miners would have, and which pairs look wrong."""
 
 import streamlit as st
+from streamlit import runtime
 
-from app import address, cached, selection, state, theme
+from app import address, cached, selection, state, theme, warm
 from app.views.negatives import margin, mined_most, replay, side_by_side, suspects
 from app.widgets.primitives import links
 
@@ -41,6 +42,8 @@ def main() -> None:
             " side and suspicious labels work for both.",
         )
         return
+    if runtime.exists():  # none in tests of a page alone
+        warm.miners_soon()
     part.show(view)
     if len(selection.ids()):
         links.follow(but="negatives")
