@@ -4,6 +4,7 @@ Streamlit reads this file twice over: once to find the server, which serves thum
 pages, and then for every visit.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def visit() -> None:
 if runtime.exists():
     visit()
 else:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads that spin starve other processes
     from app import lifetime, pictures
     from app import server as around
     from app.errors import handle_error
