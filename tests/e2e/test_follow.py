@@ -54,8 +54,8 @@ def test_a_picture_of_the_replay_becomes_the_anchor(page, server, recorded):
     page.get_by_text("Miners side by side", exact=True).click()
     heading(page, "Which negative each miner would choose")
     page.wait_for_url("**anchor=**")
-    page.locator(".gap .line").nth(11).wait_for()
-    assert page.locator(".gap .line").count() == 12  # the scale and eleven miners
+    page.locator(".gap .line").nth(12).wait_for()
+    assert page.locator(".gap .line").count() == 13  # the scale and twelve miners
 
 
 def test_a_learner_is_selected_from_its_card(page, server, recorded):
