@@ -9,7 +9,8 @@ from bon_core.config import InputError
 from bon_core.runs import store
 
 FIRST = ("pandas", "pyarrow", "PIL.Image", "PIL.PngImagePlugin", "bon_core.mining.codes")  # for the first map
-MINERS_AFTER_S = 1.5
+MINERS = ("torch", "faiss", "pytorch_metric_learning.losses", "pytorch_metric_learning.miners")
+MINERS_AFTER_S = 1.5  # the page that asks for them is drawn by then
 LATER = ("scipy.special",)  # for what Compare weighs
 
 
@@ -22,9 +23,14 @@ def begin() -> None:
 def miners_soon() -> None:
     """Load the library's miners once the page that was opened is drawn: the next click may want them, and PyTorch takes
     seconds. Once for the server."""
-    timer = Timer(MINERS_AFTER_S, import_module, ["app.views.negatives.miner_draws"])
+    timer = Timer(MINERS_AFTER_S, _load_miners)
     timer.daemon = True
     timer.start()
+
+
+def _load_miners() -> None:
+    for name in MINERS:
+        import_module(name)
 
 
 def _load() -> None:

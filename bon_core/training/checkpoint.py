@@ -18,6 +18,7 @@ from bon_core.config import InputError, check
 from bon_core.training.optimizer import set_step
 
 if TYPE_CHECKING:
+    from bon_core.training.callbacks.callback import Callback
     from bon_core.training.loop import Trainer
 
 VERSION = 2
@@ -82,19 +83,25 @@ def load_tree(path: Path) -> Any:
 def state_of(trainer: "Trainer") -> dict[str, Any]:
     """All from which `restore` continues a training bit for bit (on the CPU)."""
     state = {name: getattr(trainer, name).state_dict() for name in PARTS}
-    callbacks = {type(callback).__name__: callback.state_dict() for callback in trainer.callbacks}
+    callbacks = {name: callback.state_dict() for name, callback in _named(trainer)}
     return {"step": trainer.step, "seconds": trainer.seconds, **state, "callbacks": callbacks}
 
 
 def restore(trainer: "Trainer", state: dict[str, Any]) -> None:
     """Go on where `state_of` was taken; raises what PyTorch or a part does if it is of another training."""
-    for callback in trainer.callbacks:  # first: a plan that moves says how many steps there are
-        callback.load_state_dict(state["callbacks"].get(type(callback).__name__, {}))
+    for name, callback in _named(trainer):  # first: a plan that moves says how many steps there are
+        callback.load_state_dict(state["callbacks"].get(name, {}))
     for name in PARTS:
         getattr(trainer, name).load_state_dict(state[name])
     trainer.step, trainer.seconds = int(state["step"]), float(state["seconds"])
     check(0 <= trainer.step <= trainer.steps, f"it is of step {trainer.step} of {trainer.steps}")
     set_step(trainer.scheduler, trainer.step)
+
+
+def _named(trainer: "Trainer") -> list[tuple[str, "Callback"]]:
+    """Callbacks by their class, and by number where there are several of one."""
+    kinds = [type(callback).__name__ for callback in trainer.callbacks]
+    return [(f"{kind} {kinds[:at].count(kind) + 1}", trainer.callbacks[at]) for at, kind in enumerate(kinds)]
 
 
 def _flatten(value: Any, tensors: dict[str, torch.Tensor]) -> Any:

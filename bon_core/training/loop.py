@@ -196,5 +196,5 @@ class Trainer:
     def check_finite(self) -> None:
         """Raise InputError if an embedding was not finite at any step so far. On a GPU this waits for it."""
         if not self._finite:
-            text = f"The embeddings are no longer finite numbers at step {self.step}; lower --lr and train again."
+            text = f"The embeddings are no longer finite numbers at step {self.step}; lower --lr, or drop bad samples."
             raise InputError(text)

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from bon_core.runs.audit import PHASES, AuditLog
-from bon_core.training.callbacks.callback import Callback
+from bon_core.training.callbacks.callback import Callback, StepOutput
 
 if TYPE_CHECKING:
-    from bon_core.training.loop import StepOutput, Trainer
+    from bon_core.training.loop import Trainer
 
 
 class AuditRecorder(Callback):
@@ -15,7 +15,7 @@ class AuditRecorder(Callback):
     def __init__(self, log: AuditLog, *, every: int):
         self.log, self.every = log, every
 
-    def on_train_batch_end(self, trainer: "Trainer", output: "StepOutput") -> None:
+    def on_train_batch_end(self, trainer: "Trainer", output: StepOutput) -> None:
         if output.step % self.every or not trainer.processes.first:
             return
         mined, batch = output.mined, trainer.sampler.batch

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from bon_core.base.files import whole_file
 from bon_core.runs.run import Run
-from bon_core.training.callbacks.callback import Callback
+from bon_core.training.callbacks.callback import Callback, StepOutput
 from bon_core.training.callbacks.evaluation import Evaluation
 from bon_core.training.checkpoint import save_tensors, save_tree, state_of
 
 if TYPE_CHECKING:
-    from bon_core.training.loop import StepOutput, Trainer
+    from bon_core.training.loop import Trainer
 
 BEST = "best.safetensors"
 
@@ -21,7 +21,7 @@ class Checkpoint(Callback):
     def __init__(self, run: Run, *, every: int):
         self.run, self.every = run, every
 
-    def on_train_batch_end(self, trainer: "Trainer", output: "StepOutput") -> None:
+    def on_train_batch_end(self, trainer: "Trainer", output: StepOutput) -> None:
         if trainer.step % self.every == 0 or trainer.is_over:
             with trainer.costs.of("saving"):
                 self.save(trainer)
@@ -51,7 +51,7 @@ class BestCheckpoint(Callback):
         self.run, self.evaluation = run, evaluation
         self.best = float("-inf")
 
-    def on_train_batch_end(self, trainer: "Trainer", output: "StepOutput") -> None:
+    def on_train_batch_end(self, trainer: "Trainer", output: StepOutput) -> None:
         found = self.evaluation.figures.get("map@r", float("-inf"))
         if found <= self.best or not trainer.processes.first:
             return

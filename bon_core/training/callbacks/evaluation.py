@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from bon_core.runs.events import EventLog
-from bon_core.training.callbacks.callback import Callback
+from bon_core.training.callbacks.callback import Callback, StepOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bon_core.training.loop import StepOutput, Trainer
+    from bon_core.training.loop import Trainer
 
 
 class Evaluation(Callback):
@@ -25,7 +25,7 @@ class Evaluation(Callback):
         self.evaluate: Callable[[Any, int], dict[str, Any]] | None = None
         self.figures: dict[str, Any] = {}
 
-    def on_train_batch_end(self, trainer: "Trainer", output: "StepOutput") -> None:
+    def on_train_batch_end(self, trainer: "Trainer", output: StepOutput) -> None:
         if self.evaluate is None or not (trainer.step % self.every == 0 or trainer.is_over):
             return
         with trainer.costs.of("evaluation"):
@@ -43,7 +43,7 @@ class EarlyStopping(Callback):
         self.best, self.since = float("-inf"), 0  # evaluations without a rise
         self._seen: dict[str, Any] = evaluation.figures
 
-    def on_train_batch_end(self, trainer: "Trainer", output: "StepOutput") -> None:
+    def on_train_batch_end(self, trainer: "Trainer", output: StepOutput) -> None:
         if self.evaluation.figures is not self._seen:
             self._seen = self.evaluation.figures
             found = self._seen["map@r"]

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bon_core.runs.run import Run
-from bon_core.training.callbacks.callback import Callback
+from bon_core.training.callbacks.callback import Callback, StepOutput
 
 if TYPE_CHECKING:
-    from bon_core.training.loop import StepOutput, Trainer
+    from bon_core.training.loop import Trainer
 
 SECONDS_APART = 1.0  # between two writings of the status
 
@@ -38,7 +38,7 @@ class Status(Callback):
         self.show: Callable[[Trainer], None] = lambda trainer: None
         self._written = 0.0
 
-    def on_train_batch_end(self, trainer: "Trainer", output: "StepOutput") -> None:
+    def on_train_batch_end(self, trainer: "Trainer", output: StepOutput) -> None:
         now = time.perf_counter()
         if not trainer.processes.first or now - self._written <= SECONDS_APART:
             return

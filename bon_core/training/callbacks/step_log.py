@@ -6,10 +6,10 @@ import torch
 
 from bon_core.mining.bag import LOW_ENTROPY
 from bon_core.runs.events import EventLog
-from bon_core.training.callbacks.callback import Callback
+from bon_core.training.callbacks.callback import Callback, StepOutput
 
 if TYPE_CHECKING:
-    from bon_core.training.loop import StepOutput, Trainer
+    from bon_core.training.loop import Trainer
 
 LOG_EVERY = 10  # steps
 SAMPLES_COUNTED = 100_000  # whose buckets are counted at each of these; of more samples, as much more seldom
@@ -28,7 +28,7 @@ class StepLog(Callback):
         self.health: dict[str, float] = {}  # of the batch miner, when last asked
         self.has_warned = False
 
-    def on_train_batch_end(self, trainer: "Trainer", output: "StepOutput") -> None:
+    def on_train_batch_end(self, trainer: "Trainer", output: StepOutput) -> None:
         if output.step % LOG_EVERY:
             return
         trainer.processes.assert_in_sync(output.ids, output.step)

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 from bon_core.runs.events import EventLog
 from bon_core.runs.run import Run
 from bon_core.training.budget import Pace
-from bon_core.training.callbacks.callback import Callback
+from bon_core.training.callbacks.callback import Callback, StepOutput
 from bon_core.training.optimizer import set_step
 
 if TYPE_CHECKING:
-    from bon_core.training.loop import StepOutput, Trainer
+    from bon_core.training.loop import Trainer
 
 
 class TimeBudget(Callback):
@@ -22,7 +22,7 @@ class TimeBudget(Callback):
         self.pace, self.run, self.events = pace, run, events
         self.is_over = False  # and it was said
 
-    def on_train_batch_end(self, trainer: "Trainer", output: "StepOutput") -> None:
+    def on_train_batch_end(self, trainer: "Trainer", output: StepOutput) -> None:
         if not self.pace.timed:
             return
         changed = self.pace.keep(trainer.step, trainer.processes, settled=trainer.sampler.is_ahead)

@@ -10,6 +10,7 @@ from torch.utils.data import BatchSampler, RandomSampler
 from bon_core.config import InputError
 from bon_core.mining import BagOfNegatives, MinedBatchSampler
 from bon_core.training import Callback, MetricLoss, Trainer
+from bon_core.training.checkpoint import restore, state_of
 from bon_core.training.optimizer import parameter_groups
 
 LABELS = torch.arange(12).repeat_interleave(10)
@@ -200,6 +201,30 @@ def test_bad_input_is_said(case):
     options, said = BAD[case]
     with pytest.raises(InputError, match=said):
         trained(**options)
+
+
+def test_a_network_of_another_width_than_the_bags_is_named():
+    bag = BagOfNegatives(LABELS, dim=6, bits=3)
+    with pytest.raises(InputError, match=r"embeddings of shape \(24, 7\), but they must be \(24, 6\)"):
+        trained(MinedBatchSampler(bag, classes=6, images=4, groups=2, batches=5), module=network(7))
+
+
+def test_the_state_holds_each_of_two_callbacks_of_one_class():
+    class Counter(Callback):
+        def __init__(self, count=0):
+            self.count = count
+
+        def state_dict(self):
+            return {"count": self.count}
+
+        def load_state_dict(self, state):
+            self.count = state.get("count", -1)
+
+    trainer = trained(steps=2, callbacks=[Counter(3), Counter(5)])
+    state = state_of(trainer)
+    trainer.callbacks = [Counter(), Counter(), Counter()]
+    restore(trainer, state)
+    assert [callback.count for callback in trainer.callbacks] == [3, 5, -1]
 
 
 def test_images_and_vectors_train_as_arrays():

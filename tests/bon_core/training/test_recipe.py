@@ -242,7 +242,7 @@ def test_bag_of_negatives_wins_where_random_batches_are_easy():
 def test_dividing_the_data_wins_where_clusters_are_what_is_hard():
     """Batches of 4 out of 192 classes in 8 families: inside a cluster all of a batch is of one family. Equal steps.
 
-    Data alone is divided here. A split phase loses on this data: docs/divide_and_conquer.md.
+    Data alone is divided here, without a split phase.
     """
     mining = MiningConfig(miner="uniform", classes=4, images=4, groups=2)
     for seed in range(2):
